@@ -1,0 +1,1 @@
+"""Deep learning from the perceptron to the Vision Transformer in JAX, Flax Linen and Optax."""

@@ -1,0 +1,52 @@
+"""What the user sees: styled and live on a terminal, plain lines anywhere else."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+console = Console(highlight=False, soft_wrap=True)
+
+SECONDS_BETWEEN_PLAIN_LINES = 10.0
+
+
+@contextlib.contextmanager
+def progress(description: str, total: float) -> Iterator[Callable[[float, str], None]]:
+    """Shows how far a piece of work is; the bar vanishes when the work ends.
+
+    Args:
+      description: what is being done, a few words.
+      total: the amount of work, in any unit.
+
+    Yields:
+      ``update(completed, note)``: the amount done so far, and a few words to show
+      beside the bar. Off a terminal it prints a plain line every ten seconds.
+    """
+    if not console.is_terminal:
+        yield _plain_progress(description, total)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[note]}"),
+        TextColumn("ETA"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(description, total=total, note="")
+        yield lambda completed, note="": bar.update(task, completed=completed, note=note)
+
+
+def _plain_progress(description: str, total: float) -> Callable[[float, str], None]:
+    last_line = time.monotonic()
+
+    def update(completed: float, note: str = "") -> None:
+        nonlocal last_line
+        if time.monotonic() - last_line >= SECONDS_BETWEEN_PLAIN_LINES:
+            last_line = time.monotonic()
+            console.print(f"{description}: {completed / total:4.0%}  {note}".rstrip(), markup=False)
+
+    return update
