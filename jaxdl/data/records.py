@@ -1,0 +1,145 @@
+"""Prepared records: making them with tensorflow-datasets, and decoding them, without TensorFlow."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxdl.data.arrays import Decoded
+from jaxdl.data.tracking import tracked
+from jaxdl.errors import UserError
+
+FILE_FORMAT = "array_record"
+INFORMATION = "dataset_info.json"
+EXAMPLES_AT_ONCE = 500
+
+
+class DamagedRecords(Exception):
+    """Records that cannot be read, or are not what their dataset_info.json says."""
+
+
+def fingerprint(folder: Path) -> str | None:
+    """Tells one set of prepared records from another, without tensorflow-datasets.
+
+    Args:
+      folder: a version folder, as tensorflow-datasets lays it out.
+
+    Returns:
+      A digest of the information file and of the names and sizes of the others in the folder;
+      None if the folder holds no prepared records.
+
+    Raises:
+      UserError: the records are in a format that needs TensorFlow.
+    """
+    path = folder / INFORMATION
+    if not path.exists():
+        return None
+    information = path.read_bytes()
+    _check_file_format(folder, information)
+    sizes = sorted((file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file())
+    return hashlib.sha256(information + json.dumps(sizes).encode()).hexdigest()
+
+
+def _check_file_format(folder: Path, information: bytes) -> None:
+    try:
+        file_format = json.loads(information).get("fileFormat", "tfrecord")
+    except (ValueError, AttributeError):
+        return  # damaged: decoding will say so
+    if file_format != FILE_FORMAT:
+        raise UserError(
+            f"{folder} holds records in the format {file_format}, which needs TensorFlow; "
+            f"jaxdl reads {FILE_FORMAT}. Give another --data-dir."
+        )
+
+
+def prepare(builder_class: Any, archives: Path, temporary: Path) -> Path:
+    """Runs a builder.
+
+    Args:
+      builder_class: a subclass of ``tfds.core.GeneratorBasedBuilder``.
+      archives: the folder of its source files.
+      temporary: where to work.
+
+    Returns:
+      The version folder, somewhere below ``temporary``.
+
+    Raises:
+      UserError: an archive is damaged.
+    """
+    import tensorflow_datasets as tfds
+
+    with _quiet():
+        builder = builder_class(data_dir=temporary, file_format=FILE_FORMAT)
+        configuration = tfds.download.DownloadConfig(manual_dir=archives, try_download_gcs=False)
+        builder.download_and_prepare(
+            download_dir=temporary / "downloads", download_config=configuration
+        )
+        return Path(builder.data_dir)
+
+
+def decode(folder: Path, name: str) -> Decoded:
+    """Decodes all splits of prepared records.
+
+    Args:
+      folder: a version folder, prepared by `prepare` or by tensorflow-datasets itself.
+      name: the data set, for the progress.
+
+    Returns:
+      Features with the dtype that the records give them, but labels as int32.
+
+    Raises:
+      DamagedRecords: they cannot be read in full.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        with _quiet():
+            builder = tfds.builder_from_directory(folder)
+            splits = {
+                split: _decode_split(builder, split, f"{name}: decoding {split}")
+                for split in builder.info.splits
+            }
+            return Decoded(splits, tuple(builder.info.features["label"].names))
+    except Exception as error:  # array_record and protobuf raise many kinds, and so do bad bytes
+        raise DamagedRecords(f"{type(error).__name__}: {error}") from error
+
+
+def _decode_split(builder: Any, split: str, description: str) -> dict[str, np.ndarray]:
+    source = builder.as_data_source(split)
+    count = builder.info.splits[split].num_examples
+    if len(source) != count:
+        raise ValueError(f"{split} has {len(source)} examples instead of {count}")
+    arrays = {
+        feature: np.empty((count, *info.shape), _compact(info.np_dtype))
+        for feature, info in builder.info.features.items()
+    }
+    for start in tracked(range(0, count, EXAMPLES_AT_ONCE), description):
+        stop = min(start + EXAMPLES_AT_ONCE, count)
+        examples = source.__getitems__(range(start, stop))
+        for feature, array in arrays.items():
+            array[start:stop] = np.stack([example[feature] for example in examples])
+    return arrays
+
+
+def _compact(dtype: np.dtype) -> np.dtype:
+    return np.dtype(np.int32) if dtype == np.int64 else np.dtype(dtype)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the progress bars and the log lines of tensorflow-datasets off the screen."""
+    import tensorflow_datasets as tfds
+    from absl import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    tfds.disable_progress_bar()
+    try:
+        yield
+    finally:
+        tfds.enable_progress_bar()
+        logging.set_verbosity(verbosity)

@@ -1,0 +1,122 @@
+"""Where the bytes of a data set come from: your own folder, the official address, a mirror."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+from jaxdl.console import console
+from jaxdl.errors import UserError
+
+SECONDS_WITHOUT_ANY_ANSWER = 4.5
+SECONDS_WITHOUT_NEW_BYTES = 20.0
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file as its publisher made it: name, size in bytes, sha256 in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+
+    def matches(self, path: Path) -> bool:
+        """Whether ``path`` holds exactly this file."""
+        if path.stat().st_size != self.size:
+            return False
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
+
+
+class SourceError(Exception):
+    """A source did not deliver; the next one is tried.
+
+    Args:
+      reason: a few words for the user.
+      seconds_waited: how long it was asked without any answer.
+    """
+
+    def __init__(self, reason: str, seconds_waited: float = 0.0):
+        super().__init__(reason)
+        self.seconds_waited = seconds_waited
+
+
+class Source(Protocol):
+    """A place that has all the files a builder needs."""
+
+    files: tuple[File, ...]
+    label: str
+
+    def fetch(self, missing: list[File], folder: Path, temporary: Path, patience: float) -> None:
+        """Puts the missing files into ``folder``, each only once its sha256 holds.
+
+        Args:
+          missing: the files to fetch.
+          folder: where they go, by their own names.
+          temporary: a folder on the same disk for unfinished files.
+          patience: seconds to wait for the first answer.
+
+        Raises:
+          SourceError: the source did not deliver.
+        """
+
+
+def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path) -> None:
+    """Makes sure that the files of one of the sources lie in ``folder``.
+
+    Args:
+      name: the data set, for messages.
+      sources: tried in this order; those that never answer cost
+        ``SECONDS_WITHOUT_ANY_ANSWER`` together, not each.
+      folder: where the files are, or go. Files already there are never changed.
+      temporary: a folder on the same disk for unfinished files.
+
+    Raises:
+      UserError: a file in ``folder`` differs from the published one, or no source delivers.
+    """
+    missing = {source: _missing(name, source.files, folder) for source in sources}
+    if not all(missing.values()):
+        return
+    failures = []
+    patience = SECONDS_WITHOUT_ANY_ANSWER
+    for source in sources:
+        still_missing = [file for file in missing[source] if not (folder / file.name).exists()]
+        megabytes = sum(file.size for file in still_missing) / 1e6
+        console.print(f"{name}: fetching {megabytes:.1f} MB from {source.label}", markup=False)
+        try:
+            source.fetch(still_missing, folder, temporary, patience)
+            return
+        except SourceError as failure:
+            failures.append(f"{source.label}: {failure}")
+            patience = max(0.0, patience - failure.seconds_waited)
+    wanted = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in missing[sources[0]])
+    raise UserError(
+        f"{name}: the data is not here and could not be fetched ({'; '.join(failures)}). "
+        f"Go online, or put into {folder} the files: {wanted}"
+    )
+
+
+def accept(path: Path, file: File, folder: Path) -> None:
+    """Moves a downloaded file into ``folder`` if it is the published one, and deletes it if not.
+
+    Raises:
+      SourceError: its size or sha256 differs.
+    """
+    if not file.matches(path):
+        path.unlink()
+        raise SourceError(f"its {file.name} has another sha256 than the published file")
+    path.replace(folder / file.name)
+
+
+def _missing(name: str, files: tuple[File, ...], folder: Path) -> list[File]:
+    missing = []
+    for file in files:
+        path = folder / file.name
+        if not path.exists():
+            missing.append(file)
+        elif not file.matches(path):
+            raise UserError(
+                f"{name}: {path} is not the published file (its sha256 is not {file.sha256}). "
+                "Delete it, so that it is fetched anew, or replace it."
+            )
+    return missing
