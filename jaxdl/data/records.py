@@ -18,7 +18,7 @@ INFORMATION = "dataset_info.json"
 EXAMPLES_AT_ONCE = 500
 
 
-class DamagedRecords(Exception):
+class DamagedRecordsError(UserError):
     """Records that cannot be read, or are not what their dataset_info.json says."""
 
 
@@ -92,7 +92,7 @@ def decode(folder: Path, name: str) -> Decoded:
       Features with the dtype that the records give them, but labels as int32.
 
     Raises:
-      DamagedRecords: they cannot be read in full.
+      DamagedRecordsError: they cannot be read in full.
     """
     import tensorflow_datasets as tfds
 
@@ -104,8 +104,14 @@ def decode(folder: Path, name: str) -> Decoded:
                 for split in builder.info.splits
             }
             return Decoded(splits, tuple(builder.info.features["label"].names))
-    except Exception as error:  # array_record and protobuf raise many kinds, and so do bad bytes
-        raise DamagedRecords(f"{type(error).__name__}: {error}") from error
+    except (MemoryError, PermissionError):
+        raise
+    except Exception as error:  # tfds, array_record, protobuf and Pillow each raise their own kinds
+        reason = " ".join(str(error).split())
+        raise DamagedRecordsError(
+            f"{name}: the records in {folder} are damaged ({type(error).__name__}: {reason}). "
+            "Delete that folder, so that they are prepared anew."
+        ) from error
 
 
 def _decode_split(builder: Any, split: str, description: str) -> dict[str, np.ndarray]:
@@ -115,7 +121,7 @@ def _decode_split(builder: Any, split: str, description: str) -> dict[str, np.nd
         raise ValueError(f"{split} has {len(source)} examples instead of {count}")
     arrays = {
         feature: np.empty((count, *info.shape), _compact(info.np_dtype))
-        for feature, info in builder.info.features.items()
+        for feature, info in sorted(builder.info.features.items())
     }
     for start in tracked(range(0, count, EXAMPLES_AT_ONCE), description):
         stop = min(start + EXAMPLES_AT_ONCE, count)

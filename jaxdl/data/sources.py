@@ -74,22 +74,25 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
     Raises:
       UserError: a file in ``folder`` differs from the published one, or no source delivers.
     """
-    missing = {source: _missing(name, source.files, folder) for source in sources}
-    if not all(missing.values()):
+    present = _present(name, {file for source in sources for file in source.files}, folder)
+    if any(present.issuperset(source.files) for source in sources):
         return
     failures = []
     patience = SECONDS_WITHOUT_ANY_ANSWER
     for source in sources:
-        still_missing = [file for file in missing[source] if not (folder / file.name).exists()]
-        megabytes = sum(file.size for file in still_missing) / 1e6
+        missing = [file for file in source.files if not (folder / file.name).exists()]
+        megabytes = sum(file.size for file in missing) / 1e6
         console.print(f"{name}: fetching {megabytes:.1f} MB from {source.label}", markup=False)
         try:
-            source.fetch(still_missing, folder, temporary, patience)
+            source.fetch(missing, folder, temporary, patience)
             return
         except SourceError as failure:
             failures.append(f"{source.label}: {failure}")
-            patience = max(0.0, patience - failure.seconds_waited)
-    wanted = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in missing[sources[0]])
+            patience -= failure.seconds_waited
+            if patience <= 0:
+                break
+    missing = [file for file in sources[0].files if file not in present]
+    wanted = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in missing)
     raise UserError(
         f"{name}: the data is not here and could not be fetched ({'; '.join(failures)}). "
         f"Go online, or put into {folder} the files: {wanted}"
@@ -104,19 +107,16 @@ def accept(path: Path, file: File, folder: Path) -> None:
     """
     if not file.matches(path):
         path.unlink()
-        raise SourceError(f"its {file.name} has another sha256 than the published file")
+        raise SourceError(f"its {file.name} is not the published file, the sha256 differs")
     path.replace(folder / file.name)
 
 
-def _missing(name: str, files: tuple[File, ...], folder: Path) -> list[File]:
-    missing = []
-    for file in files:
-        path = folder / file.name
-        if not path.exists():
-            missing.append(file)
-        elif not file.matches(path):
+def _present(name: str, files: set[File], folder: Path) -> set[File]:
+    present = {file for file in files if (folder / file.name).exists()}
+    for file in present:
+        if not file.matches(folder / file.name):
             raise UserError(
-                f"{name}: {path} is not the published file (its sha256 is not {file.sha256}). "
-                "Delete it, so that it is fetched anew, or replace it."
+                f"{name}: {folder / file.name} is not the published file (its sha256 is not "
+                f"{file.sha256}). Delete it, so that it is fetched anew, or replace it."
             )
-    return missing
+    return present

@@ -41,6 +41,8 @@ class Website:
                     for chunk in _download(self.address + file.name, patience):
                         completed += stream.write(chunk)
                         update(completed, f"{completed / 1e6:.1f} MB")
+                        if stream.tell() > file.size:
+                            break
                 accept(unfinished, file, folder)
                 patience = SECONDS_WITHOUT_NEW_BYTES
 
