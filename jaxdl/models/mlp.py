@@ -1,0 +1,33 @@
+"""Multi-layer perceptron (Rumelhart, Hinton and Williams 1986)."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+
+class MLP(nn.Module):
+    """Dense layers with ReLU and dropout between them, and a linear head.
+
+    Attributes:
+      hidden_sizes: units of each hidden layer.
+      num_classes: number of logits.
+      dropout_rate: probability that a hidden unit is dropped in training.
+      dtype: of the computation; parameters are float32.
+    """
+
+    hidden_sizes: Sequence[int] = (128, 64)
+    num_classes: int = 10
+    dropout_rate: float = 0.2
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool) -> jax.Array:
+        """Maps inputs of shape (batch, ...) to float32 logits (batch, num_classes)."""
+        x = inputs.reshape(inputs.shape[0], -1)
+        for size in self.hidden_sizes:
+            x = nn.relu(nn.Dense(size, dtype=self.dtype)(x))
+            x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
+        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)

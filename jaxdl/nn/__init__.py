@@ -1,0 +1,6 @@
+"""Floor 0: the few layers the models share, each in the form that is fast on its backend."""
+
+from jaxdl.nn.convolution import convolve
+from jaxdl.nn.pooling import max_pool
+
+__all__ = ["convolve", "max_pool"]

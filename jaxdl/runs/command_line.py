@@ -1,0 +1,151 @@
+"""From a command line to a configuration, and from an error to an exit status."""
+
+import contextlib
+import dataclasses
+import io
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import tyro
+
+from jaxdl.errors import UsageError, UserError
+from jaxdl.runs.run import Run
+
+Config = TypeVar("Config")
+
+CHANGEABLE_ON_RESUME = {"resume", "preset", "epochs", "data_dir", "runs_dir"}
+
+
+def parse(
+    experiment: str,
+    presets: Mapping[str, Config],
+    description: str,
+    arguments: Sequence[str] | None = None,
+) -> Config:
+    """Reads the options of an experiment.
+
+    ``--preset NAME`` and ``--resume RUN`` choose the values of the options that are not
+    on the command line.
+
+    Args:
+      experiment: its name, as in ``python -m experiments.NAME``.
+      presets: configurations of one frozen dataclass, "default" among them.
+      description: shown above the options by ``--help``.
+      arguments: of the command line; ``sys.argv`` if None.
+
+    Raises:
+      UsageError: an unknown option, a value out of range, a run that cannot be resumed.
+    """
+
+    def parse_over(default: Config) -> Config:
+        return parse_dataclass(
+            type(default), f"experiments.{experiment}", description, arguments, default
+        )
+
+    first = parse_over(presets["default"])
+    if first.resume is None:
+        return first if first.preset == "default" else parse_over(presets[first.preset])
+    run = Run.open(first.resume)
+    if run.experiment != experiment:
+        raise UsageError(
+            f"{run.directory} is a run of {run.experiment}: resume it with "
+            f"python -m experiments.{run.experiment} --resume {run.directory}"
+        )
+    earlier = from_options(type(first), run.options)
+    config = parse_over(earlier)
+    for field in dataclasses.fields(config):
+        if field.name in CHANGEABLE_ON_RESUME:
+            continue
+        if getattr(config, field.name) != getattr(earlier, field.name):
+            option = "--" + field.name.replace("_", "-")
+            raise UsageError(f"{option} cannot be changed when a run is resumed; start a new run.")
+    return config
+
+
+def parse_dataclass(
+    config_class: type[Config],
+    module: str,
+    description: str,
+    arguments: Sequence[str] | None = None,
+    default: Config | None = None,
+) -> Config:
+    """Reads a command line into a dataclass by tyro, whose errors become one line.
+
+    Args:
+      config_class: a dataclass with the options.
+      module: the command is ``python -m MODULE``.
+      description: shown above the options by ``--help``.
+      arguments: of the command line; ``sys.argv`` if None.
+      default: where the defaults come from; the class itself if None.
+
+    Raises:
+      UsageError: the command line does not fit the dataclass.
+    """
+    errors = io.StringIO()
+    defaults = {} if default is None else {"default": default}
+    try:
+        with contextlib.redirect_stderr(errors):
+            return tyro.cli(
+                config_class,
+                prog=f"python -m {module}",
+                description=description,
+                args=arguments,
+                **defaults,
+            )
+    except SystemExit as exit_:
+        if not exit_.code:
+            raise
+        raise UsageError(_one_line(errors.getvalue(), module)) from None
+
+
+def _one_line(box: str, module: str) -> str:
+    """The message in the frame that tyro draws: what stands above its first rule."""
+    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
+    rule = next((i for i, line in enumerate(lines) if re.fullmatch("─+", line)), len(lines))
+    suggestion = next((line for line in lines[rule:] if line.startswith("--")), None)
+    hint = f"did you mean {suggestion}?" if suggestion else f"see python -m {module} --help"
+    return f"{' '.join(lines[:rule]).rstrip('.')}; {hint}"
+
+
+def to_options(config: Any) -> dict[str, Any]:
+    """The fields of a configuration as plain JSON values."""
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in dataclasses.asdict(config).items()
+    }
+
+
+def from_options(config_class: type[Config], options: Mapping[str, Any]) -> Config:
+    """The inverse of `to_options`.
+
+    Raises:
+      UserError: the options are not those of this class.
+    """
+    fields = {field.name: field.type for field in dataclasses.fields(config_class)}
+    if set(options) != set(fields):
+        different = ", ".join(sorted(set(options) ^ set(fields)))
+        raise UserError(f"The run was made by another version of jaxdl: it differs in {different}.")
+    values = {
+        name: Path(value) if value is not None and fields[name] in (Path, Path | None) else value
+        for name, value in options.items()
+    }
+    return config_class(**values)
+
+
+def run_command(command: Callable[[], None]) -> NoReturn:
+    """Runs a command to its end; what a user can mend is said in one line, without a traceback."""
+    try:
+        command()
+    except UserError as error:
+        sys.exit(_report(str(error), error.exit_status))
+    except KeyboardInterrupt:
+        sys.exit(_report("Interrupted.", 130))
+    sys.exit(0)
+
+
+def _report(message: str, exit_status: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return exit_status

@@ -1,0 +1,36 @@
+"""What a result depends on besides the code: machine, versions, date."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+
+
+def describe_environment() -> dict[str, Any]:
+    """Platform and device of JAX, the machine, the versions of what computes, the date."""
+    device = jax.devices()[0]
+    return {
+        "platform": device.platform,
+        "device_kind": device.device_kind,
+        "device_count": jax.device_count(),
+        "processor": _processor_name(),
+        "processor_cores": os.cpu_count(),
+        "python_version": platform.python_version(),
+        **{
+            f"{name}_version": importlib.metadata.version(name) for name in ("jax", "flax", "optax")
+        },
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

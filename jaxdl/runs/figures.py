@@ -1,0 +1,158 @@
+"""The pictures of a run, each a PNG file. Figures are drawn without a display."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+RIGHT, WRONG = "#1b7837", "#b2182b"
+TRAIN, VALIDATION = "#4393c3", "#d6604d"
+
+
+def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
+    """Each metric of metrics.jsonl over the epochs: training by step, validation by epoch.
+
+    Args:
+      records: the lines of metrics.jsonl.
+      path: of the PNG file.
+    """
+    epochs = [record for record in records if "epoch" in record]
+    steps = [record for record in records if "epoch" not in record]
+    steps_per_epoch = epochs[0]["step"] / epochs[0]["epoch"]
+    names = [key.removeprefix("train_") for key in epochs[0] if key.startswith("train_")]
+    figure = Figure(figsize=(5.5 * len(names), 4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        axes.plot(
+            [record["step"] / steps_per_epoch for record in steps],
+            [record[f"train_{name}"] for record in steps],
+            color=TRAIN,
+            linewidth=1,
+            label="training",
+        )
+        if f"validation_{name}" in epochs[0]:
+            axes.plot(
+                [record["epoch"] for record in epochs],
+                [record[f"validation_{name}"] for record in epochs],
+                color=VALIDATION,
+                marker="o",
+                markersize=4,
+                label="validation",
+            )
+        if name == "loss":
+            axes.set_yscale("log")
+        else:
+            _limit_to_later_values(axes, [record[f"train_{name}"] for record in steps])
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _save(figure, path)
+
+
+def predictions(
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    path: Path,
+) -> None:
+    """Twenty examples as they come, then the twenty most confident mistakes.
+
+    Args:
+      images: uint8 (examples, height, width, channels).
+      labels: int (examples,).
+      probabilities: float (examples, classes).
+      class_names: of the labels.
+      path: of the PNG file.
+    """
+    predicted = probabilities.argmax(-1)
+    confidence = probabilities.max(-1)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-confidence[wrong])][:20]
+    figure = Figure(figsize=(15, 7), layout="constrained")
+    upper, lower = figure.subfigures(2, 1)
+    share = 1 - len(wrong) / len(labels)
+    upper.suptitle(f"The first of {len(labels):,} test examples, {share:.2%} of them right")
+    lower.suptitle("The most confident mistakes: predicted, and what it is")
+    for part, chosen in ((upper, np.arange(min(20, len(labels)))), (lower, worst)):
+        for axes in part.subplots(2, 10).flat:
+            axes.axis("off")
+        for axes, example in zip(part.axes, chosen, strict=False):
+            image = images[example]
+            axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray")
+            guess = class_names[predicted[example]]
+            right = predicted[example] == labels[example]
+            title = guess if right else f"{guess}, is {class_names[labels[example]]}"
+            axes.set_title(
+                f"{title}\n{confidence[example]:.0%}", fontsize=8, color=RIGHT if right else WRONG
+            )
+    _save(figure, path)
+
+
+def confusion_matrix(
+    labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str], path: Path
+) -> None:
+    """How often each class was taken for each other; colours show the mistakes only.
+
+    Args:
+      labels: int (examples,).
+      predicted: int (examples,).
+      class_names: of the labels.
+      path: of the PNG file.
+    """
+    num_classes = len(class_names)
+    counts = np.zeros((num_classes, num_classes), int)
+    np.add.at(counts, (labels, predicted), 1)
+    mistakes = counts * (1 - np.eye(num_classes, dtype=int))
+    figure = Figure(figsize=(2 + 0.6 * num_classes, 1.5 + 0.6 * num_classes), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(mistakes, cmap="Reds", vmax=max(1, 1.5 * mistakes.max()))
+    for row, column in np.argwhere(counts):
+        on_diagonal = row == column
+        axes.text(
+            *(column, row, f"{counts[row, column]:,}"),
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=RIGHT if on_diagonal else "black",
+            weight="bold" if on_diagonal else "normal",
+        )
+    ticks = range(num_classes)
+    axes.set_xticks(ticks, class_names, rotation=90 if max(map(len, class_names)) > 3 else 0)
+    axes.set_yticks(ticks, class_names)
+    axes.set(xlabel="predicted", ylabel="true", title="Confusion on the test split")
+    _save(figure, path)
+
+
+def filters(kernel: np.ndarray, path: Path) -> None:
+    """The kernels of a first convolution, each channel averaged: red positive, blue negative.
+
+    Args:
+      kernel: float (height, width, channels, features).
+      path: of the PNG file.
+    """
+    kernels = np.asarray(kernel).mean(2)
+    features = kernels.shape[-1]
+    columns = min(8, features)
+    rows = -(-features // columns)
+    limit = np.abs(kernels).max()
+    figure = Figure(figsize=(columns, rows + 0.5), layout="constrained")
+    figure.suptitle("Filters of the first convolution")
+    for feature, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.axis("off")
+        if feature < features:
+            axes.imshow(kernels[..., feature], cmap="RdBu_r", vmin=-limit, vmax=limit)
+    _save(figure, path)
+
+
+def _limit_to_later_values(axes: Axes, values: list[float]) -> None:
+    """Gives the height of the plot to what comes after the first steep rise."""
+    low = np.quantile(values, 0.1)
+    high = max(values)
+    axes.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low) + 1e-6)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=110)

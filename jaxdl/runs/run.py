@@ -1,0 +1,135 @@
+"""The directory of one training run.
+
+<runs_dir>/<experiment>/<timestamp>-<seed>/
+  config.json     the experiment, its options, the names of its classes
+  metrics.jsonl   one JSON object a line, written as the training goes
+  checkpoints/    by Orbax
+  figures/        PNG
+  summary.json    written last: results, times, machine
+"""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from jaxdl.errors import UsageError, UserError
+
+Record = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training run on disk.
+
+    Attributes:
+      directory: where everything of the run lies.
+      experiment: the name of the experiment, as in ``python -m experiments.NAME``.
+      options: the options of the experiment, as plain JSON values.
+      class_names: of the labels, in their order.
+    """
+
+    directory: Path
+    experiment: str
+    options: Record
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def create(
+        cls, experiment: str, runs_dir: Path, seed: int, options: Record, class_names: tuple
+    ) -> "Run":
+        """Makes a new directory and writes config.json.
+
+        Raises:
+          UserError: the directory cannot be written.
+        """
+        try:
+            directory = _new_directory(runs_dir / experiment, time.strftime("%Y%m%d-%H%M%S"), seed)
+            run = cls(directory, experiment, options, tuple(class_names))
+            run.figures.mkdir()
+            config = {"experiment": experiment, "class_names": run.class_names, "options": options}
+            write_json(directory / "config.json", config)
+        except OSError as error:
+            raise UserError(
+                f"Cannot write to {runs_dir} ({error.strerror}); give another --runs-dir."
+            ) from error
+        return run
+
+    @classmethod
+    def open(cls, directory: Path) -> "Run":
+        """Opens the directory of an earlier run.
+
+        Raises:
+          UsageError: it is not the directory of a run.
+          UserError: its config.json is damaged.
+        """
+        path = directory / "config.json"
+        if not path.is_file():
+            raise UsageError(f"{directory} is not the directory of a run: it has no config.json.")
+        try:
+            config = json.loads(path.read_text())
+            return cls(
+                directory, config["experiment"], config["options"], tuple(config["class_names"])
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is damaged; start a new run.") from error
+
+    @property
+    def checkpoints(self) -> Path:
+        """Directory of the checkpoints."""
+        return self.directory / "checkpoints"
+
+    @property
+    def figures(self) -> Path:
+        """Directory of the figures."""
+        return self.directory / "figures"
+
+    @property
+    def _metrics(self) -> Path:
+        return self.directory / "metrics.jsonl"
+
+    def log(self, record: Record) -> None:
+        """Appends one line to metrics.jsonl; it is on disk when the call returns."""
+        with self._metrics.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def read_metrics(self) -> list[Record]:
+        """The lines of metrics.jsonl; a last line that was cut off is left out."""
+        if not self._metrics.exists():
+            return []
+        lines = self._metrics.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def forget_after(self, step: int) -> None:
+        """Drops the lines of metrics.jsonl that come after a step, to go on from there."""
+        records = [record for record in self.read_metrics() if record["step"] <= step]
+        _write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in records))
+
+    def write_summary(self, summary: Record) -> None:
+        """Writes summary.json."""
+        write_json(self.directory / "summary.json", summary)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file, whole or not at all."""
+    _write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        directory = parent / f"{timestamp}-{seed}{f'-{number}' if number > 1 else ''}"
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return directory

@@ -1,0 +1,85 @@
+"""The options that every training has."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from jaxdl.data import DEFAULT_DATA_DIR
+from jaxdl.errors import UsageError
+from jaxdl.training.optimizers import OptimizerName, ScheduleName
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Options of a training; each experiment adds its own and sets its own defaults."""
+
+    preset: Literal["default", "seed"] = "default"
+    """Values for all options not given: the best known, or the original tutorial's."""
+    resume: Path | None = None
+    """Go on with the run in this directory, with its options."""
+
+    epochs: int
+    """Passes over the training split."""
+    batch_size: int
+    """Examples of a training step."""
+    learning_rate: float
+    """Peak learning rate."""
+    optimizer: OptimizerName = "adamw"
+    """How gradients become updates."""
+    schedule: ScheduleName = "cosine"
+    """The learning rate over the steps: warm-up and cosine to zero, or constant."""
+    warmup_fraction: float = 0.2
+    """Share of the steps in which the cosine schedule climbs to its peak."""
+    weight_decay: float = 0.0
+    """Of AdamW, on kernels only."""
+    gradient_clip: float = 0.0
+    """Largest global norm of the gradients; 0 for no limit."""
+    label_smoothing: float = 0.0
+    """Share of the label that is spread over all classes."""
+    dropout_rate: float
+    """Probability that a unit is dropped in training."""
+    ema_decay: float = 0.0
+    """Report a moving average of the parameters with this decay; 0 for the last ones."""
+    patience: int = 0
+    """Stop after so many epochs without a better validation accuracy; 0 for never."""
+    validation_fraction: float = 0.2
+    """Share of the training split, from its end, on which the best epoch is chosen."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the computation; parameters are always float32."""
+
+    seed: int = 0
+    """Of initial parameters, order, dropout and augmentation."""
+    seeds: int = 1
+    """Train so many runs, with seeds from --seed on, and report mean and deviation."""
+    data_dir: Path = DEFAULT_DATA_DIR
+    """Where data sets are kept."""
+    runs_dir: Path = Path("runs")
+    """Where the directory of the run is made."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that no training can have."""
+        for name in ("epochs", "batch_size", "seeds"):
+            require(self, name, getattr(self, name) >= 1, "at least 1")
+        for name in ("patience", "weight_decay", "gradient_clip", "seed"):
+            require(self, name, getattr(self, name) >= 0, "at least 0")
+        require(self, "learning_rate", self.learning_rate > 0, "above 0")
+        for name in (
+            *("warmup_fraction", "label_smoothing", "dropout_rate"),
+            *("ema_decay", "validation_fraction"),
+        ):
+            require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+
+    @property
+    def dtype(self) -> DTypeLike:
+        """Of the computation."""
+        return jnp.dtype(self.precision)
+
+
+def require(config: object, name: str, holds: bool, what: str) -> None:
+    """Raises a UsageError that names the option unless the condition holds."""
+    if not holds:
+        option = "--" + name.replace("_", "-")
+        raise UsageError(f"{option} is {getattr(config, name)}, but must be {what}.")

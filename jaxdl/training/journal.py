@@ -1,0 +1,85 @@
+"""The record of a training: its lines in metrics.jsonl and on the console, and its pace."""
+
+import math
+
+import numpy as np
+
+from jaxdl.console import console
+from jaxdl.runs import Run
+
+POINTS_PER_EPOCH = 20
+SECONDS_PER_CALL = 0.5
+
+
+class Pace:
+    """How many steps go into one compiled call, so that the live line moves twice a second."""
+
+    def __init__(self, batch_size: int):
+        self._batch_size = batch_size
+        self._seconds_per_step: list[float] = []
+        self.steps_per_call = 1
+
+    def record(self, steps: int, seconds: float) -> None:
+        """Takes note of one call and chooses the length of the next."""
+        self._seconds_per_step.append(seconds / steps)
+        self.steps_per_call = max(1, int(SECONDS_PER_CALL * steps / seconds))
+
+    @property
+    def examples_per_second(self) -> float:
+        """Median over the calls so far; the first, still cold, counts only while alone."""
+        seconds = self._seconds_per_step[1:] or self._seconds_per_step
+        return self._batch_size / float(np.median(seconds)) if seconds else math.nan
+
+
+def log_epoch(
+    run: Run,
+    epoch: int,
+    history: dict[str, np.ndarray],
+    validation: dict[str, float],
+    learning_rate: float,
+    seconds: float,
+) -> None:
+    """Writes an epoch to metrics.jsonl: twenty lines of its steps, one of the whole.
+
+    Args:
+      run: whose metrics.jsonl it is.
+      epoch: counted from 1.
+      history: metrics of each step, each (steps_per_epoch,).
+      validation: metrics on the validation split.
+      learning_rate: at the end of the epoch.
+      seconds: of training so far.
+    """
+    steps_per_epoch = len(next(iter(history.values())))
+    first_step = (epoch - 1) * steps_per_epoch
+    for steps in np.array_split(np.arange(steps_per_epoch), min(POINTS_PER_EPOCH, steps_per_epoch)):
+        step = first_step + int(steps[-1]) + 1
+        means = {f"train_{name}": float(values[steps].mean()) for name, values in history.items()}
+        run.log({"step": step, **means})
+    run.log(
+        {
+            "step": epoch * steps_per_epoch,
+            "epoch": epoch,
+            **{f"train_{name}": float(values.mean()) for name, values in history.items()},
+            **{f"validation_{name}": value for name, value in validation.items()},
+            "learning_rate": learning_rate,
+            "seconds": round(seconds, 3),
+        }
+    )
+
+
+def print_epoch(
+    epoch: int,
+    epochs: int,
+    history: dict[str, np.ndarray],
+    validation: dict[str, float],
+    pace: Pace,
+) -> None:
+    """One line for an epoch; arguments as in `log_epoch`, ``epochs`` how many there are."""
+    train = "  ".join(f"{name} {values.mean():.4f}" for name, values in history.items())
+    held_out = "  ".join(f"{name} {value:.4f}" for name, value in validation.items())
+    console.print(
+        f"epoch {epoch:{len(str(epochs))}}/{epochs}  train {train}"
+        + (f"  validation {held_out}" if held_out else "")
+        + f"  {pace.examples_per_second:,.0f} examples/s",
+        markup=False,
+    )

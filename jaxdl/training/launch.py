@@ -1,0 +1,110 @@
+"""What all experiment commands do around their training."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxdl.console import console
+from jaxdl.errors import UsageError, UserError
+from jaxdl.runs.command_line import parse
+from jaxdl.runs.run import Run, write_json
+from jaxdl.training.config import TrainingConfig
+
+Summary = dict[str, Any]
+
+PROGRAM_CACHE = Path("~/.cache/jaxdl/programs").expanduser()
+AVERAGED = ("test_accuracy", "test_loss", "seconds_total", "examples_per_second")
+
+
+def launch(
+    experiment: str,
+    presets: Mapping[str, TrainingConfig],
+    train: Callable[[Any], tuple[Run, Summary]],
+    description: str,
+) -> None:
+    """Reads the command line, trains one seed or several, and prints the results.
+
+    Args:
+      experiment: its name, as in ``python -m experiments.NAME``.
+      presets: configurations, "default" among them.
+      train: makes one run; returns it and its summary.
+      description: for ``--help``.
+    """
+    config = parse(experiment, presets, description)
+    if config.resume and config.seeds > 1:
+        raise UsageError("--resume goes on with one run: it cannot be given with --seeds.")
+    _check_writable(config.runs_dir)
+    cache_compiled_programs()
+    timestamp = time.strftime("%Y%m%d-%H%M%S")
+    summaries = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        run, summary = train(dataclasses.replace(config, seed=seed, seeds=1))
+        summaries.append(summary)
+        _print_results(run, summary)
+    if config.seeds > 1:
+        path = config.runs_dir / experiment / f"{timestamp}-{config.seeds}-seeds.json"
+        overall = average(summaries)
+        write_json(path, overall)
+        _print_average(overall, path)
+
+
+def cache_compiled_programs() -> None:
+    """Keeps every compiled program on disk, so that a second start compiles nothing.
+
+    The folder is the user's own unless JAX_COMPILATION_CACHE_DIR names another: do not
+    share it with people you do not trust, since it holds machine code.
+    """
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", str(PROGRAM_CACHE))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def average(summaries: list[Summary]) -> Summary:
+    """Mean and standard deviation (of the sample) over runs that differ in their seed."""
+    first = summaries[0]
+    varying = {*AVERAGED, "seed", "validation_accuracy", "validation_loss", "run", "date"}
+    shared = {k: v for k, v in first.items() if all(s[k] == v for s in summaries)}
+    result = {k: v for k, v in shared.items() if k not in varying}
+    result["date"] = summaries[-1]["date"]
+    result["seeds"] = [summary["seed"] for summary in summaries]
+    for name in AVERAGED:
+        values = [summary[name] for summary in summaries]
+        result[name] = {
+            "mean": float(np.mean(values)),
+            "std": float(np.std(values, ddof=1)),
+            "values": values,
+        }
+    return result
+
+
+def _check_writable(runs_dir: Path) -> None:
+    existing = next(path for path in (runs_dir, *runs_dir.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"Cannot write to {runs_dir}; give another --runs-dir.")
+
+
+def _print_results(run: Run, summary: Summary) -> None:
+    rows = {
+        "test accuracy": f"{summary['test_accuracy']:.2%}",
+        "test loss": f"{summary['test_loss']:.4f}",
+        "best epoch": f"{summary['best_epoch']} of {summary['epochs']}",
+        "time": f"{summary['seconds_total']:.1f} s, {summary['seconds_compile']:.1f} s to compile",
+        "speed": f"{summary['examples_per_second']:,.0f} examples/s",
+        "run": str(run.directory),
+    }
+    for name, value in rows.items():
+        console.print(f"[bold]{name:>14}[/bold]  {value}")
+
+
+def _print_average(overall: Summary, path: Path) -> None:
+    accuracy = overall["test_accuracy"]
+    console.print(
+        f"[bold]test accuracy  {accuracy['mean']:.2%} ± {accuracy['std']:.2%}[/bold]"
+        f"  over {len(overall['seeds'])} seeds  ({path})"
+    )

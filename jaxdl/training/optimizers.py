@@ -1,0 +1,59 @@
+"""Optimizers and learning-rate schedules of the experiments, from Optax."""
+
+from typing import Any, Literal
+
+import jax
+import optax
+
+ScheduleName = Literal["cosine", "constant"]
+OptimizerName = Literal["adamw", "adam"]
+
+
+def learning_rate_schedule(
+    name: ScheduleName, peak: float, total_steps: int, warmup_fraction: float
+) -> optax.Schedule:
+    """Learning rate by step.
+
+    Args:
+      name: "cosine" climbs linearly to the peak and falls to zero along half a cosine
+        (Loshchilov and Hutter 2016, section 3); "constant" stays at the peak.
+      peak: the largest learning rate.
+      total_steps: at which the cosine reaches zero.
+      warmup_fraction: share of the steps in which the cosine climbs, in [0, 1).
+    """
+    if name == "constant":
+        return optax.constant_schedule(peak)
+    return optax.warmup_cosine_decay_schedule(
+        init_value=peak / 25,
+        peak_value=peak,
+        warmup_steps=round(warmup_fraction * total_steps),
+        decay_steps=total_steps,
+    )
+
+
+def build_optimizer(
+    name: OptimizerName,
+    learning_rate: optax.Schedule,
+    weight_decay: float = 0.0,
+    gradient_clip: float = 0.0,
+) -> optax.GradientTransformation:
+    """Adam (Kingma and Ba 2014) or AdamW (Loshchilov and Hutter 2017).
+
+    Args:
+      name: "adam" or "adamw".
+      learning_rate: by step.
+      weight_decay: of AdamW, on kernels only: biases and normalisation are left alone.
+      gradient_clip: largest global norm of the gradients; 0 for no limit.
+    """
+    if name == "adam":
+        optimizer = optax.adam(learning_rate)
+    else:
+        optimizer = optax.adamw(learning_rate, weight_decay=weight_decay, mask=is_matrix)
+    if gradient_clip:
+        return optax.chain(optax.clip_by_global_norm(gradient_clip), optimizer)
+    return optimizer
+
+
+def is_matrix(params: Any) -> Any:
+    """True for each parameter of two or more dimensions: the ones that weight decay shrinks."""
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

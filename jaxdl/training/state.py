@@ -1,0 +1,78 @@
+"""The train state: everything that a step changes."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from flax.training import train_state
+
+
+class TrainState(train_state.TrainState):
+    """Flax's TrainState with batch statistics and a moving average of the parameters.
+
+    Attributes:
+      batch_stats: running statistics of BatchNorm; empty for a model without it.
+      ema_params: exponential moving average of ``params``; None where it is off.
+      ema_decay: share of the average that a step keeps; 0 switches it off.
+    """
+
+    batch_stats: Any
+    ema_params: Any
+    ema_decay: float = struct.field(pytree_node=False)
+
+    def apply_gradients(self, *, grads: Any, **changes: Any) -> "TrainState":
+        """One optimizer step; the average starts short and lengthens to ``ema_decay``."""
+        state = super().apply_gradients(grads=grads, **changes)
+        if not self.ema_decay:
+            return state
+        decay = jnp.minimum(self.ema_decay, (1.0 + self.step) / (10.0 + self.step))
+        return state.replace(
+            ema_params=optax.incremental_update(state.params, self.ema_params, 1.0 - decay)
+        )
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What a trained model is: parameters (their average if kept) and batch statistics."""
+        params = self.ema_params if self.ema_decay else self.params
+        return {"params": params, "batch_stats": self.batch_stats}
+
+
+def create_train_state(
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    example: jax.Array,
+    seed: int,
+    ema_decay: float = 0.0,
+) -> TrainState:
+    """Initialises the model and the optimizer, on the device, in one compiled call.
+
+    Args:
+      model: called as ``model.apply(variables, inputs, train=...)``.
+      optimizer: an Optax gradient transformation.
+      example: one batch of inputs as the model takes them; only shape and dtype count.
+      seed: of the initial parameters.
+      ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for none.
+    """
+
+    @jax.jit
+    def create(key: jax.Array) -> TrainState:
+        variables = model.init(key, jnp.zeros(example.shape, example.dtype), train=False)
+        params = variables["params"]
+        return TrainState.create(
+            apply_fn=model.apply,
+            params=params,
+            tx=optimizer,
+            batch_stats=variables.get("batch_stats", {}),
+            ema_params=params if ema_decay else None,
+            ema_decay=ema_decay,
+        )
+
+    return create(jax.random.key(seed))
+
+
+def count_parameters(params: Any) -> int:
+    """Number of trainable values."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,0 +1,98 @@
+"""Many train steps in one compiled call, and prediction over a whole split."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+State = Any
+Arrays = dict[str, jax.Array]
+TrainStep = Callable[[State, Arrays, jax.Array], tuple[State, Arrays]]
+Carry = tuple[State, Arrays]
+
+
+def make_train_steps(
+    train_step: TrainStep, batch_size: int, seed: int
+) -> Callable[[Carry, Arrays, jax.Array, jax.Array], Carry]:
+    """Compiles ``train_step`` into a loop on the device: shuffle, gather, step, record.
+
+    All randomness is a pure function of (seed, step): the order of an epoch comes from
+    the number of the epoch, the key of a step from the number of the step. So a run
+    may stop after any step and go on later, in calls of any length, to the same bits.
+
+    Args:
+      train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure.
+      batch_size: examples of a step; what is left of an epoch's order is not seen.
+      seed: of the order and of the steps.
+
+    Returns:
+      ``train_steps((state, history), data, start, stop)``, jitted, its first argument
+      donated: runs the steps from ``start`` to before ``stop``, both of one epoch.
+      ``data`` holds arrays (examples, ...); ``history`` one float32 array for each
+      metric, (steps_per_epoch,), into which the steps write.
+    """
+    order_key, step_key = jax.random.split(jax.random.key(seed))
+
+    @partial(jax.jit, donate_argnums=0)
+    def train_steps(carry: Carry, data: Arrays, start: jax.Array, stop: jax.Array) -> Carry:
+        num_examples = len(jax.tree.leaves(data)[0])
+        steps_per_epoch = num_examples // batch_size
+        epoch = start // steps_per_epoch
+        order = jax.random.permutation(jax.random.fold_in(order_key, epoch), num_examples)
+
+        def body(step: jax.Array, carry: Carry) -> Carry:
+            state, history = carry
+            position = step % steps_per_epoch
+            indices = lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
+            batch = jax.tree.map(lambda array: array[indices], data)
+            state, metrics = train_step(state, batch, jax.random.fold_in(step_key, step))
+            history = {
+                name: values.at[position].set(metrics[name]) for name, values in history.items()
+            }
+            return state, history
+
+        return lax.fori_loop(start, stop, body, carry)
+
+    return train_steps
+
+
+def empty_history(
+    train_step: TrainStep, state: State, data: Arrays, batch_size: int
+) -> dict[str, jax.Array]:
+    """Room for the metrics of one epoch: for each metric, zeros of (steps_per_epoch,)."""
+    batch = {
+        name: jax.ShapeDtypeStruct((batch_size, *array.shape[1:]), array.dtype)
+        for name, array in data.items()
+    }
+    _, metrics = jax.eval_shape(train_step, state, batch, jax.random.key(0))
+    steps_per_epoch = len(next(iter(data.values()))) // batch_size
+    return {name: jnp.zeros(steps_per_epoch, jnp.float32) for name in metrics}
+
+
+def make_predict(
+    apply: Callable[[Any, jax.Array], jax.Array], batch_size: int = 500
+) -> Callable[[Any, np.ndarray], np.ndarray]:
+    """Compiles ``apply(variables, inputs)`` for whole splits, one program for any length.
+
+    Args:
+      apply: maps a batch of inputs to outputs, each (batch, ...).
+      batch_size: examples of a call; the last batch is padded, the padding cut off.
+
+    Returns:
+      ``predict(variables, inputs)``: inputs (examples, ...), outputs (examples, ...).
+    """
+    apply_batch = jax.jit(apply)
+
+    def predict(variables: Any, inputs: np.ndarray) -> np.ndarray:
+        outputs = []
+        for start in range(0, len(inputs), batch_size):
+            batch = inputs[start : start + batch_size]
+            padding = [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
+            outputs.append(apply_batch(variables, np.pad(batch, padding)))
+        return np.concatenate(outputs)[: len(inputs)]
+
+    return predict
