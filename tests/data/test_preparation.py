@@ -9,6 +9,7 @@ import filelock
 import numpy as np
 import pytest
 import small_mnist
+import tensorflow_datasets as tfds
 
 from jaxdl.data import load, mnist, preparation, records
 from jaxdl.errors import UserError
@@ -137,6 +138,19 @@ def test_the_cache_goes_with_its_records(data_dir, monkeypatch):
     information.write_text(information.read_text() + "\n")
     monkeypatch.delattr(records, "prepare")
     assert len(set(load("mnist", data_dir, 0).train["label"])) > 1
+
+
+def test_records_prepared_with_tensorflow_datasets_are_used(data_dir, archives, monkeypatch):
+    configuration = tfds.download.DownloadConfig(manual_dir=archives)
+    builder = mnist.Mnist(data_dir=data_dir, file_format="array_record")
+    builder.download_and_prepare(download_config=configuration)
+    monkeypatch.delattr(records, "prepare")
+    assert len(load("mnist", data_dir).test["label"]) == small_mnist.TEST_EXAMPLES
+
+
+def test_a_home_directory_is_found(data_dir, monkeypatch):
+    monkeypatch.setenv("HOME", str(data_dir.parent))
+    assert len(load("mnist", "~/data").test["label"]) == small_mnist.TEST_EXAMPLES
 
 
 def test_records_in_a_format_that_needs_tensorflow_are_named(data_dir):

