@@ -55,7 +55,7 @@ class Wheel:
             shutil.rmtree(download)
 
     def _download(self, folder: Path, patience: float) -> None:
-        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
+        pip = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input")
         options = ("--no-deps", "--only-binary=:all:", "--progress-bar=off", "--dest", str(folder))
         with (folder / "errors").open("w+") as errors:
             process = subprocess.Popen(

@@ -1,15 +1,10 @@
 import functools
 import http.server
 import shutil
-import sys
 import threading
 import zipfile
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import small_mnist
 
 from jaxdl.data import mnist
