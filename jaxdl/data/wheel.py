@@ -43,7 +43,7 @@ class Wheel:
         """See `Source.fetch`."""
         download = temporary / "wheel"
         shutil.rmtree(download, ignore_errors=True)
-        download.mkdir()
+        download.mkdir(exist_ok=True)
         self._download(download, patience)
         try:
             with zipfile.ZipFile(next(download.glob("*.whl"))) as wheel:
@@ -95,8 +95,8 @@ class Wheel:
 def _bytes_so_far(folder: Path) -> int:
     """Size of the largest wheel below the folder; pip writes one, then copies it."""
     size = 0
-    for path in folder.rglob("*.whl"):
-        with contextlib.suppress(FileNotFoundError):  # pip has just deleted it
+    with contextlib.suppress(FileNotFoundError):  # pip deletes its own folders meanwhile
+        for path in folder.rglob("*.whl"):
             size = max(size, path.stat().st_size)
     return size
 
