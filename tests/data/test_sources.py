@@ -146,7 +146,7 @@ def test_a_server_that_does_not_deliver_is_given_up(
     files, folder, temporary, serve, monkeypatch, handler, reason
 ):
     monkeypatch.setattr(website, "SECONDS_TO_ANSWER", 0.2)
-    monkeypatch.setattr(website, "SECONDS_WITHOUT_NEW_BYTES", 0.2)
+    monkeypatch.setattr(website, "SECONDS_WITHOUT_NEW_BYTES", 0.5)
     started = time.monotonic()
     with pytest.raises(UserError, match=reason):
         obtain("mnist", (Website(serve(handler), files),), folder, temporary)
