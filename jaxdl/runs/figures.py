@@ -44,7 +44,7 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
         if name == "loss":
             axes.set_yscale("log")
         else:
-            _limit_to_later_values(axes, [record[f"train_{name}"] for record in steps])
+            _hide_first_rise(axes)
         axes.set(xlabel="epoch", ylabel=name)
         axes.grid(alpha=0.3)
         axes.legend()
@@ -147,11 +147,12 @@ def filters(kernel: np.ndarray, path: Path) -> None:
     _save(figure, path)
 
 
-def _limit_to_later_values(axes: Axes, values: list[float]) -> None:
-    """Gives the height of the plot to what comes after the first steep rise."""
-    low = np.quantile(values, 0.1)
-    high = max(values)
-    axes.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low) + 1e-6)
+def _hide_first_rise(axes: Axes) -> None:
+    """Gives the height of the plot to what comes after the steep rise of the first epoch."""
+    values = np.concatenate([line.get_ydata() for line in axes.lines])
+    low, high = np.quantile(values, 0.1), values.max()
+    margin = 0.05 * (high - low) + 1e-6
+    axes.set_ylim(low - margin, high + margin)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Checkpoints of a run, by Orbax. The only file that knows Orbax's interface."""
 
-import shutil
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from jaxdl.console import console
 from jaxdl.errors import UserError
 
 KEPT_CHECKPOINTS = 2
+
+logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of what was asked for
 
 
 class CheckpointStore:
@@ -45,7 +47,7 @@ class CheckpointStore:
         self._manager.save(step, args=items)
 
     def restore_training(self, example: Any) -> tuple[int, Any] | None:
-        """The newest readable checkpoint.
+        """The newest readable checkpoint; damaged ones after it are set aside.
 
         Args:
           example: a tree of arrays with the structure, shapes and dtypes to restore.
@@ -56,23 +58,45 @@ class CheckpointStore:
         Raises:
           UserError: there are checkpoints, and none can be read.
         """
-        return self._restore("training", ocp.args.StandardRestore(jax.eval_shape(lambda: example)))
+        abstract = jax.eval_shape(lambda: example)
+        restored = _restore_newest(self._manager, "training", ocp.args.StandardRestore(abstract))
+        if restored is None:
+            return None
+        step, training = restored
+        for damaged in [later for later in self._manager.all_steps() if later > step]:
+            path = self._directory / str(damaged)
+            path.rename(path.with_suffix(".damaged"))
+        self._manager.reload()
+        return step, training
 
-    def restore_model(self) -> tuple[int, Any] | None:
-        """As `restore_training`, for the "model" tree."""
-        return self._restore("model", ocp.args.StandardRestore())
 
-    def _restore(self, item: str, arguments: ocp.args.StandardRestore) -> tuple[int, Any] | None:
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        for step in steps:
-            try:
-                restored = self._manager.restore(step, args=ocp.args.Composite(**{item: arguments}))
-            except Exception:  # Orbax and TensorStore raise many kinds for damaged files
-                console.print(f"Checkpoint of step {step} is damaged: using the one before it.")
-                shutil.rmtree(self._directory / str(step))
-                self._manager.reload()
-            else:
-                return step, restored[item]
-        if steps:
-            raise UserError(f"No checkpoint in {self._directory} can be read; start a new run.")
-        return None
+def load_model(directory: Path) -> Any:
+    """The "model" tree of the newest readable checkpoint in a directory, which is only read.
+
+    Raises:
+      UserError: there is no checkpoint, or none can be read.
+    """
+    restored = None
+    if directory.is_dir():
+        options = ocp.CheckpointManagerOptions(read_only=True)
+        with ocp.CheckpointManager(directory.absolute(), options=options) as manager:
+            restored = _restore_newest(manager, "model", ocp.args.StandardRestore())
+    if restored is None:
+        raise UserError(f"{directory} holds no checkpoint: the run has not saved one yet.")
+    return restored[1]
+
+
+def _restore_newest(
+    manager: ocp.CheckpointManager, item: str, arguments: ocp.args.StandardRestore
+) -> tuple[int, Any] | None:
+    steps = sorted(manager.all_steps(), reverse=True)
+    for step in steps:
+        try:
+            restored = manager.restore(step, args=ocp.args.Composite(**{item: arguments}))
+        except Exception:  # Orbax and TensorStore raise many kinds for damaged files
+            console.print(f"The checkpoint of step {step:,} is damaged: trying the one before it.")
+        else:
+            return step, restored[item]
+    if steps:
+        raise UserError(f"No checkpoint in {manager.directory} can be read; start a new run.")
+    return None

@@ -1,6 +1,7 @@
 """The record of a training: its lines in metrics.jsonl and on the console, and its pace."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -75,11 +76,16 @@ def print_epoch(
     pace: Pace,
 ) -> None:
     """One line for an epoch; arguments as in `log_epoch`, ``epochs`` how many there are."""
-    train = "  ".join(f"{name} {values.mean():.4f}" for name, values in history.items())
-    held_out = "  ".join(f"{name} {value:.4f}" for name, value in validation.items())
+    train = format_metrics({name: values.mean() for name, values in history.items()})
+    held_out = format_metrics(validation)
     console.print(
         f"epoch {epoch:{len(str(epochs))}}/{epochs}  train {train}"
         + (f"  validation {held_out}" if held_out else "")
         + f"  {pace.examples_per_second:,.0f} examples/s",
         markup=False,
     )
+
+
+def format_metrics(metrics: Mapping[str, float]) -> str:
+    """Names and values on one line."""
+    return "  ".join(f"{name} {metrics[name]:.4f}" for name in sorted(metrics))

@@ -16,7 +16,7 @@ from jaxdl.errors import UserError
 from jaxdl.runs import Run
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.interruption import InterruptedTraining, deferred_interruption
-from jaxdl.training.journal import Pace, log_epoch, print_epoch
+from jaxdl.training.journal import Pace, format_metrics, log_epoch, print_epoch
 from jaxdl.training.steps import TrainStep, empty_history, make_train_steps
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -127,8 +127,8 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
                 stop = min(step + pace.steps_per_call, end_of_epoch)
                 training = _advance(train_steps, training, data, step, stop, pace)
                 step = stop
-                loss = _latest_metric(training, (step - 1) % plan.steps_per_epoch, step)
-                show(step, f"loss {loss:.4f}  {pace.examples_per_second:,.0f} examples/s")
+                latest = _latest_metrics(training, (step - 1) % plan.steps_per_epoch, step)
+                show(step, f"{latest}  {pace.examples_per_second:,.0f} examples/s")
                 seconds = time.monotonic() - session_started
                 if step == end_of_epoch:
                     training = _finish_epoch(run, training, step, plan, seconds, pace)
@@ -191,8 +191,8 @@ def _advance(
     return training.replace(state=state, history=history)
 
 
-def _latest_metric(training: Training, position: int, step: int) -> float:
-    """The first metric of the last step, if all of them are finite."""
+def _latest_metrics(training: Training, position: int, step: int) -> str:
+    """The metrics of the last step in words, if all of them are finite."""
     latest = {name: float(values[position]) for name, values in training.history.items()}
     for name, value in latest.items():
         if not math.isfinite(value):
@@ -200,7 +200,7 @@ def _latest_metric(training: Training, position: int, step: int) -> float:
                 f"The {name} is {value} at step {step:,}: try a lower --learning-rate, "
                 "or --gradient-clip 1."
             )
-    return next(iter(latest.values()))
+    return format_metrics(latest)
 
 
 def _finish_epoch(
