@@ -16,6 +16,7 @@ from jaxdl.runs.run import Run
 
 Config = TypeVar("Config")
 
+INTERRUPTED = 130  # as shells report a program stopped by Ctrl-C
 CHANGEABLE_ON_RESUME = {"resume", "preset", "epochs", "data_dir", "runs_dir"}
 
 
@@ -140,12 +141,10 @@ def run_command(command: Callable[[], None]) -> NoReturn:
     try:
         command()
     except UserError as error:
-        sys.exit(_report(str(error), error.exit_status))
+        interrupted = error.exit_status == INTERRUPTED
+        print(str(error) if interrupted else f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        sys.exit(_report("Interrupted.", 130))
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     sys.exit(0)
-
-
-def _report(message: str, exit_status: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return exit_status

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 from jaxdl.errors import UserError
+from jaxdl.runs.command_line import INTERRUPTED
 
 
 class InterruptedTraining(UserError):
     """The user, or the machine about to go away, stopped the training."""
 
-    exit_status = 130
+    exit_status = INTERRUPTED
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from jaxdl.training.config import TrainingConfig
 Summary = dict[str, Any]
 
 PROGRAM_CACHE = Path("~/.cache/jaxdl/programs").expanduser()
+NOT_OF_THE_RESULT = {"seed", "seeds", "resume", "data_dir", "runs_dir"}
 AVERAGED = ("test_accuracy", "test_loss", "seconds_total", "examples_per_second")
 
 
@@ -66,21 +67,22 @@ def cache_compiled_programs() -> None:
 
 
 def average(summaries: list[Summary]) -> Summary:
-    """Mean and standard deviation (of the sample) over runs that differ in their seed."""
-    first = summaries[0]
-    varying = {*AVERAGED, "seed", "validation_accuracy", "validation_loss", "run", "date"}
+    """Mean and sample standard deviation over runs that differ only in their seed.
+
+    Returns:
+      What the summaries share, the options without those that name folders, "seeds", and
+      for each entry of ``AVERAGED`` its "mean", "std" and "values".
+    """
+    first, last = summaries[0], summaries[-1]
+    options = {k: v for k, v in first["options"].items() if k not in NOT_OF_THE_RESULT}
     shared = {k: v for k, v in first.items() if all(s[k] == v for s in summaries)}
-    result = {k: v for k, v in shared.items() if k not in varying}
-    result["date"] = summaries[-1]["date"]
-    result["seeds"] = [summary["seed"] for summary in summaries]
+    statistics = {}
     for name in AVERAGED:
         values = [summary[name] for summary in summaries]
-        result[name] = {
-            "mean": float(np.mean(values)),
-            "std": float(np.std(values, ddof=1)),
-            "values": values,
-        }
-    return result
+        mean, std = float(np.mean(values)), float(np.std(values, ddof=1))
+        statistics[name] = {"mean": mean, "std": std, "values": values}
+    seeds = [summary["seed"] for summary in summaries]
+    return shared | statistics | {"date": last["date"], "seeds": seeds, "options": options}
 
 
 def _check_writable(runs_dir: Path) -> None:
