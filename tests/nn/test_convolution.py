@@ -1,0 +1,123 @@
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies
+from jax import lax
+
+from jaxdl.nn import convolve
+from jaxdl.nn.convolution import NHWC, convolve_by_patches
+
+by_xla = partial(lax.conv_general_dilated, dimension_numbers=NHWC)
+by_backend = partial(convolve, dimension_numbers=NHWC)
+
+
+@strategies.composite
+def convolutions(draw):
+    """Shapes of images and kernel, strides and padding, where the kernel fits at least once."""
+    batch, channels, features = (draw(strategies.integers(1, 3)) for _ in range(3))
+    sizes, kernel, pairs = [], [], []
+    for _ in range(2):
+        kernel.append(draw(strategies.integers(1, 4)))
+        pairs.append((draw(strategies.integers(0, 2)), draw(strategies.integers(0, 2))))
+        sizes.append(draw(strategies.integers(kernel[-1], 7)))
+    strides = (draw(strategies.integers(1, 3)), draw(strategies.integers(1, 3)))
+    padding = draw(strategies.sampled_from(("SAME", "VALID", tuple(pairs))))
+    return (batch, *sizes, channels), (*kernel, channels, features), strides, padding
+
+
+def small_integers(shape, seed, dtype=jnp.float32):
+    """Values whose products and sums are exact even in bfloat16."""
+    return jnp.asarray(np.random.default_rng(seed).integers(-1, 2, shape), dtype)
+
+
+def values_and_gradients(convolution, images, kernel, cotangent=None):
+    outputs, pull_back = jax.vjp(convolution, images, kernel)
+    cotangent = small_integers(outputs.shape, 2, outputs.dtype)
+    return outputs, *pull_back(cotangent)
+
+
+@settings(max_examples=10, deadline=None)
+@given(convolutions(), strategies.sampled_from((jnp.float32, jnp.bfloat16)))
+def test_values_and_both_gradients_are_exactly_those_of_xla(case, dtype):
+    images_shape, kernel_shape, strides, padding = case
+    images = small_integers(images_shape, 0, dtype)
+    kernel = small_integers(kernel_shape, 1, dtype)
+
+    @jax.jit
+    def compare(images, kernel):
+        return [
+            values_and_gradients(lambda i, k, f=form: f(i, k, strides, padding), images, kernel)
+            for form in (by_xla, by_backend, convolve_by_patches)
+        ]
+
+    expected, chosen, patches = compare(images, kernel)
+    for want, got, also in zip(expected, chosen, patches, strict=True):
+        assert got.dtype == also.dtype == dtype
+        np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(also, want)
+
+
+def test_real_values_agree_to_rounding():
+    images = jax.random.normal(jax.random.key(0), (4, 9, 8, 5))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 5, 7))
+    got, expected = (
+        jax.jit(lambda *arguments, f=form: f(*arguments, (1, 1), "SAME"))(images, kernel)
+        for form in (by_backend, by_xla)
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rhs_dilation": (2, 1)},
+        {"lhs_dilation": (1, 2)},
+        {"feature_group_count": 2},
+        {"rhs_dilation": (1, 1), "lhs_dilation": (1, 1)},
+    ],
+)
+def test_dilation_and_groups_mean_what_they_mean_in_lax(options):
+    groups = options.get("feature_group_count", 1)
+    images = small_integers((2, 6, 6, 4), 0)
+    kernel = small_integers((3, 2, 4 // groups, 6), 1)
+    got = by_backend(images, kernel, (1, 1), [(1, 0), (0, 2)], **options)
+    expected = by_xla(images, kernel, (1, 1), [(1, 0), (0, 2)], **options)
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_another_layout_is_left_to_xla():
+    layout = lax.conv_dimension_numbers((2, 3, 6, 6), (4, 3, 3, 3), ("NCHW", "OIHW", "NCHW"))
+    images, kernel = small_integers((2, 3, 6, 6), 0), small_integers((4, 3, 3, 3), 1)
+    got = convolve(images, kernel, (1, 1), "VALID", dimension_numbers=layout)
+    expected = lax.conv_general_dilated(images, kernel, (1, 1), "VALID")
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_a_conv_layer_keeps_its_parameters_and_its_outputs():
+    images = jax.random.normal(jax.random.key(0), (2, 7, 7, 3))
+    plain = nn.Conv(4, (3, 3), strides=(2, 1))
+    ours = nn.Conv(4, (3, 3), strides=(2, 1), conv_general_dilated=convolve)
+    expected, variables = jax.jit(plain.init_with_output)(jax.random.key(1), images)
+    got, same_variables = jax.jit(ours.init_with_output)(jax.random.key(1), images)
+    jax.tree.map(np.testing.assert_array_equal, same_variables, variables)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_gradients_are_the_same_inside_a_compiled_loop():
+    images = jax.random.normal(jax.random.key(0), (2, 6, 6, 2))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 2, 2))
+
+    def descend(convolution, kernel):
+        def body(_, kernel):
+            loss = lambda kernel: (convolution(images, kernel, (1, 1), "SAME") ** 2).mean()  # noqa: E731
+            return kernel - 0.01 * jax.grad(loss)(kernel)
+
+        return lax.fori_loop(0, 3, body, kernel)
+
+    got, expected = (jax.jit(partial(descend, form))(kernel) for form in (by_backend, by_xla))
+    assert np.abs(expected - kernel).max() > 1e-3
+    np.testing.assert_allclose(got, expected, atol=1e-5)
