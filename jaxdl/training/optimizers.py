@@ -26,7 +26,7 @@ def learning_rate_schedule(
     return optax.warmup_cosine_decay_schedule(
         init_value=peak / 25,
         peak_value=peak,
-        warmup_steps=round(warmup_fraction * total_steps),
+        warmup_steps=min(round(warmup_fraction * total_steps), total_steps - 1),
         decay_steps=total_steps,
     )
 

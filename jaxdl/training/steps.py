@@ -89,7 +89,7 @@ def make_predict(
 
     def predict(variables: Any, inputs: np.ndarray) -> np.ndarray:
         outputs = []
-        for start in range(0, len(inputs), batch_size):
+        for start in range(0, max(1, len(inputs)), batch_size):
             batch = inputs[start : start + batch_size]
             padding = [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
             outputs.append(apply_batch(variables, np.pad(batch, padding)))
