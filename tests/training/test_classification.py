@@ -1,0 +1,126 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import small_training as small
+
+from jaxdl.data.augmentation import normalise
+from jaxdl.training.classification import evaluate, train_step
+from jaxdl.training.state import TrainState
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def linear(variables, inputs, *, train, rngs, mutable):
+    return inputs @ variables["params"]["kernel"], {}
+
+
+@pytest.fixture
+def problem():
+    random = np.random.default_rng(0)
+    params = {"kernel": jnp.asarray(random.normal(size=(3, 4)), jnp.float32)}
+    state = TrainState.create(
+        apply_fn=linear,
+        params=params,
+        tx=optax.sgd(1.0),
+        batch_stats={},
+        ema_params=None,
+        ema_decay=0.0,
+    )
+    batch = {
+        "text": random.normal(size=(5, 3)).astype(np.float32),
+        "label": np.array([0, 1, 2, 3, 1], np.int32),
+    }
+    return state, batch
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_loss_accuracy_and_update_are_the_textbook_formulas(problem, label_smoothing):
+    state, batch = problem
+    after, metrics = train_step(
+        state,
+        batch,
+        jax.random.key(0),
+        inputs="text",
+        prepare=lambda text, key: 2 * text,
+        label_smoothing=label_smoothing,
+    )
+    inputs, kernel = 2 * batch["text"], np.asarray(state.params["kernel"])
+    logits = inputs @ kernel
+    targets = (1 - label_smoothing) * np.eye(4)[batch["label"]] + label_smoothing / 4
+    loss = -(targets * np.log(softmax(logits))).sum(-1).mean()
+    gradient = inputs.T @ (softmax(logits) - targets) / 5
+    assert metrics["loss"] == pytest.approx(loss, rel=1e-5)
+    assert metrics["accuracy"] == pytest.approx((logits.argmax(-1) == batch["label"]).mean())
+    np.testing.assert_allclose(after.params["kernel"], kernel - gradient, atol=1e-5)
+
+
+def test_evaluation_is_the_mean_over_the_whole_split():
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(7, 4)).astype(np.float32)
+    labels = random.integers(0, 4, 7, np.int32)
+    metrics = evaluate(logits, labels)
+    losses = -np.log(softmax(logits)[np.arange(7), labels])
+    assert metrics["loss"] == pytest.approx(losses.mean(), rel=1e-5)
+    assert metrics["accuracy"] == pytest.approx((logits.argmax(-1) == labels).mean())
+    assert {type(value) for value in metrics.values()} == {float}  # metrics.jsonl needs them
+
+
+@pytest.fixture(scope="module")
+def step():
+    return jax.jit(small.step)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return small.new_data(small.BATCH_SIZE)
+
+
+def test_a_step_is_a_function_of_its_arguments(step, batch):
+    state = small.new_state()
+    first, again, other = (step(state, batch, jax.random.key(seed)) for seed in (0, 0, 1))
+    small.assert_same_bits(first, again)
+    changed = jax.tree.map(lambda leaf, twin: bool((leaf != twin).any()), first[0], other[0])
+    assert any(jax.tree.leaves(changed.params))  # by dropout
+
+
+def test_a_step_moves_parameters_average_and_batch_statistics(step, batch):
+    before = small.new_state()
+    after, _ = step(before, batch, jax.random.key(0))
+    assert after.step == 1
+    for name in ("params", "ema_params", "batch_stats", "opt_state"):
+        old, new = (jax.tree.leaves(getattr(state, name)) for state in (before, after))
+        assert any((was != now).any() for was, now in zip(old, new, strict=True)), name
+
+
+def test_steps_on_one_batch_learn_it(step, batch):
+    state = small.new_state()
+    losses = []
+    for number in range(150):
+        state, metrics = step(state, batch, jax.random.fold_in(jax.random.key(0), number))
+        losses.append(float(metrics["loss"]))
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
+
+
+def test_augmentation_and_dropout_have_keys_of_their_own(problem):
+    state, batch = problem
+    keys = {}
+
+    def prepare(text, key):
+        keys["prepare"] = key
+        return normalise(text)
+
+    def apply(*arguments, rngs, **options):
+        keys["dropout"] = rngs["dropout"]
+        return linear(*arguments, rngs=rngs, **options)
+
+    step = partial(train_step, inputs="text", prepare=prepare)
+    step(state.replace(apply_fn=apply), batch, jax.random.key(0))
+    bits = {name: tuple(jax.random.key_data(key).tolist()) for name, key in keys.items()}
+    assert len({*bits.values(), tuple(jax.random.key_data(jax.random.key(0)).tolist())}) == 3

@@ -1,0 +1,104 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_training as small
+from hypothesis import given, settings, strategies
+
+from jaxdl.training.steps import empty_history, make_predict, make_train_steps
+
+EXAMPLES, BATCH = 23, 4
+STEPS = EXAMPLES // BATCH
+IDENTITIES = {"identity": np.arange(EXAMPLES, dtype=np.int32)}
+
+
+def note_what_is_seen(state, batch, key):
+    """A train step that counts the examples it meets and notes the first of each batch."""
+    seen = state.at[batch["identity"]].add(1)
+    first = batch["identity"][0].astype(jnp.float32)
+    return seen, {"first": first, "draw": jax.random.uniform(key)}
+
+
+@pytest.fixture(scope="module")
+def seen_in():
+    """Runs steps of a seed: counts of each example, and the metrics of the steps."""
+    compiled = {}
+
+    def run(start, stop, seed=0):
+        train_steps = compiled.setdefault(seed, make_train_steps(note_what_is_seen, BATCH, seed))
+        history = {name: jnp.zeros(STEPS) for name in ("first", "draw")}
+        carry = (jnp.zeros(EXAMPLES, jnp.int32), history)
+        counts, history = train_steps(carry, IDENTITIES, np.int32(start), np.int32(stop))
+        return np.asarray(counts), {name: np.asarray(values) for name, values in history.items()}
+
+    return run
+
+
+def test_an_epoch_sees_every_example_at_most_once_in_whole_batches(seen_in):
+    for epoch in range(3):
+        counts, _ = seen_in(epoch * STEPS, (epoch + 1) * STEPS)
+        assert counts.max() == 1
+        assert counts.sum() == STEPS * BATCH
+
+
+def test_what_one_epoch_leaves_out_comes_in_another(seen_in):
+    total = sum(seen_in(epoch * STEPS, (epoch + 1) * STEPS)[0] for epoch in range(12))
+    assert total.min() > 0
+
+
+def test_order_and_keys_differ_between_epochs_and_between_seeds(seen_in):
+    runs = [seen_in(0, STEPS), seen_in(STEPS, 2 * STEPS), seen_in(0, STEPS, seed=1)]
+    for name in ("first", "draw"):
+        assert len({tuple(history[name]) for _, history in runs}) == 3
+    draws = np.concatenate([history["draw"] for _, history in runs])
+    assert len(set(draws)) == len(draws)
+
+
+def test_the_history_has_each_step_at_its_place_in_the_epoch(seen_in):
+    _, whole = seen_in(STEPS, 2 * STEPS)
+    for position in range(STEPS):
+        _, alone = seen_in(STEPS + position, STEPS + position + 1)
+        assert alone["draw"][position] == whole["draw"][position]
+        assert not np.delete(alone["draw"], position).any()
+
+
+@pytest.fixture(scope="module")
+def train():
+    """Trains the small model for an epoch and a half in calls that end at the steps given."""
+    data = jax.device_put(small.new_data())
+    history = empty_history(small.step, small.new_state(), data, small.BATCH_SIZE)
+    train_steps = make_train_steps(small.step, small.BATCH_SIZE, seed=3)
+
+    def run(*ends):
+        carry = (small.new_state(), jax.tree.map(jnp.copy, history))
+        start = 0
+        for stop in sorted({*ends, small.STEPS_PER_EPOCH, 8}):
+            carry = train_steps(carry, data, np.int32(start), np.int32(stop))
+            start = stop
+        return carry
+
+    return run
+
+
+@settings(max_examples=8, deadline=None)
+@given(strategies.sets(strategies.integers(1, 7)))
+def test_calls_of_any_lengths_give_the_same_bits(train, ends):
+    small.assert_same_bits(train(*ends), train())
+
+
+def test_the_history_has_room_for_every_metric_of_an_epoch():
+    history = empty_history(small.step, small.new_state(), small.new_data(), small.BATCH_SIZE)
+    assert set(history) == {"loss", "accuracy"}
+    for values in history.values():
+        assert values.shape == (small.STEPS_PER_EPOCH,)
+        assert values.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("examples", [0, 1, 3, 4, 5, 8, 9])
+def test_prediction_of_any_number_of_examples_is_the_direct_application(examples):
+    inputs = np.random.default_rng(0).normal(size=(examples, 3)).astype(np.float32)
+    predict = make_predict(lambda scale, x: scale * x[:, :2] + x.sum(-1, keepdims=True), 4)
+    expected = 2 * inputs[:, :2] + inputs.sum(-1, keepdims=True)
+    outputs = predict(np.float32(2), inputs)
+    assert outputs.shape == (examples, 2)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
