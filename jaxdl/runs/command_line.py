@@ -103,12 +103,16 @@ def parse_dataclass(
 
 
 def _one_line(box: str, module: str) -> str:
-    """The message in the frame that tyro draws: what stands above its first rule."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    rule = next((i for i, line in enumerate(lines) if re.fullmatch("─+", line)), len(lines))
-    suggestion = next((line for line in lines[rule:] if line.startswith("--")), None)
-    hint = f"did you mean {suggestion}?" if suggestion else f"see python -m {module} --help"
-    return f"{' '.join(lines[:rule]).rstrip('.')}; {hint}"
+    """The message in the box that tyro draws: the part above its first inner rule.
+
+    The box is drawn in ASCII where the terminal has nothing better.
+    """
+    parts = re.split(r"^.*[─-]{5,}.*$", box, flags=re.MULTILINE)
+    parts = [" ".join(part.replace("│", " ").split()) for part in parts]
+    message = parts[1] if len(parts) > 1 else parts[0]
+    suggestion = next((re.search(r"--\S+", p) for p in parts if p.startswith("Perhaps")), None)
+    hint = f"did you mean {suggestion[0]}?" if suggestion else f"see python -m {module} --help"
+    return f"{message.rstrip('.')}; {hint}"
 
 
 def to_options(config: Any) -> dict[str, Any]:

@@ -48,8 +48,7 @@ class Run:
             directory = _new_directory(runs_dir / experiment, time.strftime("%Y%m%d-%H%M%S"), seed)
             run = cls(directory, experiment, options, tuple(class_names))
             run.figures.mkdir()
-            config = {"experiment": experiment, "class_names": run.class_names, "options": options}
-            write_json(directory / "config.json", config)
+            run._write_config()
         except OSError as error:
             raise UserError(
                 f"Cannot write to {runs_dir} ({error.strerror}); give another --runs-dir."
@@ -74,6 +73,12 @@ class Run:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is damaged; start a new run.") from error
+
+    def with_options(self, options: Record) -> "Run":
+        """The run with other options, which are written to config.json."""
+        run = dataclasses.replace(self, options=options)
+        run._write_config()
+        return run
 
     @property
     def checkpoints(self) -> Path:
@@ -104,7 +109,15 @@ class Run:
     def forget_after(self, step: int) -> None:
         """Drops the lines of metrics.jsonl that come after a step, to go on from there."""
         records = [record for record in self.read_metrics() if record["step"] <= step]
-        _write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in records))
+        write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in records))
+
+    def _write_config(self) -> None:
+        config = {
+            "experiment": self.experiment,
+            "class_names": self.class_names,
+            "options": self.options,
+        }
+        write_json(self.directory / "config.json", config)
 
     def write_summary(self, summary: Record) -> None:
         """Writes summary.json."""
@@ -113,10 +126,11 @@ class Run:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON file, whole or not at all."""
-    _write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text)
     temporary.replace(path)

@@ -1,6 +1,8 @@
 """Checkpoints of a run, by Orbax. The only file that knows Orbax's interface."""
 
 import logging
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from jaxdl.errors import UserError
 
 KEPT_CHECKPOINTS = 2
 
-logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of what was asked for
+logging.getLogger("absl").setLevel(logging.CRITICAL)  # what matters is raised, and said below
 
 
 class CheckpointStore:
@@ -58,14 +60,15 @@ class CheckpointStore:
         Raises:
           UserError: there are checkpoints, and none can be read.
         """
-        abstract = jax.eval_shape(lambda: example)
-        restored = _restore_newest(self._manager, "training", ocp.args.StandardRestore(abstract))
+        abstract = jax.tree.map(lambda leaf: _abstract(leaf, leaf.sharding), example)
+        restored = _restore_newest(self._manager, "training", lambda step: abstract)
         if restored is None:
             return None
         step, training = restored
         for damaged in [later for later in self._manager.all_steps() if later > step]:
-            path = self._directory / str(damaged)
-            path.rename(path.with_suffix(".damaged"))
+            aside = self._directory / f"{damaged}.damaged"
+            shutil.rmtree(aside, ignore_errors=True)
+            (self._directory / str(damaged)).rename(aside)
         self._manager.reload()
         return step, training
 
@@ -73,25 +76,42 @@ class CheckpointStore:
 def load_model(directory: Path) -> Any:
     """The "model" tree of the newest readable checkpoint in a directory, which is only read.
 
+    The arrays are put on the first device, wherever they were when they were saved.
+
     Raises:
       UserError: there is no checkpoint, or none can be read.
     """
     restored = None
     if directory.is_dir():
         options = ocp.CheckpointManagerOptions(read_only=True)
-        with ocp.CheckpointManager(directory.absolute(), options=options) as manager:
-            restored = _restore_newest(manager, "model", ocp.args.StandardRestore())
+        handlers = {"model": ocp.StandardCheckpointHandler()}
+        device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        with ocp.CheckpointManager(
+            directory.absolute(), options=options, item_handlers=handlers
+        ) as manager:
+
+            def abstract_model(step: int) -> Any:
+                stored = manager.item_metadata(step)["model"].tree
+                return jax.tree.map(lambda leaf: _abstract(leaf, device), stored)
+
+            restored = _restore_newest(manager, "model", abstract_model)
     if restored is None:
         raise UserError(f"{directory} holds no checkpoint: the run has not saved one yet.")
     return restored[1]
 
 
+def _abstract(leaf: Any, sharding: jax.sharding.Sharding) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
 def _restore_newest(
-    manager: ocp.CheckpointManager, item: str, arguments: ocp.args.StandardRestore
+    manager: ocp.CheckpointManager, item: str, abstract: Callable[[int], Any]
 ) -> tuple[int, Any] | None:
+    """The newest step with a readable item; ``abstract(step)`` says what its arrays are to be."""
     steps = sorted(manager.all_steps(), reverse=True)
     for step in steps:
         try:
+            arguments = ocp.args.StandardRestore(abstract(step))
             restored = manager.restore(step, args=ocp.args.Composite(**{item: arguments}))
         except Exception:  # Orbax and TensorStore raise many kinds for damaged files
             console.print(f"The checkpoint of step {step:,} is damaged: trying the one before it.")

@@ -156,9 +156,9 @@ def predict_logits(model: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:
 
 
 def open_run(experiment: str, config: TrainingConfig, class_names: tuple[str, ...]) -> Run:
-    """The run to resume, or a new one."""
+    """The run to resume, with the epochs now asked for, or a new one."""
     if config.resume:
-        return Run.open(config.resume)
+        return Run.open(config.resume).with_options(to_options(config))
     return Run.create(experiment, config.runs_dir, config.seed, to_options(config), class_names)
 
 

@@ -62,6 +62,7 @@ class Training(struct.PyTreeNode):
       best_score: its score, float32.
       best_epoch: counted from 1, int32; 0 before the first.
       seconds: spent in training, in this and earlier sessions, float32.
+      examples_per_second: of the train steps, median over the calls of a session, float32.
     """
 
     state: Any
@@ -70,6 +71,7 @@ class Training(struct.PyTreeNode):
     best_score: jax.Array
     best_epoch: jax.Array
     seconds: jax.Array
+    examples_per_second: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Trained:
       steps: updates of the parameters.
       seconds_before: of training in earlier sessions of the run.
       seconds_compile: until the train steps were compiled or found in the cache.
-      examples_per_second: of the train steps, median over the calls of this session.
+      examples_per_second: of the train steps, median over the calls of the last session.
     """
 
     variables: Any
@@ -132,7 +134,10 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
                 seconds = time.monotonic() - session_started
                 if step == end_of_epoch:
                     training = _finish_epoch(run, training, step, plan, seconds, pace)
-                training = training.replace(seconds=jnp.float32(seconds))
+                training = training.replace(
+                    seconds=jnp.float32(seconds),
+                    examples_per_second=jnp.float32(pace.examples_per_second),
+                )
                 if interrupted() or time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
                     store.save(step, training, training.best_variables)
                     last_save = time.monotonic()
@@ -149,7 +154,7 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
         steps=step,
         seconds_before=seconds_before,
         seconds_compile=seconds_compile,
-        examples_per_second=pace.examples_per_second,
+        examples_per_second=float(training.examples_per_second),
     )
 
 
@@ -164,6 +169,7 @@ def _begin(
         best_score=jnp.float32(-jnp.inf),
         best_epoch=jnp.int32(0),
         seconds=jnp.float32(0.0),
+        examples_per_second=jnp.float32(0.0),
     )
     restored = store.restore_training(fresh)
     if restored is None:

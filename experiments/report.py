@@ -1,0 +1,100 @@
+"""Collects results and writes the README's table from them.
+
+    python -m experiments.report runs/cnn/20261121-120000-5-seeds.json --name cnn-mnist
+    python -m experiments.report
+
+The first keeps what ``--seeds`` wrote as ``experiments/results/cnn-mnist.json``; both
+write the table anew from all files there.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from jaxdl.console import console
+from jaxdl.errors import UsageError, UserError
+from jaxdl.runs.command_line import parse_dataclass, run_command
+from jaxdl.runs.run import write_json, write_text
+
+REPOSITORY = Path(__file__).parent.parent
+RESULTS = REPOSITORY / "experiments" / "results"
+README = REPOSITORY / "README.md"
+BEGIN, END = "<!-- results: python -m experiments.report -->", "<!-- end of results -->"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to collect."""
+
+    results: tyro.conf.Positional[Path | None] = None
+    """The file that an experiment wrote with --seeds; none to write the table only."""
+    name: str | None = None
+    """What to call the result."""
+
+
+def collect(path: Path, name: str) -> None:
+    """Keeps the result of several seeds under a name.
+
+    Raises:
+      UserError: the file is no such result.
+    """
+    try:
+        result = json.loads(path.read_text())
+        format_row(name, result)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not a result that --seeds wrote.") from error
+    RESULTS.mkdir(exist_ok=True)
+    write_json(RESULTS / f"{name}.json", result)
+
+
+def format_table() -> str:
+    """The Markdown table of all results, in the order of their names."""
+    header = [
+        "| result | data | parameters | seeds | test accuracy | time of a run | trained on |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    paths = sorted(RESULTS.glob("*.json"))
+    return "\n".join(header + [format_row(p.stem, json.loads(p.read_text())) for p in paths])
+
+
+def format_row(name: str, result: dict[str, Any]) -> str:
+    """One row: accuracy as mean ± standard deviation over the seeds, the mean time."""
+    accuracy, seconds = result["test_accuracy"], result["seconds_total"]
+    device = result["device_kind"]
+    if result["platform"] == "cpu":
+        device = f"{result['processor_cores']} cores, {result['processor']}"
+    cells = (
+        f"[{name}](experiments/results/{name}.json)",
+        result["dataset"],
+        f"{result['parameters']:,}",
+        str(len(result["seeds"])),
+        f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['std']:.2f} %",
+        f"{seconds['mean']:.0f} s",
+        f"{device}, JAX {result['jax_version']}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def with_table(readme: str, table: str) -> str:
+    """The README with the table between its two markers."""
+    before, rest = readme.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+def main() -> None:
+    """Reads the command line, collects, writes the table."""
+    options = parse_dataclass(Options, "experiments.report", description=__doc__)
+    if (options.results is None) != (options.name is None):
+        raise UsageError("Give a result file and a --name for it, or neither.")
+    if options.results and options.name:
+        collect(options.results, options.name)
+    write_text(README, with_table(README.read_text(), format_table()))
+    console.print(f"Wrote the table in {README.name}.")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,78 @@
+"""A small MNIST that looks like the real one to the experiments, through the real pipeline."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxdl.data import load, mnist
+from jaxdl.data.website import Website
+
+sys.path.append(str(Path(__file__).parent.parent / "data"))
+import small_mnist
+
+TRAIN_EXAMPLES, TEST_EXAMPLES = 400, 60
+
+
+def draw_stripes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images of (count, 28, 28) with a bright row whose height tells the label, and the labels."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 10, count).astype(np.uint8)
+    images = random.integers(0, 60, (count, 28, 28), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[4 + 2 * label : 6 + 2 * label] = 255
+    return images, labels
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> Path:
+    """A data directory in which ``mnist`` is prepared: stripes that are easy to learn."""
+    folder = tmp_path_factory.mktemp("datasets")
+    archives = folder / "downloads" / "mnist"
+    archives.mkdir(parents=True)
+    for prefix, count in (("train", TRAIN_EXAMPLES), ("t10k", TEST_EXAMPLES)):
+        images, labels = draw_stripes(count, seed=count)
+        (archives / f"{prefix}-images-idx3-ubyte.gz").write_bytes(small_mnist.idx(images))
+        (archives / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(small_mnist.idx(labels))
+    source = Website(small_mnist.CLOSED_PORT, small_mnist.describe(archives))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mnist.Mnist, "SOURCES", (source,))
+        load("mnist", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs_dir(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Runs ``python -m experiments.NAME ARGUMENTS`` in this process.
+
+    Returns exit status, standard output and standard error.
+    """
+
+    def run(name: str, *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        monkeypatch.delitem(sys.modules, f"experiments.{name}", raising=False)
+        with pytest.raises(SystemExit) as exit_:
+            runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+        return exit_.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_run(data_dir, runs_dir) -> Path:
+    """The directory of a finished run of the CNN, made as a user makes it."""
+    options = ("--epochs", "6", "--batch-size", "20", "--shift", "0", "--rotation", "0")
+    folders = ("--data-dir", str(data_dir), "--runs-dir", str(runs_dir))
+    subprocess.run(
+        [sys.executable, "-m", "experiments.cnn", *options, "--zoom", "0", *folders], check=True
+    )
+    (run,) = (runs_dir / "cnn").iterdir()
+    return run

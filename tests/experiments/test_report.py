@@ -1,0 +1,36 @@
+import json
+
+import pytest
+
+from experiments import report
+
+
+def test_the_readmes_table_is_the_one_that_the_results_give():
+    readme = report.README.read_text()
+    assert readme == report.with_table(readme, report.format_table())
+
+
+def test_a_result_becomes_a_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    result = {
+        "dataset": "mnist",
+        "parameters": 1234,
+        "seeds": [0, 1],
+        "test_accuracy": {"mean": 0.98765, "std": 0.0004},
+        "seconds_total": {"mean": 12.3},
+        "platform": "gpu",
+        "device_kind": "Some GPU",
+        "jax_version": "1.2.3",
+    }
+    (tmp_path / "a.json").write_text(json.dumps(result))
+    report.collect(tmp_path / "a.json", "net-mnist")
+    assert report.format_table().splitlines()[2:] == [
+        "| [net-mnist](experiments/results/net-mnist.json) | mnist | 1,234 | 2 "
+        "| 98.77 ± 0.04 % | 12 s | Some GPU, JAX 1.2.3 |"
+    ]
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(report.UserError, match=r"not a result that --seeds wrote"):
+        report.collect(tmp_path / "a.json", "name")

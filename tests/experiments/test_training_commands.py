@@ -1,0 +1,148 @@
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+QUICK = ("--epochs", 2, "--batch-size", 40)
+
+
+@pytest.fixture
+def folders(data_dir, runs_dir):
+    return ("--data-dir", data_dir, "--runs-dir", runs_dir)
+
+
+def lines_without_times(run):
+    records = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
+
+
+def test_a_run_leaves_what_the_contract_names(trained_run):
+    summary = json.loads((trained_run / "summary.json").read_text())
+    assert {
+        *("experiment", "dataset", "seed", "epochs", "steps", "parameters", "test_accuracy"),
+        *("test_loss", "seconds_total", "seconds_compile", "examples_per_second", "platform"),
+        *("device_kind", "jax_version"),
+    } <= set(summary)
+    assert summary["steps"] == 6 * (320 // 20)
+    assert summary["parameters"] == 225_034
+    assert summary["test_accuracy"] > 0.8  # stripes are easy
+    config = json.loads((trained_run / "config.json").read_text())
+    assert config["experiment"] == "cnn"
+    assert config["options"]["batch_size"] == 20
+    epochs = [line["epoch"] for line in lines_without_times(trained_run) if "epoch" in line]
+    assert epochs == [1, 2, 3, 4, 5, 6]
+    names = {"learning_curves.png", "predictions.png", "confusion.png", "filters.png"}
+    assert {path.name for path in (trained_run / "figures").iterdir()} == names
+    for name in names:
+        with Image.open(trained_run / "figures" / name) as figure:
+            assert min(figure.size) > 200
+    assert re.fullmatch(r"\d{8}-\d{6}-0", trained_run.name)
+
+
+def test_plain_output_has_no_control_characters(command, folders):
+    status, output, errors = command("mlp", *QUICK, *folders)
+    assert status == 0
+    assert errors == ""
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", output)
+    assert "109,386 parameters" in output
+    assert "test accuracy" in output
+
+
+def test_several_seeds_are_averaged(command, data_dir, tmp_path):
+    options = (*QUICK, "--seeds", 2, "--data-dir", data_dir, "--runs-dir", tmp_path)
+    status, output, _ = command("mlp", *options)
+    assert status == 0
+    assert "±" in output
+    (path,) = (tmp_path / "mlp").glob("*-2-seeds.json")
+    result = json.loads(path.read_text())
+    summaries = [json.loads(p.read_text()) for p in (tmp_path / "mlp").glob("*/summary.json")]
+    assert result["seeds"] == [0, 1]
+    assert sorted(result["test_accuracy"]["values"]) == sorted(
+        summary["test_accuracy"] for summary in summaries
+    )
+    assert not {"data_dir", "runs_dir"} & set(result["options"])
+
+
+def test_the_seed_preset_is_the_tutorials_recipe(command, folders):
+    status, output, _ = command("cnn", "--preset", "seed", "--epochs", 1, *folders)
+    assert status == 0
+    run = output.split()[-1]
+    options = json.loads(open(f"{run}/config.json").read())["options"]  # noqa: PTH123, SIM115
+    assert options["optimizer"] == "adam"
+    assert options["batch_size"] == 32
+    assert options["schedule"] == "constant"
+    assert options["shift"] == options["rotation"] == options["zoom"] == 0
+
+
+@pytest.mark.parametrize("architecture", ["lenet5", "vgg"])
+def test_each_architecture_trains(command, folders, architecture):
+    options = ("--architecture", architecture, "--epochs", 1, "--batch-size", 80)
+    status, output, _ = command("cnn", *options, *folders)
+    assert status == 0
+    assert "test accuracy" in output
+
+
+def test_bfloat16_trains_and_keeps_float32_parameters(command, folders):
+    status, output, _ = command("mlp", *QUICK, "--precision", "bfloat16", *folders)
+    assert status == 0
+    assert "bfloat16" in output
+
+
+def start_mlp(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.mlp", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_first_epoch(run_parent):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any(run_parent.glob("mlp/*/metrics.jsonl")):
+            return
+        time.sleep(0.05)
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_resumed_to_the_same_bits(command, data_dir, tmp_path, kind):
+    options = ("--epochs", 400, "--batch-size", 20, "--ema-decay", 0.9, "--data-dir", data_dir)
+    process = start_mlp(*options, "--runs-dir", tmp_path / "interrupted")
+    wait_for_first_epoch(tmp_path / "interrupted")
+    process.send_signal(kind)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    (message,) = errors.splitlines()
+    (interrupted,) = (tmp_path / "interrupted" / "mlp").iterdir()
+    assert message.endswith(f"python -m experiments.mlp --resume {interrupted}")
+    assert not (interrupted / "summary.json").exists()
+
+    assert command("mlp", "--resume", interrupted)[0] == 0
+    assert command("mlp", *options, "--runs-dir", tmp_path / "whole")[0] == 0
+    (whole,) = (tmp_path / "whole" / "mlp").iterdir()
+    assert lines_without_times(interrupted) == lines_without_times(whole)
+    summaries = [json.loads((run / "summary.json").read_text()) for run in (interrupted, whole)]
+    assert summaries[0]["test_loss"] == summaries[1]["test_loss"]
+
+
+def test_resuming_a_finished_run_trains_no_more(command, trained_run):
+    before = lines_without_times(trained_run)
+    status, output, _ = command("cnn", "--resume", trained_run)
+    assert status == 0
+    assert "Going on from step 96 of 96" in output
+    assert lines_without_times(trained_run) == before
+
+
+def test_more_epochs_can_be_given_to_a_finished_run(command, data_dir, tmp_path):
+    options = (*QUICK, "--data-dir", data_dir, "--runs-dir", tmp_path)
+    assert command("mlp", *options)[0] == 0
+    (run,) = (tmp_path / "mlp").iterdir()
+    assert command("mlp", "--resume", run, "--epochs", 3)[0] == 0
+    assert json.loads((run / "summary.json").read_text())["epochs"] == 3

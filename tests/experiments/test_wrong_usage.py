@@ -1,0 +1,103 @@
+import json
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def refused(command, data_dir, tmp_path):
+    """Runs a command that must fail with one line, leaving no run behind; returns the line."""
+
+    def run(status: int, name: str, *arguments: object) -> str:
+        given = map(str, arguments)
+        defaults = {"--data-dir": data_dir, "--runs-dir": tmp_path / "runs"}
+        missing = {k: v for k, v in defaults.items() if k not in arguments}
+        options = [part for pair in missing.items() for part in pair]
+        actual, _, errors = command(name, *given, *(options if name != "predict" else ()))
+        (line,) = errors.splitlines()
+        assert line.startswith("error: ")
+        assert actual == status
+        assert not list((tmp_path / "runs").glob("*/*"))
+        return line
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--epoch", 3), "--epochs"),
+        (("--no-such-option", 3), "--no-such-option"),
+        (("--dataset", "imagenet"), "mnist"),
+        (("--epochs", -1), "--epochs is -1"),
+        (("--epochs", "many"), "many"),
+        (("--batch-size", 0), "--batch-size is 0"),
+        (("--batch-size", 321), "320 examples"),
+        (("--learning-rate", 0), "--learning-rate"),
+        (("--validation-fraction", 1), "--validation-fraction"),
+        (("--architecture", "resnet"), "lenet5"),
+        (("--preset", "best"), "seed"),
+        (("--resume", "nowhere"), "nowhere is not the directory of a run"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_status_2(refused, options, words):
+    assert words in refused(2, "cnn", *options)
+
+
+def test_a_runs_directory_that_cannot_be_written_is_status_1(refused, tmp_path):
+    (tmp_path / "file").touch()
+    assert "--runs-dir" in refused(1, "cnn", "--runs-dir", tmp_path / "file" / "runs")
+
+
+def test_no_data_and_no_network_is_status_1(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    line = refused(1, "cnn", "--data-dir", tmp_path / "empty")
+    assert "train-images-idx3-ubyte.gz" in line
+    assert "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609" in line
+
+
+def test_a_run_of_another_experiment_is_not_resumed(refused, trained_run):
+    line = refused(2, "mlp", "--resume", trained_run)
+    assert f"python -m experiments.cnn --resume {trained_run}" in line
+
+
+def test_a_changed_option_is_not_resumed(refused, trained_run):
+    assert "--batch-size" in refused(2, "cnn", "--resume", trained_run, "--batch-size", 7)
+
+
+def test_a_diverging_training_says_what_to_try(command, data_dir, tmp_path):
+    options = ("--learning-rate", 1e30, "--data-dir", data_dir, "--runs-dir", tmp_path)
+    status, _, errors = command("mlp", *options)
+    assert status == 1
+    assert "lower --learning-rate" in errors
+
+
+def damage(checkpoint):
+    for path in checkpoint.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(command, data_dir, tmp_path):
+    options = ("--epochs", 2, "--batch-size", 40)
+    folders = ("--data-dir", data_dir, "--runs-dir", tmp_path)
+    assert command("mlp", *options, *folders)[0] == 0
+    (run,) = (tmp_path / "mlp").iterdir()
+    assert command("mlp", "--resume", run, "--epochs", 3)[0] == 0
+    whole = json.loads((run / "summary.json").read_text())
+    damage(run / "checkpoints" / "24")
+    status, output, _ = command("mlp", "--resume", run)
+    assert status == 0
+    assert "The checkpoint of step 24 is damaged" in output
+    assert "Going on from step 16 of 24" in output
+    again = json.loads((run / "summary.json").read_text())
+    assert again["test_loss"] == whole["test_loss"]
+
+
+def test_a_run_with_only_damaged_checkpoints_is_one_line(refused, trained_run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained_run, copy)
+    damage(copy / "checkpoints")
+    assert "can be read" in refused(1, "cnn", "--resume", copy)
