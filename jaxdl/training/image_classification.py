@@ -43,8 +43,9 @@ class ImageConfig(TrainingConfig):
     def __post_init__(self) -> None:
         """Refuses values that no training can have."""
         super().__post_init__()
-        for name in ("shift", "rotation", "zoom"):
+        for name in ("shift", "rotation"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
+        require(self, "zoom", 0 <= self.zoom < 1, "at least 0 and below 1")
 
 
 def train_image_classifier(

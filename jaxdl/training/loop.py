@@ -189,11 +189,11 @@ def _compile(train_step: TrainStep, training: Training, data: Any, plan: Plan) -
 def _advance(
     train_steps: Any, training: Training, data: Any, start: int, stop: int, pace: Pace
 ) -> Training:
-    started = time.monotonic()
+    started = time.perf_counter()
     carry = (training.state, training.history)
     carry = train_steps(carry, data, np.int32(start), np.int32(stop))
     state, history = jax.block_until_ready(carry)
-    pace.record(stop - start, time.monotonic() - started)
+    pace.record(stop - start, time.perf_counter() - started)
     return training.replace(state=state, history=history)
 
 
