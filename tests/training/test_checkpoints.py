@@ -1,0 +1,166 @@
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+import small_training as small
+
+from jaxdl.errors import UserError
+from jaxdl.training.checkpoints import CheckpointStore, load_model
+
+OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.1))
+
+
+def new_trees(number, ema_decay=0.9):
+    """Training and model of a checkpoint, all values other for another number."""
+    state = small.new_state(number, OPTIMIZER, ema_decay)
+    return {"state": state, "best": jnp.float32(-jnp.inf)}, state.variables
+
+
+def write(directory, *steps):
+    with CheckpointStore(directory) as store:
+        for step in steps:
+            store.save(step, *new_trees(step))
+
+
+def restore(directory):
+    with CheckpointStore(directory) as store:
+        return store.restore_training(new_trees(0)[0])
+
+
+def truncate(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def garble(path):
+    path.write_bytes(bytes(byte ^ 0x5A for byte in path.read_bytes()))
+
+
+def damage(step_directory, how):
+    for path in [path for path in step_directory.rglob("*") if path.is_file()]:
+        how(path)
+
+
+DAMAGES = pytest.mark.parametrize(
+    "how", [truncate, garble, lambda path: path.unlink()], ids=["truncated", "garbled", "deleted"]
+)
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_what_was_saved_is_restored_bit_for_bit(tmp_path, ema_decay):
+    training, model = new_trees(1, ema_decay)
+    with CheckpointStore(tmp_path) as store:
+        store.save(7, training, model)
+    with CheckpointStore(tmp_path) as store:
+        step, restored = store.restore_training(new_trees(2, ema_decay)[0])
+    assert step == 7
+    small.assert_same_bits(restored, training)
+    small.assert_same_bits(load_model(tmp_path), model)
+
+
+def test_what_is_saved_is_the_moment_of_the_call(tmp_path):
+    """The train steps go on in the same buffers while the checkpoint is still being written."""
+    count = jnp.zeros(100_000)
+    add_one = jax.jit(lambda count: count + 1, donate_argnums=0)
+    with CheckpointStore(tmp_path) as store:
+        for step in (1, 2):
+            count = add_one(count)
+            store.save(step, {"count": count}, {"count": count})
+            for _ in range(20):
+                count = add_one(count)
+    assert (load_model(tmp_path)["count"] == 22).all()
+
+
+def test_the_newest_two_are_kept(tmp_path):
+    write(tmp_path, 10, 20, 30)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["20", "30"]
+    assert restore(tmp_path)[0] == 30
+
+
+def test_a_step_that_has_a_checkpoint_is_not_written_again(tmp_path):
+    with CheckpointStore(tmp_path) as store:
+        store.save(10, *new_trees(1))
+        store.save(10, *new_trees(2))
+    small.assert_same_bits(load_model(tmp_path), new_trees(1)[1])
+
+
+@DAMAGES
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_taken(tmp_path, how, capsys):
+    write(tmp_path, 10, 20)
+    damage(tmp_path / "20", how)
+    small.assert_same_bits(load_model(tmp_path), new_trees(10)[1])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20"]  # only read
+    step, training = restore(tmp_path)
+    assert step == 10
+    small.assert_same_bits(training, new_trees(10)[0])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20.damaged"]
+    assert "The checkpoint of step 20 is damaged" in capsys.readouterr().out
+
+
+def test_a_step_damaged_twice_is_set_aside_twice(tmp_path):
+    write(tmp_path, 10)
+    for _ in range(2):
+        write(tmp_path, 20)
+        damage(tmp_path / "20", truncate)
+        assert restore(tmp_path)[0] == 10
+    write(tmp_path, 20)
+    assert restore(tmp_path)[0] == 20
+
+
+@DAMAGES
+def test_only_damaged_checkpoints_are_one_clear_line_and_stay_where_they_are(tmp_path, how):
+    write(tmp_path, 10, 20)
+    for step in ("10", "20"):
+        damage(tmp_path / step, how)
+    for read in (restore, load_model):
+        with pytest.raises(UserError, match="can be read; start a new run") as failure:
+            read(tmp_path)
+        assert "\n" not in str(failure.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20"]
+
+
+def test_a_checkpoint_cut_off_while_it_was_written_is_cleared(tmp_path):
+    write(tmp_path, 10)
+    half_written = tmp_path / "20.orbax-checkpoint-tmp"
+    half_written.mkdir()
+    (half_written / "d").write_text("half")
+    assert restore(tmp_path)[0] == 10
+    assert not half_written.exists()
+
+
+def test_no_checkpoint_is_none_to_resume_and_an_error_to_predict(tmp_path):
+    assert restore(tmp_path / "empty") is None
+    for directory in (tmp_path / "empty", tmp_path / "nothing"):
+        with pytest.raises(UserError, match="holds no checkpoint"):
+            load_model(directory)
+    assert not (tmp_path / "nothing").exists()
+
+
+SAVE_ON_FOUR_DEVICES = """
+import sys, pathlib, jax, jax.numpy as jnp
+from jaxdl.training.checkpoints import CheckpointStore
+mesh = jax.make_mesh((4,), ("data",))
+spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+trees = {"spread": jax.device_put(jnp.arange(8.0), spread),
+         "last": jax.device_put(jnp.arange(3), jax.devices()[3])}
+with CheckpointStore(pathlib.Path(sys.argv[1])) as store:
+    store.save(5, trees, trees)
+"""
+
+
+def test_a_checkpoint_from_other_devices_is_read_on_this_one(tmp_path):
+    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", SAVE_ON_FOUR_DEVICES, str(tmp_path)]
+    subprocess.run(command, env=os.environ | devices, check=True)
+    expected = {"spread": jnp.arange(8.0), "last": jnp.arange(3)}
+    model = load_model(tmp_path)
+    small.assert_same_bits(model, expected)
+    assert all(leaf.devices() == {jax.devices()[0]} for leaf in model.values())
+    with CheckpointStore(tmp_path) as store:
+        step, training = store.restore_training(jax.tree.map(jnp.zeros_like, expected))
+    assert step == 5
+    small.assert_same_bits(training, expected)
