@@ -27,9 +27,10 @@ class Config(ImageConfig):
     """The tutorial's network, or a classic that it names."""
     epochs: int = 15
     batch_size: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.02
     dropout_rate: float = 0.5
+    ema_decay: float = 0.999
     shift: float = 2.0
     rotation: float = 10.0
     zoom: float = 0.1
@@ -45,9 +46,21 @@ PRESETS = {
         optimizer="adam",
         schedule="constant",
         weight_decay=0.0,
+        ema_decay=0.0,
         shift=0.0,
         rotation=0.0,
         zoom=0.0,
+    ),
+    "quick": Config(
+        preset="quick",
+        epochs=2,
+        batch_size=32,
+        learning_rate=2e-3,
+        dropout_rate=0.2,
+        ema_decay=0.0,
+        shift=1.0,
+        rotation=5.0,
+        zoom=0.05,
     ),
 }
 

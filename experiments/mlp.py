@@ -45,6 +45,15 @@ PRESETS = {
         rotation=0.0,
         zoom=0.0,
     ),
+    "quick": Config(
+        preset="quick",
+        epochs=3,
+        batch_size=64,
+        learning_rate=4e-3,
+        shift=0.5,
+        rotation=3.0,
+        zoom=0.03,
+    ),
 }
 
 

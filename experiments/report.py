@@ -9,6 +9,7 @@ write the table anew from all files there.
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,18 @@ class Options:
     """The file that an experiment wrote with --seeds; none to write the table only."""
     name: str | None = None
     """What to call the result."""
+    figure: Path | None = None
+    """A figure of one of its runs to keep beside it."""
 
 
-def collect(path: Path, name: str) -> None:
-    """Keeps the result of several seeds under a name.
+def collect(path: Path, name: str, figure: Path | None = None) -> None:
+    """Keeps the result of several seeds under a name, and a figure if one is given.
 
     Raises:
-      UserError: the file is no such result.
+      UserError: the file is no such result, or there is no such figure.
     """
+    if figure and not figure.is_file():
+        raise UserError(f"There is no figure {figure}.")
     try:
         result = json.loads(path.read_text())
         format_row(name, result)
@@ -48,6 +53,8 @@ def collect(path: Path, name: str) -> None:
         raise UserError(f"{path} is not a result that --seeds wrote.") from error
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / f"{name}.json", result)
+    if figure:
+        shutil.copy(figure, RESULTS / f"{name}.png")
 
 
 def format_table() -> str:
@@ -91,7 +98,7 @@ def main() -> None:
     if (options.results is None) != (options.name is None):
         raise UsageError("Give a result file and a --name for it, or neither.")
     if options.results and options.name:
-        collect(options.results, options.name)
+        collect(options.results, options.name, options.figure)
     write_text(README, with_table(README.read_text(), format_table()))
     console.print(f"Wrote the table in {README.name}.")
 

@@ -16,8 +16,9 @@ from jaxdl.training.optimizers import OptimizerName, ScheduleName
 class TrainingConfig:
     """Options of a training; each experiment adds its own and sets its own defaults."""
 
-    preset: Literal["default", "seed"] = "default"
-    """Values for all options not given: the best known, or the original tutorial's."""
+    preset: Literal["default", "seed", "quick"] = "default"
+    """Values for all options not given: the best known, the original tutorial's, or those
+    that reach the tutorial's accuracy soonest."""
     resume: Path | None = None
     """Go on with the run in this directory, with its options."""
 
