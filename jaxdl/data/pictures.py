@@ -44,6 +44,9 @@ def to_grey(picture: Image.Image) -> np.ndarray:
 
     The background is black under light strokes and white under dark ones.
     """
+    if picture.mode.startswith(("I", "F")):  # of 16 bits or more: Pillow would cut them at 255
+        levels = np.asarray(picture, np.float32)
+        return levels / max(levels.max(), 1.0)
     grey, alpha = picture.convert("RGBA").convert("LA").split()
     grey, alpha = (np.asarray(band, np.float32) / 255 for band in (grey, alpha))
     stroke_level = (grey * alpha).sum() / max(alpha.sum(), 1e-6)

@@ -43,8 +43,8 @@ class ImageConfig(TrainingConfig):
     def __post_init__(self) -> None:
         """Refuses values that no training can have."""
         super().__post_init__()
-        for name in ("shift", "rotation"):
-            require(self, name, getattr(self, name) >= 0, "at least 0")
+        require(self, "shift", self.shift >= 0, "at least 0")
+        require(self, "rotation", 0 <= self.rotation < 45, "at least 0 and below 45")
         require(self, "zoom", 0 <= self.zoom < 1, "at least 0 and below 1")
 
 
