@@ -28,7 +28,7 @@ REQUIRED = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1, "dropout_rate": 
         ("ema_decay", (-0.1, 1.0)),
         ("validation_fraction", (-0.1, 1.0)),
         ("shift", (-1.0, math.nan)),
-        ("rotation", (-1.0,)),
+        ("rotation", (-1.0, 45.0)),
         ("zoom", (-0.1, 1.0, 2.0)),  # an image of no size, or turned inside out
     ],
 )

@@ -1,0 +1,122 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdl.data.augmentation import normalise, random_affine, random_flip
+
+SIZE, BATCH = 25, 12
+CENTRE = (SIZE - 1) / 2
+TRANSFORMS = {
+    "shift": {"shift": 2.5},
+    "rotation": {"rotation": 20.0},
+    "zoom": {"zoom": 0.2},
+    "all": {"shift": 2.0, "rotation": 10.0, "zoom": 0.1},
+}
+augment = jax.jit(random_affine, static_argnames=("shift", "rotation", "zoom"))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return jax.random.uniform(jax.random.key(0), (BATCH, 9, 8, 2))
+
+
+def source_coordinates(**amounts):
+    """Where each pixel of the middle comes from, from the centre: (batch, pixels, 2).
+
+    Images of their own coordinates tell it: linear interpolation takes a ramp exactly.
+    """
+    rows, columns = np.indices((SIZE, SIZE)).astype(np.float32)
+    ramps = np.repeat(np.stack([rows, columns], -1)[None], BATCH, 0)
+    middle = slice(SIZE // 2 - 3, SIZE // 2 + 4)
+    sources = augment(ramps, jax.random.key(1), **amounts)[:, middle, middle] - CENTRE
+    return np.asarray(sources, np.float64).reshape(BATCH, -1, 2)
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_each_image_is_shifted_turned_and_resized_by_its_own_amounts_within_range(name):
+    amounts = TRANSFORMS[name]
+    offsets = np.indices((7, 7)).reshape(2, -1).T - 3.0
+    inputs = np.concatenate([offsets, np.ones((49, 1))], 1)
+    found = []
+    for sources in source_coordinates(**amounts):
+        matrix, residuals, *_ = np.linalg.lstsq(inputs, sources, rcond=None)
+        assert residuals.max() < 1e-5  # it is linear, and
+        (a, c), (b, d), shift = matrix
+        assert (a, b) == (pytest.approx(d, abs=1e-4), pytest.approx(-c, abs=1e-4))  # turns, resizes
+        found.append((np.hypot(a, b) ** -1 - 1, np.degrees(np.arctan2(c, a)), *shift))
+    limits = [amounts.get(kind, 0.0) for kind in ("zoom", "rotation", "shift", "shift")]
+    for values, limit in zip(np.transpose(found), limits, strict=True):
+        assert np.abs(values).max() <= limit + 1e-3
+        if limit:
+            assert values.min() < -0.2 * limit
+            assert values.max() > 0.2 * limit
+            assert len(set(values.round(4))) == BATCH
+
+
+def test_a_shift_interpolates_between_the_four_nearest_pixels(images):
+    """One channel, with a single bright pixel, tells by how much the other was shifted."""
+    marker = np.zeros((BATCH, 15, 15), np.float32)
+    marker[:, 7, 7] = 1
+    noise = np.random.default_rng(0).random((BATCH, 15, 15), np.float32)
+    moved = np.asarray(augment(np.stack([marker, noise], -1), jax.random.key(2), shift=3.0))
+    rows, columns = np.indices((15, 15))
+    for before, after in zip(noise, moved, strict=True):
+        row_shift, column_shift = (7 - (after[..., 0] * axis).sum() for axis in (rows, columns))
+        top, left = int(np.floor(row_shift)), int(np.floor(column_shift))
+        down, right = row_shift - top, column_shift - left
+        padded = np.pad(before, 5)
+        corners = {
+            (i, j): padded[5 + top + i : 20 + top + i, 5 + left + j : 20 + left + j]
+            for i in (0, 1)
+            for j in (0, 1)
+        }
+        upper = (1 - right) * corners[0, 0] + right * corners[0, 1]
+        lower = (1 - right) * corners[1, 0] + right * corners[1, 1]
+        np.testing.assert_allclose(after[..., 1], (1 - down) * upper + down * lower, atol=1e-4)
+
+
+def test_a_turned_blob_keeps_its_mass():
+    rows, columns = np.indices((SIZE, SIZE)) - CENTRE
+    blob = np.exp(-((rows - 5) ** 2 + (columns + 3) ** 2) / 8).astype(np.float32)
+    blobs = np.repeat(blob[None, ..., None], BATCH, 0)
+    masses = augment(blobs, jax.random.key(0), rotation=20.0).sum((1, 2, 3))
+    np.testing.assert_allclose(masses, np.full(BATCH, blob.sum()), rtol=0.02)
+
+
+def test_without_amounts_nothing_changes(images):
+    np.testing.assert_array_equal(random_affine(images, jax.random.key(0)), images)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_form_and_range_are_kept(images, dtype):
+    result = augment(images.astype(dtype), jax.random.key(0), **TRANSFORMS["all"])
+    assert (result.shape, result.dtype) == (images.shape, dtype)
+    assert 0 <= result.min() <= result.max() <= 1.01
+    assert (result != images).any()
+
+
+@pytest.mark.parametrize("transform", [partial(augment, **TRANSFORMS["all"]), random_flip])
+def test_the_key_decides(images, transform):
+    first, again, other = (transform(images, jax.random.key(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_a_flip_mirrors_about_half_of_the_images_and_leaves_the_others(images):
+    many = jnp.tile(images, (20, 1, 1, 1))
+    flipped = np.asarray(random_flip(many, jax.random.key(0)))
+    mirrored = [
+        (after == before[:, ::-1]).all() for before, after in zip(many, flipped, strict=True)
+    ]
+    same = [(after == before).all() for before, after in zip(many, flipped, strict=True)]
+    assert np.logical_xor(mirrored, same).all()
+    assert 0.4 < np.mean(mirrored) < 0.6
+
+
+def test_pixels_become_floats_from_0_to_1():
+    pixels = normalise(jnp.array([[0, 51, 255]], jnp.uint8))
+    assert pixels.dtype == jnp.float32
+    np.testing.assert_allclose(pixels, [[0.0, 0.2, 1.0]], rtol=1e-6)

@@ -1,0 +1,186 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies
+from PIL import Image, ImageDraw
+
+from jaxdl.data.pictures import read_picture
+from jaxdl.errors import UserError
+
+MODES = ("L", "RGB", "RGBA", "P", "1", "CMYK", "I;16", "LA")
+
+
+def draw_seven(size=(120, 120), box=(0.3, 0.2, 0.7, 0.8), width=0.1, ink=255, paper=0):
+    """A seven in a box given by shares of the width and of the height."""
+    picture = Image.new("L", size, paper)
+    left, top, right, bottom = np.array(box) * (size * 2)
+    stroke = round(width * min(size))
+    points = [(left, top), (right, top), ((left + right) / 2, bottom)]
+    ImageDraw.Draw(picture).line(points, fill=ink, width=stroke, joint="curve")
+    return picture
+
+
+def convert(picture, mode):
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(picture, np.uint16) * 257)
+    return picture.convert(mode)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def save_and_read(picture, name="picture.png", dataset="mnist", **options):
+        picture.save(tmp_path / name, **options)
+        return read_picture(tmp_path / name, dataset)
+
+    return save_and_read
+
+
+@pytest.fixture
+def expected(read):
+    return read(draw_seven())
+
+
+def difference(image, other):
+    """Of the ink, the share that differs; a centre of mass rounded otherwise is no difference."""
+    moves = itertools.product((-1, 0, 1), (-1, 0, 1))
+    moved = (np.roll(image.astype(float), move, (0, 1)) for move in moves)
+    return min(np.abs(candidate - other).sum() for candidate in moved) / other.sum()
+
+
+def assert_alike(image, expected):
+    assert (image.shape, image.dtype) == ((28, 28, 1), np.uint8)
+    assert difference(image, expected) < 0.08
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(255, 0), (0, 255), (200, 90), (20, 120)])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "1"])
+def test_mode_polarity_and_contrast_do_not_matter(read, expected, mode, ink, paper):
+    name = "picture.tiff" if mode == "CMYK" else "picture.png"
+    assert_alike(read(convert(draw_seven(ink=ink, paper=paper), mode), name), expected)
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_two_colours_do(read, expected, ink):
+    assert_alike(read(draw_seven(ink=ink, paper=255 - ink).convert("1")), expected)
+
+
+@pytest.mark.parametrize(("grey", "hidden"), list(itertools.product((0, 40, 215, 255), (0, 255))))
+def test_a_transparent_background_is_background_whatever_colour_it_hides(
+    read, expected, grey, hidden
+):
+    alpha = draw_seven()
+    colour = Image.composite(
+        Image.new("L", alpha.size, grey), Image.new("L", alpha.size, hidden), alpha
+    )
+    assert_alike(read(Image.merge("LA", (colour, alpha))), expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    strategies.tuples(*[strategies.integers(60, 300)] * 2),
+    strategies.floats(0.05, 0.4),
+    strategies.floats(0.05, 0.4),
+)
+def test_size_and_place_on_the_paper_do_not_matter(tmp_path_factory, size, left, top):
+    pixels = 50
+    paper = Image.new("L", size, 255)
+    seven = draw_seven((pixels, pixels), (0.1, 0.1, 0.7, 0.9), ink=0, paper=255)
+    room = (size[0] - pixels - 4, size[1] - pixels - 4)
+    paper.paste(seven, (2 + int(left * room[0]), 2 + int(top * room[1])))
+    path = tmp_path_factory.mktemp("pictures") / "picture.png"
+    paper.save(path)
+    expected_paper = Image.new("L", (60, 60), 255)
+    expected_paper.paste(seven, (5, 5))
+    expected_paper.save(path.with_name("expected.png"))
+    np.testing.assert_array_equal(
+        read_picture(path, "mnist"), read_picture(path.with_name("expected.png"), "mnist")
+    )
+
+
+@pytest.mark.parametrize("scale", [0.5, 2, 7])
+def test_resolution_does_not_matter(read, expected, scale):
+    assert_alike(read(draw_seven((round(120 * scale),) * 2)), expected)
+
+
+@pytest.mark.parametrize(
+    "box", [(0.3, 0.2, 0.7, 0.8), (0.1, 0.4, 0.9, 0.7), (0.45, 0.1, 0.5, 0.9), (0.1, 0.1, 0.9, 0.9)]
+)
+def test_a_digit_is_twenty_pixels_long_with_its_centre_of_mass_in_the_middle(read, box):
+    image = read(draw_seven(box=box))[..., 0]
+    rows, columns = (np.flatnonzero(image.max(axis) > 25) for axis in (1, 0))
+    sides = [positions[-1] - positions[0] + 1 for positions in (rows, columns)]
+    assert 18 <= max(sides) <= 20
+    assert image.max() == 255
+    for axis in (0, 1):
+        centre = (image.sum(1 - axis) * np.arange(28)).sum() / image.sum()
+        assert abs(centre - 14) <= 0.51 or image.take(0, axis).any() or image.take(-1, axis).any()
+
+
+def test_a_garment_fills_the_image_and_keeps_its_proportions(read):
+    picture = Image.new("L", (100, 200), 255)
+    ImageDraw.Draw(picture).rectangle((30, 20, 69, 179), fill=60)
+    image = read(picture, dataset="fashion_mnist")[..., 0]
+    assert (image > 200).sum() == 28 * 7  # a rectangle of 160 by 40 pixels
+    assert (image[:, 10:17] > 200).all()
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_the_orientation_that_a_camera_notes_is_respected(read, expected, orientation):
+    turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90}
+    turned = draw_seven().transpose(turn.get(orientation, Image.Transpose.ROTATE_270))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert_alike(read(turned, "picture.jpg", exif=exif, quality=95), expected)
+    assert difference(read(turned, "plain.jpg"), expected) > 0.5
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Image.new("L", (40, 40), 255),
+        Image.new("RGBA", (40, 40), (0, 0, 0, 0)),
+        Image.new("RGB", (1, 1)),
+        Image.linear_gradient("L").point(lambda level: 128 + level // 64),
+    ],
+    ids=["white", "transparent", "one pixel", "hardly any contrast"],
+)
+def test_a_blank_picture_is_one_clear_line(read, picture):
+    with pytest.raises(UserError, match=r"^.*picture\.png is blank: .*$"):
+        read(picture)
+
+
+def test_what_is_no_picture_is_one_clear_line(tmp_path):
+    (tmp_path / "text.png").write_text("a sentence")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    for name in ("text.png", "empty.png", "folder.png"):
+        with pytest.raises(UserError, match=rf"^.*{name} cannot be read as an image: .*$"):
+            read_picture(tmp_path / name, "mnist")
+    with pytest.raises(UserError, match=r"^There is no file .*missing\.png\.$"):
+        read_picture(tmp_path / "missing.png", "mnist")
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of what is damaged
+@settings(max_examples=60, deadline=None)
+@given(
+    strategies.sampled_from(("png", "jpg", "gif", "bmp", "tiff", "webp")),
+    strategies.floats(0, 1, exclude_max=True),
+    strategies.binary(max_size=4),
+)
+def test_a_damaged_picture_is_read_or_refused_in_one_line(
+    tmp_path_factory, kind, position, replacement
+):
+    path = tmp_path_factory.mktemp("pictures") / f"picture.{kind}"
+    draw_seven((60, 60)).save(path)
+    content = path.read_bytes()
+    cut = int(position * len(content))
+    # Cut off where nothing replaces what was there; a few bytes garbled elsewhere.
+    rest = content[cut + len(replacement) :] if replacement else b""
+    path.write_bytes(content[:cut] + replacement + rest)
+    try:
+        image = read_picture(path, "mnist")
+    except UserError as error:
+        assert "\n" not in str(error)
+    else:
+        assert image.shape == (28, 28, 1)
