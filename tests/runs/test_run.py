@@ -1,0 +1,134 @@
+import json
+
+import pytest
+from hypothesis import given, settings, strategies
+
+from jaxdl.errors import UsageError, UserError
+from jaxdl.runs import Run
+from jaxdl.runs.run import write_json
+
+OPTIONS = {"epochs": 3, "resume": None, "learning_rate": 0.1, "data_dir": "data"}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create("tiny", tmp_path / "runs", 7, OPTIONS, ("T-shirt/top", "naïve"))
+
+
+def test_what_was_created_is_opened(run):
+    assert Run.open(run.directory) == run
+    assert run.options == OPTIONS
+    assert run.class_names == ("T-shirt/top", "naïve")
+
+
+def test_the_directory_says_experiment_time_and_seed(run, tmp_path):
+    assert run.directory.parent == tmp_path / "runs" / "tiny"
+    date, time, seed = run.directory.name.split("-")
+    assert (len(date), len(time), seed) == (8, 6, "7")
+    assert run.figures.is_dir()
+    assert run.figures.parent == run.checkpoints.parent == run.directory
+
+
+def test_runs_of_the_same_second_have_directories_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda _: "20260102-030405")
+    names = [Run.create("tiny", tmp_path, 0, {}, ()).directory.name for _ in range(3)]
+    assert names == [f"20260102-030405-0{suffix}" for suffix in ("", "-2", "-3")]
+
+
+def test_options_given_later_are_written_down(run):
+    changed = run.with_options(OPTIONS | {"epochs": 9})
+    assert changed.options["epochs"] == 9
+    assert Run.open(run.directory) == changed
+
+
+records = strategies.dictionaries(
+    strategies.text(max_size=5), strategies.floats(allow_nan=False) | strategies.text(max_size=5)
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(strategies.lists(records, max_size=4))
+def test_what_was_logged_is_read(tmp_path_factory, lines):
+    run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, {}, ())
+    for line in lines:
+        run.log(line)
+    assert run.read_metrics() == lines
+
+
+def test_a_line_is_on_disk_when_the_call_returns(run):
+    run.log({"step": 1})
+    assert (run.directory / "metrics.jsonl").read_text() == '{"step": 1}\n'
+
+
+def test_a_last_line_that_was_cut_off_is_ignored_and_dropped(run):
+    for step in (1, 2):
+        run.log({"step": step})
+    path = run.directory / "metrics.jsonl"
+    path.write_text(path.read_text() + '{"step": 3, "lo')
+    assert run.read_metrics() == [{"step": 1}, {"step": 2}]
+    run.forget_after(5)
+    run.log({"step": 3})
+    assert [record["step"] for record in run.read_metrics()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("step", "left"), [(0, []), (4, [2, 4, 4]), (5, [2, 4, 4]), (9, [2, 4, 4, 6])]
+)
+def test_what_comes_after_a_step_is_forgotten(run, step, left):
+    for logged in (2, 4, 4, 6):
+        run.log({"step": logged})
+    run.forget_after(step)
+    assert [record["step"] for record in run.read_metrics()] == left
+
+
+def test_a_run_that_has_logged_nothing_has_no_metrics(run):
+    assert run.read_metrics() == []
+    run.forget_after(0)
+    assert run.read_metrics() == []
+
+
+def test_the_summary_is_json(run):
+    run.write_summary({"test_accuracy": 0.5})
+    assert json.loads((run.directory / "summary.json").read_text()) == {"test_accuracy": 0.5}
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "summary.json"
+    write_json(path, {"old": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"new": object()})
+    assert json.loads(path.read_text()) == {"old": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_directory_without_config_is_wrong_usage(tmp_path):
+    for directory in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(UsageError, match=r"^.* is not the directory of a run: .*$"):
+            Run.open(directory)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"experiment": "tiny", "options"',
+        b"\x89PNG\xff",
+        b"null",
+        b"[]",
+        b"3",
+        b'{"experiment": "tiny"}',
+        b'{"experiment": "tiny", "options": {}, "class_names": null}',
+    ],
+)
+def test_a_damaged_config_is_one_clear_line(run, content):
+    (run.directory / "config.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"^.*config\.json is damaged; .*$") as failure:
+        Run.open(run.directory)
+    assert failure.value.exit_status == 1
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for runs_dir in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match=r"^Cannot write to .*; give another --runs-dir\.$"):
+            Run.create("tiny", runs_dir, 0, {}, ())
