@@ -72,23 +72,43 @@ def predictions(
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong])][:20]
     figure = Figure(figsize=(15, 7), layout="constrained")
-    upper, lower = figure.subfigures(2, 1)
+    upper, lower = figure.subplots(2, 1)
     share = 1 - len(wrong) / len(labels)
-    upper.suptitle(f"The first of {len(labels):,} test examples, {share:.2%} of them right")
-    lower.suptitle("The most confident mistakes: predicted, and what it is")
-    for part, chosen in ((upper, np.arange(min(20, len(labels)))), (lower, worst)):
-        for axes in part.subplots(2, 10).flat:
-            axes.axis("off")
-        for axes, example in zip(part.axes, chosen, strict=False):
-            image = images[example]
-            axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray")
-            guess = class_names[predicted[example]]
-            right = predicted[example] == labels[example]
-            title = guess if right else f"{guess}, is {class_names[labels[example]]}"
-            axes.set_title(
-                f"{title}\n{confidence[example]:.0%}", fontsize=8, color=RIGHT if right else WRONG
-            )
+    upper.set_title(f"The first of {len(labels):,} test examples, {share:.2%} of them right")
+    lower.set_title("The most confident mistakes: predicted, and what it is")
+    for axes, chosen in ((upper, np.arange(min(20, len(labels)))), (lower, worst)):
+        titles = [class_names[predicted[example]] for example in chosen]
+        right = predicted[chosen] == labels[chosen]
+        truths = [class_names[labels[example]] for example in chosen]
+        captions = [
+            f"{title if fine else f'{title}, is {truth}'}\n{confidence[example]:.0%}"
+            for title, fine, truth, example in zip(titles, right, truths, chosen, strict=True)
+        ]
+        colors = [RIGHT if fine else WRONG for fine in right]
+        _draw_grid(axes, images[chosen], captions, colors)
     _save(figure, path)
+
+
+def _draw_grid(
+    axes: Axes, images: np.ndarray, captions: Sequence[str], colors: Sequence[str]
+) -> None:
+    """Up to twenty images with captions in two rows, as one picture: axes for each take seconds."""
+    _, height, width, channels = images.shape
+    row_height, column_width = round(1.4 * height), round(1.25 * width)
+    canvas = np.full((2 * row_height, 10 * column_width, channels), 255, np.uint8)
+    for position, (image, caption, color) in enumerate(zip(images, captions, colors, strict=True)):
+        row, column = divmod(position, 10)
+        top, left = (row + 1) * row_height - height, column * column_width
+        canvas[top : top + height, left : left + width] = image
+        axes.text(
+            *(left + width / 2, top - 1, caption),
+            fontsize=8,
+            color=color,
+            ha="center",
+            va="bottom",
+        )
+    axes.imshow(canvas[..., 0] if channels == 1 else canvas, cmap="gray", vmin=0, vmax=255)
+    axes.axis("off")
 
 
 def confusion_matrix(

@@ -199,7 +199,7 @@ def _advance(
 
 def _latest_metrics(training: Training, position: int, step: int) -> str:
     """The metrics of the last step in words, if all of them are finite."""
-    latest = {name: float(values[position]) for name, values in training.history.items()}
+    latest = {name: np.asarray(values)[position] for name, values in training.history.items()}
     for name, value in latest.items():
         if not math.isfinite(value):
             raise UserError(
@@ -233,6 +233,7 @@ def _stopped_early(training: Training, step: int, plan: Plan) -> bool:
     return 0 < plan.patience <= epochs_since_best
 
 
+@jax.jit
 def _copy(tree: Any) -> Any:
     """A copy in buffers of its own, which donating the original leaves alone."""
     return jax.tree.map(jnp.copy, tree)

@@ -77,13 +77,13 @@ def new_predictions(examples, right):
     return images, labels, probabilities
 
 
-def titles(figure):
-    return [[axes.get_title() for axes in part.axes if axes.get_title()] for part in figure.subfigs]
+def captions(figure):
+    return [[text.get_text() for text in axes.texts] for axes in figure.axes]
 
 
 def test_predictions_are_the_first_examples_and_the_most_confident_mistakes(draw):
     images, labels, probabilities = new_predictions(45, right=20)
-    first, worst = titles(draw("predictions", images, labels, probabilities, CLASSES))
+    first, worst = captions(draw("predictions", images, labels, probabilities, CLASSES))
     assert first == [
         f"{CLASSES[label]}\n{row.max():.0%}"
         for label, row in zip(labels[:20], probabilities[:20], strict=True)
@@ -103,9 +103,9 @@ def test_predictions_of_odd_test_splits_are_drawn(draw, examples, right, channel
     images, labels, probabilities = new_predictions(examples, right)
     images = np.repeat(images, channels, -1)
     figure = draw("predictions", images, labels, probabilities, ["a very long name"] * 3)
-    first, worst = titles(figure)
+    first, worst = captions(figure)
     assert (len(first), len(worst)) == (min(20, examples), examples - right)
-    assert f"{right / examples:.2%} of them right" in figure.subfigs[0].get_suptitle()
+    assert f"{right / examples:.2%} of them right" in figure.axes[0].get_title()
 
 
 @pytest.mark.parametrize("names", [CLASSES, ("an ankle boot of leather", "T-shirt/top", "naïve")])
