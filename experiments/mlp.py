@@ -12,7 +12,12 @@ from jaxdl.data import load
 from jaxdl.models.mlp import MLP
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import run_command
-from jaxdl.training.image_classification import ImageConfig, train_image_classifier
+from jaxdl.training.classifier import open_run, train_classifier
+from jaxdl.training.image_classification import (
+    ImageConfig,
+    draw_image_figures,
+    prepare_images,
+)
 from jaxdl.training.launch import launch
 
 
@@ -66,7 +71,9 @@ def train(config: Config) -> tuple[Run, dict[str, Any]]:
     """Data, model, training, scores and figures of one run."""
     dataset = load(config.dataset, config.data_dir, config.validation_fraction)
     model = build_model(config, len(dataset.class_names))
-    run, _, summary = train_image_classifier("mlp", config, model, dataset)
+    run = open_run("mlp", config, dataset)
+    _, logits, summary = train_classifier(run, config, model, dataset, prepare_images(config))
+    draw_image_figures(run, dataset, logits)
     return run, summary
 
 

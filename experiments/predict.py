@@ -23,7 +23,8 @@ from jaxdl.errors import UsageError
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import from_options, parse_dataclass, run_command
 from jaxdl.training.checkpoints import load_model
-from jaxdl.training.image_classification import predict_logits
+from jaxdl.training.classifier import predict_logits
+from jaxdl.training.image_classification import prepare_images
 from jaxdl.training.launch import cache_compiled_programs
 
 EXPERIMENTS = {"cnn": cnn, "mlp": mlp}
@@ -54,7 +55,8 @@ def predict(run: Run, inputs: tuple[Path, ...]) -> list[dict[str, Any]]:
     config = from_options(experiment.Config, run.options)
     images = np.stack([read_picture(path, config.dataset) for path in inputs])
     model = experiment.build_model(config, len(run.class_names))
-    logits = jax.jit(predict_logits(model))(load_model(run.checkpoints), images)
+    apply = jax.jit(predict_logits(model, prepare_images(config)))
+    logits = apply(load_model(run.checkpoints), {"image": images})
     probabilities = np.asarray(jax.nn.softmax(logits), np.float64)
     return [
         {

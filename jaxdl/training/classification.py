@@ -12,6 +12,7 @@ from jaxdl.training.state import TrainState
 
 Batch = dict[str, jax.Array]
 Metrics = dict[str, jax.Array]
+Prepare = Callable[[Batch, jax.Array | None], tuple[jax.Array, ...]]
 
 
 def train_step(
@@ -19,18 +20,16 @@ def train_step(
     batch: Batch,
     key: jax.Array,
     *,
-    inputs: str = "image",
-    prepare: Callable[[jax.Array, jax.Array], jax.Array],
+    prepare: Prepare,
     label_smoothing: float = 0.0,
 ) -> tuple[TrainState, Metrics]:
     """One update of the parameters. Pure: the same arguments give the same result.
 
     Args:
       state: before the step.
-      batch: ``inputs`` as stored, (batch, ...), and "label", int32 (batch,).
+      batch: what ``prepare`` takes, each (batch, ...), and "label", int32 (batch,).
       key: the randomness of this step.
-      inputs: the feature that the model takes.
-      prepare: ``prepare(raw_inputs, key)`` gives the model's inputs; it augments.
+      prepare: ``prepare(batch, key)`` gives the model's inputs; with a key it augments.
       label_smoothing: share of the label spread over all classes, in [0, 1)
         (Szegedy et al. 2015, section 7).
 
@@ -38,12 +37,12 @@ def train_step(
       The state after the step; mean "loss" and "accuracy" over the batch, float32.
     """
     prepare_key, dropout_key = jax.random.split(key)
-    model_inputs = prepare(batch[inputs], prepare_key)
+    inputs = prepare(batch, prepare_key)
 
     def loss_fn(params: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
         logits, updates = state.apply_fn(
             {"params": params, "batch_stats": state.batch_stats},
-            model_inputs,
+            *inputs,
             train=True,
             rngs={"dropout": dropout_key},
             mutable=["batch_stats"],

@@ -1,5 +1,6 @@
 """The train state: everything that a step changes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -43,23 +44,24 @@ class TrainState(train_state.TrainState):
 def create_train_state(
     model: nn.Module,
     optimizer: optax.GradientTransformation,
-    example: jax.Array,
+    inputs: Sequence[jax.ShapeDtypeStruct],
     seed: int,
     ema_decay: float = 0.0,
 ) -> TrainState:
     """Initialises the model and the optimizer, on the device, in one compiled call.
 
     Args:
-      model: called as ``model.apply(variables, inputs, train=...)``.
+      model: called as ``model.apply(variables, *inputs, train=...)``.
       optimizer: an Optax gradient transformation.
-      example: one batch of inputs as the model takes them; only shape and dtype count.
+      inputs: shape and dtype of what the model takes, for a batch of any size.
       seed: of the initial parameters.
       ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for none.
     """
 
     @jax.jit
     def create(key: jax.Array) -> TrainState:
-        variables = model.init(key, jnp.zeros(example.shape, example.dtype), train=False)
+        zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]
+        variables = model.init(key, *zeros, train=False)
         params = variables["params"]
         return TrainState.create(
             apply_fn=model.apply,

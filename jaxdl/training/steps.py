@@ -74,25 +74,30 @@ def empty_history(
 
 
 def make_predict(
-    apply: Callable[[Any, jax.Array], jax.Array], batch_size: int = 500
-) -> Callable[[Any, np.ndarray], np.ndarray]:
-    """Compiles ``apply(variables, inputs)`` for whole splits, one program for any length.
+    apply: Callable[[Any, Arrays], jax.Array], batch_size: int = 500
+) -> Callable[[Any, dict[str, np.ndarray]], np.ndarray]:
+    """Compiles ``apply(variables, batch)`` for whole splits, one program for any length.
 
     Args:
-      apply: maps a batch of inputs to outputs, each (batch, ...).
+      apply: maps a batch, arrays (batch, ...), to outputs (batch, ...).
       batch_size: examples of a call; the last batch is padded, the padding cut off.
 
     Returns:
-      ``predict(variables, inputs)``: inputs (examples, ...), outputs (examples, ...).
+      ``predict(variables, split)``: arrays (examples, ...), outputs (examples, ...).
     """
     apply_batch = jax.jit(apply)
 
-    def predict(variables: Any, inputs: np.ndarray) -> np.ndarray:
+    def pad(array: np.ndarray) -> np.ndarray:
+        missing = batch_size - len(array)
+        return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+
+    def predict(variables: Any, split: dict[str, np.ndarray]) -> np.ndarray:
+        num_examples = len(next(iter(split.values())))
         outputs = []
-        for start in range(0, max(1, len(inputs)), batch_size):
-            batch = inputs[start : start + batch_size]
-            padding = [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
-            outputs.append(apply_batch(variables, np.pad(batch, padding)))
-        return np.concatenate(outputs)[: len(inputs)]
+        for start in range(0, max(1, num_examples), batch_size):
+            stop = start + batch_size
+            batch = {name: pad(array[start:stop]) for name, array in split.items()}
+            outputs.append(apply_batch(variables, batch))
+        return np.concatenate(outputs)[:num_examples]
 
     return predict

@@ -33,7 +33,7 @@ SCHEDULE = optax.constant_schedule(0.01)
 
 
 def new_state(seed=0, optimizer=OPTIMIZER, ema_decay=0.9):
-    return create_train_state(MODEL, optimizer, EXAMPLE, seed, ema_decay)
+    return create_train_state(MODEL, optimizer, [EXAMPLE], seed, ema_decay)
 
 
 def new_data(examples=BATCH_SIZE * STEPS_PER_EPOCH + 2):
@@ -44,15 +44,15 @@ def new_data(examples=BATCH_SIZE * STEPS_PER_EPOCH + 2):
     }
 
 
-step = partial(train_step, prepare=lambda images, key: normalise(images))
+step = partial(train_step, prepare=lambda batch, key: (normalise(batch["image"]),))
 predict = make_predict(
-    lambda variables, images: MODEL.apply(variables, normalise(images), train=False)
+    lambda variables, batch: MODEL.apply(variables, normalise(batch["image"]), train=False)
 )
 
 
 def validate(variables):
     data = new_data(10)
-    return evaluate(predict(variables, data["image"]), data["label"])
+    return evaluate(predict(variables, {"image": data["image"]}), data["label"])
 
 
 def new_plan(**changes):

@@ -47,8 +47,7 @@ def test_loss_accuracy_and_update_are_the_textbook_formulas(problem, label_smoot
         state,
         batch,
         jax.random.key(0),
-        inputs="text",
-        prepare=lambda text, key: 2 * text,
+        prepare=lambda batch, key: (2 * batch["text"],),
         label_smoothing=label_smoothing,
     )
     inputs, kernel = 2 * batch["text"], np.asarray(state.params["kernel"])
@@ -112,15 +111,15 @@ def test_augmentation_and_dropout_have_keys_of_their_own(problem):
     state, batch = problem
     keys = {}
 
-    def prepare(text, key):
+    def prepare(batch, key):
         keys["prepare"] = key
-        return normalise(text)
+        return (normalise(batch["text"]),)
 
     def apply(*arguments, rngs, **options):
         keys["dropout"] = rngs["dropout"]
         return linear(*arguments, rngs=rngs, **options)
 
-    step = partial(train_step, inputs="text", prepare=prepare)
+    step = partial(train_step, prepare=prepare)
     step(state.replace(apply_fn=apply), batch, jax.random.key(0))
     bits = {name: tuple(jax.random.key_data(key).tolist()) for name, key in keys.items()}
     assert len({*bits.values(), tuple(jax.random.key_data(jax.random.key(0)).tolist())}) == 3

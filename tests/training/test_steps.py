@@ -97,8 +97,10 @@ def test_the_history_has_room_for_every_metric_of_an_epoch():
 @pytest.mark.parametrize("examples", [0, 1, 3, 4, 5, 8, 9])
 def test_prediction_of_any_number_of_examples_is_the_direct_application(examples):
     inputs = np.random.default_rng(0).normal(size=(examples, 3)).astype(np.float32)
-    predict = make_predict(lambda scale, x: scale * x[:, :2] + x.sum(-1, keepdims=True), 4)
+    predict = make_predict(
+        lambda scale, batch: scale * batch["x"][:, :2] + batch["x"].sum(-1, keepdims=True), 4
+    )
     expected = 2 * inputs[:, :2] + inputs.sum(-1, keepdims=True)
-    outputs = predict(np.float32(2), inputs)
+    outputs = predict(np.float32(2), {"x": inputs})
     assert outputs.shape == (examples, 2)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
