@@ -2,5 +2,6 @@
 
 from jaxdl.nn.convolution import convolve
 from jaxdl.nn.pooling import max_pool
+from jaxdl.nn.recurrence import CELLS, recurrence
 
-__all__ = ["convolve", "max_pool"]
+__all__ = ["CELLS", "convolve", "max_pool", "recurrence"]
