@@ -50,6 +50,30 @@ class Source(Protocol):
         """
 
 
+@dataclasses.dataclass(frozen=True)
+class Together:
+    """A source made of several, each of which has some of the files."""
+
+    parts: tuple[Source, ...]
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """Those of all parts."""
+        return tuple(file for part in self.parts for file in part.files)
+
+    @property
+    def label(self) -> str:
+        """What messages call this source."""
+        return " and ".join(part.label for part in self.parts)
+
+    def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
+        """See `Source.fetch`."""
+        for part in self.parts:
+            wanted = [file for file in missing if file in part.files]
+            if wanted:
+                part.fetch(wanted, folder, temporary)
+
+
 def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path) -> None:
     """Makes sure that the files of one of the sources lie in ``folder``.
 
