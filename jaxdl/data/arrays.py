@@ -1,4 +1,4 @@
-"""Decoded splits, cached as one .npy file a feature, so that a second start is quick."""
+"""Decoded splits, cached as .npy files, so that a second start is quick."""
 
 import dataclasses
 import json
@@ -6,6 +6,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+
+from jaxdl.data.texts import pack, unpack
 
 MANIFEST = "arrays.json"
 
@@ -15,7 +17,8 @@ class Decoded:
     """All the examples of a data set.
 
     Attributes:
-      splits: split name -> feature name -> array with the examples in its first axis.
+      splits: split name -> feature name -> array with the examples in its first axis; of numbers,
+        or of str with the dtype object.
       class_names: of the labels 0, 1, ...
     """
 
@@ -33,7 +36,7 @@ def write(decoded: Decoded, fingerprint: str, folder: Path) -> None:
     """
     described = {}
     for split, features in decoded.splits.items():
-        for feature, array in features.items():
+        for feature, array in pack(features).items():
             np.save(folder / _file_name(split, feature), array, allow_pickle=False)
             described.setdefault(split, {})[feature] = _describe(array)
     manifest = {
@@ -59,10 +62,12 @@ def read(folder: Path, fingerprint: str) -> Decoded | None:
         if manifest["fingerprint"] != fingerprint:
             return None
         splits = {
-            split: {
-                feature: _read_array(folder / _file_name(split, feature), description)
-                for feature, description in features.items()
-            }
+            split: unpack(
+                {
+                    feature: _read_array(folder / _file_name(split, feature), description)
+                    for feature, description in features.items()
+                }
+            )
             for split, features in manifest["splits"].items()
         }
         return Decoded(splits, tuple(manifest["class_names"]))

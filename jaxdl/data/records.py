@@ -89,7 +89,7 @@ def decode(folder: Path, name: str) -> Decoded:
       name: the data set, for the progress.
 
     Returns:
-      Features with the dtype that the records give them, but labels as int32.
+      Features with the dtype that the records give them, but labels as int32 and texts as str.
 
     Raises:
       DamagedRecordsError: they cannot be read in full.
@@ -127,7 +127,9 @@ def _decode_split(builder: Any, split: str, description: str) -> dict[str, np.nd
         stop = min(start + EXAMPLES_AT_ONCE, count)
         examples = source.__getitems__(range(start, stop))
         for feature, array in arrays.items():
-            array[start:stop] = np.stack([example[feature] for example in examples])
+            values = [example[feature] for example in examples]
+            is_text = array.dtype == object
+            array[start:stop] = [text.decode() for text in values] if is_text else np.stack(values)
     return arrays
 
 
