@@ -13,11 +13,15 @@ class Entry:
       version: of the records, as in its builder.
       module: that defines the builder; only imported when there are records to prepare.
       builder: name of the builder class, which has ``SOURCES``.
+      config: of the builder, if it has one; a folder above that of the version.
+      class_names: in full, if the builder abbreviates them.
     """
 
     version: str
     module: str
     builder: str
+    config: str = ""
+    class_names: tuple[str, ...] = ()
 
     def builder_class(self) -> Any:
         """Imports tensorflow-datasets, which takes a second, and gives the builder class."""
@@ -27,6 +31,10 @@ class Entry:
 CATALOG = {
     "mnist": Entry("3.0.1", "jaxdl.data.mnist", "Mnist"),
     "fashion_mnist": Entry("3.0.1", "jaxdl.data.mnist", "FashionMnist"),
+    "imdb_reviews": Entry(
+        "1.0.0", "jaxdl.data.imdb", "ImdbReviews", "plain_text", ("negative", "positive")
+    ),
 }
 
 IMAGE_DATASETS = ("mnist", "fashion_mnist")
+TEXT_DATASETS = ("imdb_reviews",)

@@ -20,7 +20,8 @@ class Dataset:
     Attributes:
       name: of the data set.
       train: feature name -> array; for images ``image`` uint8 (examples, height, width,
-        channels) in 0..255 and ``label`` int32 (examples,).
+        channels) in 0..255, for texts ``text`` object (examples,) of str, and ``label`` int32
+        (examples,).
       validation: the same, for the choice of models and epochs.
       test: the same, for the final score only.
       class_names: what the labels 0, 1, ... mean.
@@ -37,7 +38,7 @@ def load(name: str, data_dir: Path, validation_fraction: float = 0.2) -> Dataset
     """Loads a data set; the first time it is fetched and prepared, which takes some seconds.
 
     Args:
-      name: one of `IMAGE_DATASETS`.
+      name: one of `IMAGE_DATASETS` or `TEXT_DATASETS`.
       data_dir: where data sets are kept, laid out as tensorflow-datasets does.
       validation_fraction: in [0, 1): how much of the training split, from its end, becomes the
         validation split, as with Keras' ``validation_split``.
@@ -52,7 +53,8 @@ def load(name: str, data_dir: Path, validation_fraction: float = 0.2) -> Dataset
         raise UsageError(f"the validation fraction is {validation_fraction}: give one in [0, 1)")
     everything = decoded(name, Path(data_dir).expanduser())
     train, validation = split_off_end(everything.splits["train"], validation_fraction)
-    return Dataset(name, train, validation, everything.splits["test"], everything.class_names)
+    class_names = CATALOG[name].class_names or everything.class_names
+    return Dataset(name, train, validation, everything.splits["test"], class_names)
 
 
 def split_off_end(

