@@ -1,0 +1,165 @@
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies
+
+from jaxdl.data.tokenizer import encode, load_tokenizer, save_tokenizer, train_tokenizer
+from jaxdl.errors import UsageError, UserError
+
+TEXTS = [
+    "A good film.<br /><br />A GOOD film!",
+    "not good, not bad: a film",
+    "bad bad film",
+]
+TOKENIZER = train_tokenizer(TEXTS)
+VOCABULARY = TOKENIZER.get_vocab()
+
+any_text = strategies.text(strategies.characters(exclude_categories=()))
+any_texts = strategies.lists(any_text | strategies.sampled_from(TEXTS), max_size=5)
+
+
+def words(text, length=50, truncation="start"):
+    encoded = encode(TOKENIZER, [text], length, truncation)
+    return [TOKENIZER.id_to_token(i) for i in encoded["tokens"][0, : encoded["length"][0]]]
+
+
+def test_words_are_lower_case_without_line_breaks_and_punctuation_stands_apart():
+    assert words(TEXTS[0]) == ["a", "good", "film", ".", "a", "good", "film", "!"]
+    assert "br" not in VOCABULARY
+
+
+def test_ids_go_by_frequency_then_by_name():
+    assert [TOKENIZER.id_to_token(i) for i in range(7)] == [
+        "[PAD]",
+        "[UNK]",
+        "film",
+        "a",
+        "bad",
+        "good",
+        "not",
+    ]
+    assert sorted(VOCABULARY.values()) == list(range(len(VOCABULARY)))
+
+
+def test_the_same_texts_give_the_same_tokenizer_in_any_order():
+    many = [f"{number % 7} {number}" for number in range(500)]
+    tokenizers = [train_tokenizer(texts, 100).to_str() for texts in (many, many[::-1])]
+    assert tokenizers[0] == tokenizers[1]
+
+
+def test_the_vocabulary_has_at_most_the_size_given():
+    tokenizer = train_tokenizer(TEXTS, 4)
+    assert tokenizer.get_vocab() == {"[PAD]": 0, "[UNK]": 1, "film": 2, "a": 3}
+    encoded = encode(tokenizer, np.array(["a bad film"], object), 4)
+    np.testing.assert_array_equal(encoded["tokens"], [[3, 1, 2, 0]])
+
+
+def test_either_end_is_cut():
+    text = "a good film not bad"
+    assert words(text, 2, "start") == ["not", "bad"]
+    assert words(text, 2, "end") == ["a", "good"]
+    assert words(text, 5, "start") == words(text, 5, "end") == text.split()
+
+
+@given(any_texts, strategies.integers(1, 20), strategies.sampled_from(["start", "end"]))
+def test_tokens_are_ids_padded_at_the_end(texts, length, truncation):
+    encoded = encode(TOKENIZER, texts, length, truncation)
+    tokens, lengths = encoded["tokens"], encoded["length"]
+    assert (tokens.shape, tokens.dtype) == ((len(texts), length), np.int32)
+    assert (lengths.shape, lengths.dtype) == ((len(texts),), np.int32)
+    assert ((lengths >= 1) & (lengths <= length)).all()
+    is_padding = np.arange(length) >= lengths[:, None]
+    np.testing.assert_array_equal(tokens == 0, is_padding)
+    assert (tokens < len(VOCABULARY)).all()
+
+
+@given(any_text, strategies.integers(1, 20))
+def test_what_is_kept_are_the_words_at_the_other_end(text, length):
+    everything = words(text, 1000)
+    assert words(text, length, "start") == everything[-length:]
+    assert words(text, length, "end") == everything[:length]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", "<br />", "\x85"])
+def test_a_text_without_words_is_one_unknown_word(text):
+    assert words(text) == ["[UNK]"]
+
+
+@pytest.mark.parametrize("text", ["[PAD]", "[UNK] [PAD]", "[pad]"])
+def test_a_text_cannot_spell_padding(text):
+    assert (encode(TOKENIZER, [text], 2)["tokens"] != 0).all()
+
+
+@pytest.mark.parametrize("text", ["😀", "日本語の映画", "!?", "...", "\x00", "\ud800"])
+def test_emoji_other_scripts_and_lone_punctuation_are_unknown_words(text):
+    assert set(words(text)) == {"[UNK]"}
+
+
+def test_a_very_long_text_is_cut():
+    started = time.perf_counter()
+    assert words("a " * 50_000 + "good", 3) == ["a", "a", "good"]
+    assert words("x" * 100_000) == ["[UNK]"]
+    assert time.perf_counter() - started < 2
+
+
+def test_no_texts_give_empty_arrays():
+    encoded = encode(TOKENIZER, [], 7)
+    assert (encoded["tokens"].shape, encoded["length"].shape) == ((0, 7), (0,))
+    assert train_tokenizer([]).get_vocab() == {"[PAD]": 0, "[UNK]": 1}
+
+
+def test_many_texts_are_encoded_each_by_itself():
+    many = [TEXTS[number % 3] for number in range(2500)]
+    encoded = encode(TOKENIZER, many, 9)
+    for number, text in enumerate(TEXTS):
+        alone = encode(TOKENIZER, [text], 9)
+        assert (encoded["tokens"][number::3] == alone["tokens"]).all()
+        assert (encoded["length"][number::3] == alone["length"]).all()
+
+
+def test_a_saved_tokenizer_is_the_same(tmp_path):
+    save_tokenizer(TOKENIZER, tmp_path / "tokenizer.json")
+    assert load_tokenizer(tmp_path / "tokenizer.json").to_str() == TOKENIZER.to_str()
+    assert isinstance(json.loads((tmp_path / "tokenizer.json").read_text()), dict)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\x80\x04.", b"half", b"\xff\xfe"])
+def test_a_damaged_file_is_one_clear_line(tmp_path, content):
+    path = tmp_path / "tokenizer.json"
+    save_tokenizer(TOKENIZER, path)
+    path.write_bytes(
+        path.read_bytes()[: path.stat().st_size // 2] if content == b"half" else content
+    )
+    with pytest.raises(UserError, match=r"tokenizer\.json is not a tokenizer") as failure:
+        load_tokenizer(path)
+    assert "\n" not in str(failure.value)
+
+
+def test_a_tokenizer_with_other_first_words_is_refused(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(TOKENIZER.to_str().replace('"[PAD]":0', '"[MASK]":0'))
+    with pytest.raises(UserError, match="lacks"):
+        load_tokenizer(path)
+
+
+def test_a_file_that_cannot_be_read_or_written_is_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match="No such file"):
+        load_tokenizer(tmp_path / "absent.json")
+    with pytest.raises(UserError, match="cannot be written"):
+        save_tokenizer(TOKENIZER, Path(tmp_path))
+
+
+@pytest.mark.parametrize("size", [-1, 0, 2])
+def test_a_vocabulary_without_words_is_refused(size):
+    with pytest.raises(UsageError, match="vocabulary size"):
+        train_tokenizer(TEXTS, size)
+
+
+def test_a_wrong_length_or_truncation_is_refused():
+    with pytest.raises(UsageError, match="length"):
+        encode(TOKENIZER, TEXTS, 0)
+    with pytest.raises(UsageError, match="start or end"):
+        encode(TOKENIZER, TEXTS, 5, "middle")
