@@ -14,6 +14,8 @@ PADDING, UNKNOWN = "[PAD]", "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
 TEXTS_AT_ONCE = 1000
 
+Truncation = Literal["start", "end"]
+
 
 def train_tokenizer(texts: Sequence[str], vocabulary_size: int = 10_000) -> Tokenizer:
     """Makes a vocabulary of the most frequent words; of equally frequent ones the first by name.
@@ -55,7 +57,7 @@ def encode(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     length: int,
-    truncation: Literal["start", "end"] = "start",
+    truncation: Truncation = "start",
 ) -> dict[str, np.ndarray]:
     """Turns texts into ids, on all cores.
 

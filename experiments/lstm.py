@@ -1,0 +1,42 @@
+"""An LSTM that reads film reviews: the second half of module three of the tutorial.
+
+    python -m experiments.lstm
+    python -m experiments.lstm --bidirectional
+
+The same code as experiments/rnn.py with the cell whose gates keep the gradient alive.
+"""
+
+import dataclasses
+from typing import Any
+
+from experiments import rnn
+from jaxdl.models.rnn import CellName
+from jaxdl.runs import Run
+from jaxdl.runs.command_line import run_command
+from jaxdl.training.launch import launch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(rnn.Config):
+    """Options; the defaults are those of the result above."""
+
+    cell: CellName = "lstm"
+    """The recurrent cell."""
+
+
+PRESETS = {
+    "default": Config(),
+    "seed": Config(**rnn.SEED),
+    "quick": Config(preset="quick", epochs=2),
+}
+
+build_model = rnn.build_model
+
+
+def train(config: Config) -> tuple[Run, dict[str, Any]]:
+    """As experiments/rnn.py."""
+    return rnn.train(config, experiment="lstm")
+
+
+if __name__ == "__main__":
+    run_command(lambda: launch("lstm", PRESETS, train, description=__doc__))

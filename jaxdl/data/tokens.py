@@ -1,0 +1,80 @@
+"""A data set of texts as a data set of tokens, cached, so that a second start is quick."""
+
+import dataclasses
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from jaxdl.data import arrays
+from jaxdl.data.dataset import Dataset
+from jaxdl.data.tokenizer import (
+    Tokenizer,
+    Truncation,
+    encode,
+    load_tokenizer,
+    save_tokenizer,
+    train_tokenizer,
+)
+
+SPLITS = ("train", "validation", "test")
+TOKENIZER = "tokenizer.json"
+
+
+def tokenise(
+    dataset: Dataset, data_dir: Path, vocabulary_size: int, length: int, truncation: Truncation
+) -> tuple[Dataset, Tokenizer]:
+    """Splits texts into words of a vocabulary made from the training split.
+
+    Args:
+      dataset: each split with "text" and "label".
+      data_dir: where the result is cached, in ``tokens/``.
+      vocabulary_size: ids at most, as in `train_tokenizer`.
+      length: tokens of a text, as in `encode`.
+      truncation: which end of a longer text is cut, as in `encode`.
+
+    Returns:
+      The data set with "tokens", "length" and "label", and the tokenizer.
+    """
+    key = _key(dataset, vocabulary_size, length, truncation)
+    folder = data_dir.expanduser() / "tokens" / f"{dataset.name}-{key}"
+    cached = arrays.read(folder, key)
+    if cached is None:
+        _make(dataset, folder, key, vocabulary_size, length, truncation)
+        cached = arrays.read(folder, key)
+    splits = {
+        name: cached.splits[name] | {"label": getattr(dataset, name)["label"]} for name in SPLITS
+    }
+    return dataclasses.replace(dataset, **splits), load_tokenizer(folder / TOKENIZER)
+
+
+def _key(dataset: Dataset, *options: object) -> str:
+    """A name for the result: it changes with the texts, how they are split, and the options."""
+    digest = hashlib.sha256(repr(options).encode())
+    for name in SPLITS:
+        texts = getattr(dataset, name)["text"]
+        digest.update(f"{name} {len(texts)}".encode())
+        digest.update("\0".join(texts).encode("utf-8", "replace"))
+    return digest.hexdigest()[:16]
+
+
+def _make(
+    dataset: Dataset,
+    folder: Path,
+    key: str,
+    vocabulary_size: int,
+    length: int,
+    truncation: Truncation,
+) -> None:
+    """Writes the folder whole: it is made under another name, then renamed."""
+    tokenizer = train_tokenizer(dataset.train["text"], vocabulary_size)
+    splits = {
+        name: encode(tokenizer, getattr(dataset, name)["text"], length, truncation)
+        for name in SPLITS
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
+    save_tokenizer(tokenizer, unfinished / TOKENIZER)
+    arrays.write(arrays.Decoded(splits, dataset.class_names), key, unfinished)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)

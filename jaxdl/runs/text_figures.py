@@ -1,0 +1,100 @@
+"""The pictures of a run on texts, each a PNG file."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxdl.runs.figures import RIGHT, WRONG
+
+TEXTS_SHOWN = 4
+CHARACTERS_SHOWN = 520
+CHARACTERS_PER_LINE = 95
+
+
+def confident_texts(
+    texts: Sequence[str],
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    path: Path,
+) -> None:
+    """The texts that the model was surest of, right and wrong, with their beginnings.
+
+    Args:
+      texts: of the examples.
+      labels: int (examples,).
+      probabilities: float (examples, classes).
+      class_names: of the labels.
+      path: of the PNG file.
+    """
+    predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
+    figure = Figure(figsize=(17, 9.5), layout="constrained")
+    for axes, right in zip(figure.subplots(1, 2), (True, False), strict=True):
+        candidates = np.flatnonzero((predicted == labels) == right)
+        chosen = candidates[np.argsort(-confidence[candidates])][:TEXTS_SHOWN]
+        axes.axis("off")
+        axes.set_title("The surest that are right" if right else "The surest that are wrong")
+        for row, example in enumerate(chosen):
+            top = 1 - row / TEXTS_SHOWN
+            verdict = (
+                f"{class_names[predicted[example]]} {confidence[example]:.1%}, "
+                f"is {class_names[labels[example]]}"
+            )
+            axes.text(0, top, verdict, color=RIGHT if right else WRONG, weight="bold", va="top")
+            axes.text(
+                0, top - 0.03, _excerpt(texts[example]), fontsize=9, va="top", parse_math=False
+            )
+    figure.savefig(path, dpi=110)
+
+
+def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
+    """How the gradient at a hidden state shrinks with its distance from the loss.
+
+    Args:
+      norms: for each cell, the norm of the gradient of the last state with respect to the
+        input at each step before, float (distance,), nearest first.
+      path: of the PNG file.
+    """
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for name, values in norms.items():
+        axes.plot(np.arange(len(values)), values / values[0], label=name)
+    axes.set_yscale("log")
+    axes.set(
+        xlabel="steps back in time",
+        ylabel="gradient norm, relative to the last step",
+        title="The vanishing gradient",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def attention_map(words: Sequence[str], weights: np.ndarray, path: Path) -> None:
+    """Which words each word attends to, a panel for each head.
+
+    Args:
+      words: of a text, as the tokenizer splits it.
+      weights: float (heads, words, words); a row sums to 1.
+      path: of the PNG file.
+    """
+    heads = len(weights)
+    side = 1.5 + 0.22 * len(words)
+    figure = Figure(figsize=(side * heads, side + 0.5), layout="constrained")
+    figure.suptitle("Attention of the last block: from each row to its columns")
+    ticks = range(len(words))
+    for head, axes in enumerate(figure.subplots(1, heads, squeeze=False)[0]):
+        axes.imshow(weights[head], cmap="viridis", vmin=0)
+        axes.set_xticks(ticks, words, rotation=90, fontsize=8)
+        axes.set_yticks(ticks, words, fontsize=8)
+        axes.set_title(f"head {head + 1}")
+    figure.savefig(path, dpi=110)
+
+
+def _excerpt(text: str) -> str:
+    """The beginning of a text, in lines."""
+    shortened = textwrap.shorten(text.replace("<br />", " "), CHARACTERS_SHOWN, placeholder=" ...")
+    return "\n".join(textwrap.wrap(shortened, CHARACTERS_PER_LINE))

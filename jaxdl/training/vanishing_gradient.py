@@ -1,0 +1,41 @@
+"""How far back in time a recurrent layer can learn from."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdl.models.rnn import CellName, RecurrentLayer
+
+
+def gradient_norms(
+    cell: CellName, features: int, distance: int, seed: int, variables: dict | None = None
+) -> np.ndarray:
+    """Norm of the gradient of the last hidden state with respect to each input before it.
+
+    After Bengio, Simard and Frasconi 1994, "Learning Long-Term Dependencies with Gradient
+    Descent is Difficult". The inputs are random with unit variance.
+
+    Args:
+      cell: "simple", "lstm" or "gru".
+      features: size of the hidden state.
+      distance: steps to look back.
+      seed: of the inputs and the direction in which the last state is changed.
+      variables: of a trained layer; None for an untrained one.
+
+    Returns:
+      float32 (distance,), the last input first, mean over 32 sequences.
+    """
+    layer = RecurrentLayer(cell, features)
+    input_key, direction_key, init_key = jax.random.split(jax.random.key(seed), 3)
+    size = features if variables is None else variables["params"]["input"]["kernel"].shape[0]
+    inputs = jax.random.normal(input_key, (distance, 32, size))
+    mask = jnp.ones((distance, 32), bool)
+    if variables is None:
+        variables = layer.init(init_key, inputs, mask)
+    direction = jax.random.normal(direction_key, (32, features))
+
+    def change(inputs: jax.Array) -> jax.Array:
+        return (layer.apply(variables, inputs, mask)[-1] * direction).sum()
+
+    gradients = jax.jit(jax.grad(change))(inputs)
+    return np.asarray(jnp.linalg.norm(gradients, axis=-1).mean(-1)[::-1])
