@@ -3,7 +3,9 @@
     python -m experiments.cnn
 
 Two 3x3 convolutions, each pooled, and a dense layer with dropout: 225,034 parameters,
-on the real MNIST, with small random shifts, turns and zooms of every image.
+on the real MNIST, with small random shifts, turns and zooms of every image. Expect a test
+accuracy of 99.52 ± 0.02 % (five seeds, experiments/results/cnn-mnist.json) after two to
+three minutes on two CPU cores.
 """
 
 import dataclasses

@@ -2,7 +2,9 @@
 
     python -m experiments.mlp
 
-Two dense layers with dropout, 109,386 parameters, on the real MNIST.
+Two dense layers with dropout, 109,386 parameters, on the real MNIST, with small random
+shifts, turns and zooms of every image. Expect a test accuracy of 98.97 ± 0.04 % (five
+seeds, experiments/results/mlp-mnist.json) after 10 to 20 seconds on two CPU cores.
 """
 
 import dataclasses
