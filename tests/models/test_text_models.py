@@ -1,0 +1,112 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdl.models.rnn import TextRNN
+from jaxdl.models.transformer import TextTransformer, rotate_by_position
+
+VOCABULARY = 30
+SMALL = {"vocabulary_size": VOCABULARY, "dropout_rate": 0.5}
+MODELS = {
+    f"{cell}, {pooling}, {'both ways' if both else 'one way'}": TextRNN(
+        **SMALL, embedding_size=5, hidden_size=4, cell=cell, pooling=pooling, bidirectional=both
+    )
+    for cell, pooling, both in (
+        ("simple", "max", False),
+        ("gru", "last", False),
+        ("lstm", "mean", False),
+        ("lstm", "last", True),
+    )
+} | {
+    f"transformer, {positions}": TextTransformer(
+        **SMALL, max_length=20, size=8, num_blocks=2, num_heads=2, mlp_size=8, positions=positions
+    )
+    for positions in ("learned", "rotary")
+}
+LENGTHS = np.array([7, 1, 4], np.int32)
+
+
+def padded(time):
+    tokens = np.random.default_rng(0).integers(1, VOCABULARY, (len(LENGTHS), max(LENGTHS)))
+    tokens = np.where(np.arange(max(LENGTHS)) < LENGTHS[:, None], tokens, 0)
+    return np.pad(tokens, [(0, 0), (0, time - max(LENGTHS))]).astype(np.int32)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_padding_changes_no_logit(name):
+    model = MODELS[name]
+    variables = jax.jit(lambda: model.init(jax.random.key(0), padded(7), LENGTHS, train=False))()
+    apply = jax.jit(lambda tokens: model.apply(variables, tokens, LENGTHS, train=False))
+    short, long = apply(padded(7)), apply(padded(20))
+    assert short.shape == (3, 2)
+    assert short.dtype == jnp.float32
+    np.testing.assert_allclose(short, long, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(short[:, 0], 0)
+
+
+def test_the_seeds_networks_have_their_parameters():
+    tokens, length = np.zeros((1, 8), np.int32), np.ones(1, np.int32)
+    expected = {"simple": 1_294_465, "lstm": 1_331_521}
+    for cell, count in expected.items():
+        params = jax.eval_shape(
+            lambda cell=cell: TextRNN(cell=cell).init(
+                jax.random.key(0), tokens, length, train=False
+            )
+        )["params"]
+        assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
+
+
+def test_a_reversed_text_is_read_the_same_by_the_other_direction():
+    model = TextRNN(**SMALL, embedding_size=5, hidden_size=4, cell="gru", bidirectional=True)
+    tokens, length = padded(7)[:1], LENGTHS[:1]
+    variables = model.init(jax.random.key(0), tokens, length, train=False)
+    params = variables["params"]
+    swapped = params | {
+        "RecurrentLayer_0": params["RecurrentLayer_1"],
+        "RecurrentLayer_1": params["RecurrentLayer_0"],
+        "Dense_0": params["Dense_0"] | {"kernel": jnp.roll(params["Dense_0"]["kernel"], 4, axis=0)},
+    }
+    forwards = model.apply(variables, tokens, length, train=False)
+    backwards = model.apply({"params": swapped}, tokens[:, ::-1], length, train=False)
+    np.testing.assert_allclose(forwards, backwards, rtol=1e-5)
+
+
+def test_words_are_dropped_only_in_training():
+    model = TextRNN(**SMALL, embedding_size=5, hidden_size=4, word_dropout_rate=0.5)
+    variables = model.init(jax.random.key(0), padded(7), LENGTHS, train=False)
+
+    def apply(train, seed):
+        rngs = {"dropout": jax.random.key(seed)}
+        return model.apply(variables, padded(7), LENGTHS, train=train, rngs=rngs)
+
+    assert not np.allclose(apply(True, 1), apply(True, 2))
+    np.testing.assert_array_equal(apply(False, 1), apply(False, 2))
+
+
+def test_attention_is_sown_and_leaves_padding_alone():
+    model = MODELS["transformer, learned"]
+    variables = model.init(jax.random.key(0), padded(9), LENGTHS, train=False)
+    _, sown = model.apply(
+        {"params": variables["params"]},
+        *(padded(9), LENGTHS),
+        train=False,
+        mutable=["intermediates"],
+    )
+    (weights,) = sown["intermediates"]["EncoderBlock_0"]["SelfAttention_0"]["attention"]
+    assert weights.shape == (3, 2, 9, 9)
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    for example, length in enumerate(LENGTHS):
+        np.testing.assert_array_equal(weights[example, :, :, length:], 0)
+
+
+def test_rotary_positions_depend_on_distance_only():
+    x = jax.random.normal(jax.random.key(0), (1, 1, 1, 6))
+    rotated = rotate_by_position(jnp.broadcast_to(x, (1, 8, 1, 6)))[0, :, 0]
+    products = rotated @ rotated.T
+    for distance in range(1, 5):
+        np.testing.assert_allclose(
+            np.diagonal(products, distance), products[0, distance], rtol=1e-4
+        )
+    np.testing.assert_allclose(nn.standardize(rotated[0]), nn.standardize(x[0, 0, 0]), rtol=1e-5)
