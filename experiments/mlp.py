@@ -16,6 +16,7 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import run_command
 from jaxdl.training.classifier import open_run, train_classifier
 from jaxdl.training.image_classification import (
+    SEED_RECIPE,
     ImageConfig,
     draw_image_figures,
     prepare_images,
@@ -39,19 +40,7 @@ class Config(ImageConfig):
 
 PRESETS = {
     "default": Config(),
-    "seed": Config(
-        preset="seed",
-        epochs=5,
-        batch_size=32,
-        learning_rate=1e-3,
-        optimizer="adam",
-        schedule="constant",
-        weight_decay=0.0,
-        dropout_rate=0.2,
-        shift=0.0,
-        rotation=0.0,
-        zoom=0.0,
-    ),
+    "seed": Config(**SEED_RECIPE, dropout_rate=0.2),
     "quick": Config(
         preset="quick",
         epochs=3,

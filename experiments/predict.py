@@ -1,14 +1,18 @@
-"""What a trained network says about your own pictures.
+"""What a trained network says about your own pictures or sentences.
 
     python -m experiments.predict runs/cnn/20261121-120000-0 digit.png photo.jpg
+    python -m experiments.predict runs/lstm/20261121-120000-0 "I love this movie!"
+    python -m experiments.predict runs/lstm/20261121-120000-0 - < reviews.txt
 
 A picture may have any size, be in colour or grey, dark on light or light on dark, or
-transparent. Each gets one line: the label, its probability, and the runners-up; with
-``--json``, one JSON list for all.
+transparent. A sentence may be any text; ``-`` reads one from each line of standard input.
+Each gets one line: the label, its probability, and the runners-up; with ``--json``, one
+JSON list for all.
 """
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,18 +20,22 @@ import jax
 import numpy as np
 import tyro
 
-from experiments import cnn, mlp
+from experiments import cnn, lstm, mlp, rnn, transformer
 from jaxdl.console import console
 from jaxdl.data.pictures import read_picture
-from jaxdl.errors import UsageError
+from jaxdl.data.tokenizer import encode, load_tokenizer
+from jaxdl.errors import UsageError, UserError
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import from_options, parse_dataclass, run_command
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classifier import predict_logits
-from jaxdl.training.image_classification import prepare_images
+from jaxdl.training.image_classification import ImageConfig, prepare_images
 from jaxdl.training.launch import cache_compiled_programs
+from jaxdl.training.steps import make_predict
+from jaxdl.training.text_classification import TextConfig, prepare_tokens, tokenizer_path
 
-EXPERIMENTS = {"cnn": cnn, "mlp": mlp}
+EXPERIMENTS = {"cnn": cnn, "lstm": lstm, "mlp": mlp, "rnn": rnn, "transformer": transformer}
+BATCH_SIZE = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,41 +44,73 @@ class Options:
 
     run: tyro.conf.Positional[Path]
     """The directory of a run."""
-    inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
-    """Image files."""
+    inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
+    """Image files, or sentences."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON: for each input its label, its probability, and all probabilities."""
 
 
-def predict(run: Run, inputs: tuple[Path, ...]) -> list[dict[str, Any]]:
+def predict(run: Run, inputs: list[str]) -> list[dict[str, Any]]:
     """For each input: "input", "label", "probability", and "probabilities" by class name.
 
     Raises:
-      UserError: an input is no image, or the run has no model.
+      UserError: an input is not what the run takes, or the run has no model.
       UsageError: the run is of an experiment that predicts nothing.
     """
     if run.experiment not in EXPERIMENTS:
         raise UsageError(f"{run.directory} is a run of {run.experiment}, which predicts nothing.")
     experiment = EXPERIMENTS[run.experiment]
     config = from_options(experiment.Config, run.options)
-    images = np.stack([read_picture(path, config.dataset) for path in inputs])
+    if isinstance(config, ImageConfig):
+        batch, prepare = read_images(inputs, config), prepare_images(config)
+    else:
+        batch, prepare = read_sentences(inputs, config, run), prepare_tokens
     model = experiment.build_model(config, len(run.class_names))
-    apply = jax.jit(predict_logits(model, prepare_images(config)))
-    logits = apply(load_model(run.checkpoints), {"image": images})
+    logits = make_predict(predict_logits(model, prepare), BATCH_SIZE)(
+        load_model(run.checkpoints), batch
+    )
     probabilities = np.asarray(jax.nn.softmax(logits), np.float64)
     return [
         {
-            "input": str(path),
+            "input": name,
             "label": run.class_names[row.argmax()],
             "probability": float(row.max()),
             "probabilities": dict(zip(run.class_names, row.tolist(), strict=True)),
         }
-        for path, row in zip(inputs, probabilities, strict=True)
+        for name, row in zip(inputs, probabilities, strict=True)
     ]
 
 
+def read_images(paths: list[str], config: ImageConfig) -> dict[str, np.ndarray]:
+    """Image files as the examples of the data set that the run has learnt."""
+    return {"image": np.stack([read_picture(Path(path), config.dataset) for path in paths])}
+
+
+def read_sentences(sentences: list[str], config: TextConfig, run: Run) -> dict[str, np.ndarray]:
+    """Sentences as tokens of the run's own vocabulary.
+
+    Raises:
+      UserError: a sentence is empty, or the name of an image.
+    """
+    for sentence in sentences:
+        if not sentence.strip():
+            raise UserError("A sentence is empty: give some text.")
+        if Path(sentence).suffix.lower() in {".png", ".jpg", ".jpeg"} and " " not in sentence:
+            raise UserError(f"{sentence} is an image, but {run.directory} reads sentences.")
+    tokenizer = load_tokenizer(tokenizer_path(run))
+    return encode(tokenizer, sentences, config.sequence_length, config.truncation)
+
+
+def read_inputs(inputs: tuple[str, ...]) -> list[str]:
+    """The inputs, "-" replaced by the lines of standard input that are not empty."""
+    lines = []
+    for name in inputs:
+        lines += [line for line in map(str.strip, sys.stdin) if line] if name == "-" else [name]
+    return lines
+
+
 def format_prediction(prediction: dict[str, Any]) -> str:
-    """One line: the input, the label with its probability, and the two runners-up."""
+    """One line: the input, the label with its probability, and the runners-up."""
     ranked = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
     (label, probability), *others = ranked[:3]
     runners_up = ", ".join(f"{name} {value:.1%}" for name, value in others)
@@ -80,15 +120,16 @@ def format_prediction(prediction: dict[str, Any]) -> str:
 def main() -> None:
     """Reads the command line, predicts, prints."""
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
-    if not options.inputs:
-        raise UsageError("No input: give one or more image files after the run.")
+    inputs = read_inputs(options.inputs)
+    if not inputs:
+        raise UsageError("No input: give image files or sentences after the run.")
     cache_compiled_programs()
-    predictions = predict(Run.open(options.run), options.inputs)
+    predictions = predict(Run.open(options.run), inputs)
     if options.json:
         print(json.dumps(predictions, indent=2))
     else:
         for prediction in predictions:
-            console.print(format_prediction(prediction), markup=False)
+            console.print(format_prediction(prediction))
 
 
 if __name__ == "__main__":

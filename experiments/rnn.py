@@ -76,8 +76,9 @@ PRESETS = {
 }
 
 
-def build_model(config: Config) -> TextRNN:
+def build_model(config: Config, num_classes: int = 2) -> TextRNN:
     """The network that the options name."""
+    del num_classes  # one logit tells two classes apart
     return TextRNN(
         vocabulary_size=config.vocabulary_size,
         embedding_size=config.embedding_size,

@@ -61,8 +61,9 @@ PRESETS = {
 }
 
 
-def build_model(config: Config) -> TextTransformer:
+def build_model(config: Config, num_classes: int = 2) -> TextTransformer:
     """The network that the options name."""
+    del num_classes  # one logit tells two classes apart
     return TextTransformer(
         vocabulary_size=config.vocabulary_size,
         max_length=config.sequence_length,

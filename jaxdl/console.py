@@ -1,15 +1,29 @@
 """What the user sees: styled and live on a terminal, plain lines anywhere else."""
 
 import contextlib
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, markup=False, soft_wrap=True)
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
+
+
+def warn(message: str) -> None:
+    """Says something on standard error, apart from what a command gives out."""
+    print(message, file=sys.stderr)
+
+
+def print_table(rows: Mapping[str, str]) -> None:
+    """Prints names in bold and their values, one a line."""
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        console.print(Text.assemble((name.rjust(width), "bold"), "  ", value))
 
 
 @contextlib.contextmanager
@@ -47,6 +61,6 @@ def _plain_progress(description: str, total: float) -> Callable[[float, str], No
         nonlocal last_line
         if time.monotonic() - last_line >= SECONDS_BETWEEN_PLAIN_LINES:
             last_line = time.monotonic()
-            console.print(f"{description}: {completed / total:4.0%}  {note}".rstrip(), markup=False)
+            console.print(f"{description}: {completed / total:4.0%}  {note}".rstrip())
 
     return update

@@ -71,14 +71,14 @@ def random_affine(
 
 
 def _largest_displacement(size: int, shift: float, rotation: float, zoom: float) -> int:
-    """Pixels by which a pass of `random_affine` can move a pixel at most, rounded up."""
+    """Pixels by which a pass of `random_affine` can move a pixel, at most the whole image."""
     half = (size - 1) / 2
     smallest_scale = 1.0 - zoom
     sine = math.sin(math.radians(rotation)) / smallest_scale
     cosine = math.cos(math.radians(rotation)) / (1.0 + zoom)
     stretch = max(abs(cosine - 1.0), 1.0 / smallest_scale - 1.0)
     result_column = (half + sine * half + shift) / cosine
-    return math.ceil(stretch * half + sine * result_column + shift)
+    return min(size, math.ceil(stretch * half + sine * result_column + shift))
 
 
 def _resample(images: jax.Array, displacements: jax.Array, reach: int, axis: int) -> jax.Array:

@@ -1,5 +1,6 @@
 """A user's own picture, brought into the form of a data set's images."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from jaxdl.errors import UserError
 
 INK_THRESHOLD = 0.2
+LARGEST_SIDE = 1024
 MNIST_SIZE = 28
 
 
@@ -26,12 +28,17 @@ def read_picture(path: Path, dataset: str) -> np.ndarray:
       UserError: the file is missing, no image, or blank.
     """
     try:
-        with Image.open(path) as file:
+        with warnings.catch_warnings(), Image.open(path) as file:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # lets a JPEG be decoded small
             picture = ImageOps.exif_transpose(file)
+            picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
             grey = to_grey(picture)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} has too many pixels: make it smaller.") from error
+    except (UnidentifiedImageError, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as an image: give a PNG or JPEG file.") from error
     ink = to_light_on_dark(grey)
     if not (ink > INK_THRESHOLD).any():

@@ -93,7 +93,7 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
     for source in sources:
         missing = [file for file in source.files if not (folder / file.name).exists()]
         megabytes = sum(file.size for file in missing) / 1e6
-        console.print(f"{name}: fetching {megabytes:.1f} MB from {source.label}", markup=False)
+        console.print(f"{name}: fetching {megabytes:.1f} MB from {source.label}")
         try:
             source.fetch(missing, folder, temporary)
             return
@@ -123,8 +123,14 @@ def _present(name: str, files: set[File], folder: Path) -> set[File]:
     present = {file for file in files if (folder / file.name).exists()}
     for file in present:
         if not file.matches(folder / file.name):
+            size = (folder / file.name).stat().st_size
+            difference = (
+                f"its sha256 is not {file.sha256}"
+                if size == file.size
+                else f"it has {size:,} bytes instead of {file.size:,}"
+            )
             raise UserError(
-                f"{name}: {folder / file.name} is not the published file (its sha256 is not "
-                f"{file.sha256}). Delete it, so that it is fetched anew, or replace it."
+                f"{name}: {folder / file.name} is not the published file ({difference}). "
+                "Delete it, so that it is fetched anew, or replace it."
             )
     return present

@@ -11,13 +11,14 @@ from typing import Any, NoReturn, TypeVar
 
 import tyro
 
+from jaxdl.console import warn
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.run import Run
 
 Config = TypeVar("Config")
 
 INTERRUPTED = 130  # as shells report a program stopped by Ctrl-C
-CHANGEABLE_ON_RESUME = {"resume", "preset", "epochs", "data_dir", "runs_dir"}
+CHANGEABLE_ON_RESUME = {"resume", "epochs", "data_dir", "runs_dir"}
 
 
 def parse(
@@ -56,7 +57,11 @@ def parse(
             f"python -m experiments.{run.experiment} --resume {run.directory}"
         )
     earlier = from_options(type(first), run.options)
+    if not earlier.data_dir.is_dir():  # the run comes from another machine
+        earlier = dataclasses.replace(earlier, data_dir=first.data_dir)
     config = parse_over(earlier)
+    if config.epochs < earlier.epochs:
+        raise UsageError(f"--epochs of a resumed run can only be raised from {earlier.epochs}.")
     for field in dataclasses.fields(config):
         if field.name in CHANGEABLE_ON_RESUME:
             continue
@@ -126,18 +131,23 @@ def to_options(config: Any) -> dict[str, Any]:
 def from_options(config_class: type[Config], options: Mapping[str, Any]) -> Config:
     """The inverse of `to_options`.
 
+    Options that the run does not name, because it is older than they are, have their default.
+
     Raises:
       UserError: the options are not those of this class.
     """
     fields = {field.name: field.type for field in dataclasses.fields(config_class)}
-    if set(options) != set(fields):
-        different = ", ".join(sorted(set(options) ^ set(fields)))
-        raise UserError(f"The run was made by another version of jaxdl: it differs in {different}.")
+    unknown = ", ".join(sorted(set(options) - set(fields)))
+    if unknown:
+        raise UserError(f"The run was made by another version of jaxdl, which knew {unknown}.")
     values = {
         name: Path(value) if value is not None and fields[name] in (Path, Path | None) else value
         for name, value in options.items()
     }
-    return config_class(**values)
+    try:
+        return config_class(**values)
+    except TypeError as error:
+        raise UserError(f"The options in config.json of the run are damaged ({error}).") from error
 
 
 def run_command(command: Callable[[], None]) -> NoReturn:
@@ -146,9 +156,12 @@ def run_command(command: Callable[[], None]) -> NoReturn:
         command()
     except UserError as error:
         interrupted = error.exit_status == INTERRUPTED
-        print(str(error) if interrupted else f"error: {error}", file=sys.stderr)
+        warn(str(error) if interrupted else f"error: {error}")
         sys.exit(error.exit_status)
+    except OSError as error:
+        warn(f"error: {error.strerror or error}: {error.filename or 'while reading or writing'}")
+        sys.exit(UserError.exit_status)
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        warn("Interrupted.")
         sys.exit(INTERRUPTED)
     sys.exit(0)

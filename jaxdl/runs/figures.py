@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 RIGHT, WRONG = "#1b7837", "#b2182b"
 TRAIN, VALIDATION = "#4393c3", "#d6604d"
@@ -21,7 +22,7 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
     """
     epochs = [record for record in records if "epoch" in record]
     steps = [record for record in records if "epoch" not in record]
-    steps_per_epoch = epochs[0]["step"] / epochs[0]["epoch"]
+    steps_per_epoch = epochs[0]["step"]
     names = [key.removeprefix("train_") for key in epochs[0] if key.startswith("train_")]
     figure = Figure(figsize=(5.5 * len(names), 4), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
@@ -30,7 +31,7 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
             [record[f"train_{name}"] for record in steps],
             color=TRAIN,
             linewidth=1,
-            label="training",
+            label="training, augmented and with dropout",
         )
         if f"validation_{name}" in epochs[0]:
             axes.plot(
@@ -43,6 +44,9 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
             )
         if name == "loss":
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axes.yaxis.set_minor_formatter(NullFormatter())
         else:
             _hide_first_rise(axes)
         axes.set(xlabel="epoch", ylabel=name)
@@ -75,13 +79,13 @@ def predictions(
     upper, lower = figure.subplots(2, 1)
     share = 1 - len(wrong) / len(labels)
     upper.set_title(f"The first of {len(labels):,} test examples, {share:.2%} of them right")
-    lower.set_title("The most confident mistakes: predicted, and what it is")
+    lower.set_title("The most confident mistakes")
     for axes, chosen in ((upper, np.arange(min(20, len(labels)))), (lower, worst)):
         titles = [class_names[predicted[example]] for example in chosen]
         right = predicted[chosen] == labels[chosen]
         truths = [class_names[labels[example]] for example in chosen]
         captions = [
-            f"{title if fine else f'{title}, is {truth}'}\n{confidence[example]:.0%}"
+            f"{title if fine else f'{truth} taken for {title}'}\n{confidence[example]:.0%}"
             for title, fine, truth, example in zip(titles, right, truths, chosen, strict=True)
         ]
         colors = [RIGHT if fine else WRONG for fine in right]
@@ -101,7 +105,9 @@ def _draw_grid(
         top, left = (row + 1) * row_height - height, column * column_width
         canvas[top : top + height, left : left + width] = image
         axes.text(
-            *(left + width / 2, top - 1, caption),
+            left + width / 2,
+            top - 1,
+            caption,
             fontsize=8,
             color=color,
             ha="center",
@@ -132,7 +138,9 @@ def confusion_matrix(
     for row, column in np.argwhere(counts):
         on_diagonal = row == column
         axes.text(
-            *(column, row, f"{counts[row, column]:,}"),
+            column,
+            row,
+            f"{counts[row, column]:,}",
             ha="center",
             va="center",
             fontsize=9,

@@ -5,7 +5,7 @@
   metrics.jsonl   one JSON object a line, written as the training goes
   checkpoints/    by Orbax
   figures/        PNG
-  summary.json    written last: results, times, machine
+  summary.json    results, times, machine, written when the training is done
 """
 
 import dataclasses
@@ -100,11 +100,18 @@ class Run:
             file.write(json.dumps(record) + "\n")
 
     def read_metrics(self) -> list[Record]:
-        """The lines of metrics.jsonl; a last line that was cut off is left out."""
+        """The lines of metrics.jsonl; a last line that was cut off is left out.
+
+        Raises:
+          UserError: a line is no JSON.
+        """
         if not self._metrics.exists():
             return []
         lines = self._metrics.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        try:
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+        except ValueError as error:
+            raise UserError(f"{self._metrics} is damaged; take the bad line out.") from error
 
     def forget_after(self, step: int) -> None:
         """Drops the lines of metrics.jsonl that come after a step, to go on from there."""

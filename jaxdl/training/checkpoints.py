@@ -1,18 +1,23 @@
 """Checkpoints of a run, by Orbax. The only file that knows Orbax's interface."""
 
+import contextlib
+import gc
+import io
 import logging
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
-from jaxdl.console import console
+from jaxdl.console import warn
 from jaxdl.errors import UserError
 
 KEPT_CHECKPOINTS = 2
+SECONDS_FOR_ABANDONED_READS = 0.3
 
 logging.getLogger("absl").setLevel(logging.CRITICAL)  # what matters is raised, and said below
 
@@ -111,12 +116,27 @@ def _restore_newest(
     steps = sorted(manager.all_steps(), reverse=True)
     for step in steps:
         try:
-            arguments = ocp.args.StandardRestore(abstract(step))
-            restored = manager.restore(step, args=ocp.args.Composite(**{item: arguments}))
+            with _quiet_failure():
+                arguments = ocp.args.StandardRestore(abstract(step))
+                restored = manager.restore(step, args=ocp.args.Composite(**{item: arguments}))
         except Exception:  # Orbax and TensorStore raise many kinds for damaged files
-            console.print(f"The checkpoint of step {step:,} is damaged: trying the one before it.")
-        else:
-            return step, restored[item]
+            continue
+        if step != steps[0]:
+            warn(f"The checkpoint of step {steps[0]:,} is damaged: using that of step {step:,}.")
+        return step, restored[item]
     if steps:
         raise UserError(f"No checkpoint in {manager.directory} can be read; start a new run.")
     return None
+
+
+@contextlib.contextmanager
+def _quiet_failure() -> Iterator[None]:
+    """Keeps to itself what Orbax's abandoned reads print when they are collected."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            yield
+        except Exception as error:
+            error.__traceback__ = error.__context__ = error.__cause__ = None  # they hold the reads
+            gc.collect()
+            time.sleep(SECONDS_FOR_ABANDONED_READS)
+            raise

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from jaxdl.console import console
+from jaxdl.console import print_table
 from jaxdl.data import Dataset
 from jaxdl.errors import UsageError
 from jaxdl.runs import Run, figures
@@ -136,12 +136,12 @@ def print_header(
     """What is about to be trained, on what."""
     environment = describe_environment()
     sizes = [f"{len(s['label']):,}" for s in (dataset.train, dataset.validation, dataset.test)]
-    rows = {
-        "device": f"{environment['device_count']} x {environment['device_kind']}, "
-        f"{environment['processor']}, JAX {environment['jax_version']}",
-        "data": f"{dataset.name}: {sizes[0]} train, {sizes[1]} validation, {sizes[2]} test",
-        "model": f"{model_name}, {parameters:,} parameters, {config.precision}",
-        "run": str(run.directory),
-    }
-    for name, value in rows.items():
-        console.print(f"[bold]{name:>6}[/bold]  {value}")
+    print_table(
+        {
+            "device": f"{environment['device_count']} x {environment['device_kind']}, "
+            f"{environment['processor']}, JAX {environment['jax_version']}",
+            "data": f"{dataset.name}: {sizes[0]} train, {sizes[1]} validation, {sizes[2]} test",
+            "model": f"{model_name}, {parameters:,} parameters, {config.precision}",
+            "run": str(run.directory),
+        }
+    )

@@ -11,14 +11,21 @@ from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
 from jaxdl.training.optimizers import OptimizerName, ScheduleName
 
+FRACTIONS = (
+    "warmup_fraction",
+    "label_smoothing",
+    "dropout_rate",
+    "ema_decay",
+    "validation_fraction",
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """Options of a training; each experiment adds its own and sets its own defaults."""
 
     preset: Literal["default", "seed", "quick"] = "default"
-    """Values for all options not given: the best known, the original tutorial's, or those
-    that reach the tutorial's accuracy soonest."""
+    """Options not given are the best known, the tutorial's, or the soonest as good as those."""
     resume: Path | None = None
     """Go on with the run in this directory, with its options."""
 
@@ -45,7 +52,7 @@ class TrainingConfig:
     ema_decay: float = 0.0
     """Report a moving average of the parameters with this decay; 0 for the last ones."""
     patience: int = 0
-    """Stop after so many epochs without a better validation accuracy; 0 for never."""
+    """Stop when the validation accuracy stays below its best for so many epochs; 0 for never."""
     validation_fraction: float = 0.2
     """Share of the training split, from its end, on which the best epoch is chosen."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -67,11 +74,10 @@ class TrainingConfig:
         for name in ("patience", "weight_decay", "gradient_clip", "seed"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
         require(self, "learning_rate", self.learning_rate > 0, "above 0")
-        for name in (
-            *("warmup_fraction", "label_smoothing", "dropout_rate"),
-            *("ema_decay", "validation_fraction"),
-        ):
+        for name in FRACTIONS:
             require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        selects = self.patience == 0 or self.validation_fraction > 0
+        require(self, "patience", selects, "0 without a validation split")
 
     @property
     def dtype(self) -> DTypeLike:

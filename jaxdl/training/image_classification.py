@@ -1,6 +1,7 @@
 """What is particular to images: options, augmentation, figures."""
 
 import dataclasses
+import math
 from typing import Literal
 
 import jax
@@ -11,6 +12,21 @@ from jaxdl.data.augmentation import normalise, random_affine, random_flip
 from jaxdl.runs import Run, figures
 from jaxdl.training.classification import Batch, Prepare
 from jaxdl.training.config import TrainingConfig, require
+
+# The original tutorial trains its image classifiers all alike.
+SEED_RECIPE = {
+    "preset": "seed",
+    "epochs": 5,
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+    "optimizer": "adam",
+    "schedule": "constant",
+    "weight_decay": 0.0,
+    "ema_decay": 0.0,
+    "shift": 0.0,
+    "rotation": 0.0,
+    "zoom": 0.0,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +47,7 @@ class ImageConfig(TrainingConfig):
     def __post_init__(self) -> None:
         """Refuses values that no training can have."""
         super().__post_init__()
-        require(self, "shift", self.shift >= 0, "at least 0")
+        require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")
         require(self, "rotation", 0 <= self.rotation < 45, "at least 0 and below 45")
         require(self, "zoom", 0 <= self.zoom < 1, "at least 0 and below 1")
 

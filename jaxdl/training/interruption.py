@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM stop a training between two steps, not in the middle of one."""
+"""Ctrl-C, SIGTERM and a closed terminal stop a training between two calls to the device."""
 
 import contextlib
 import signal
@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 from jaxdl.errors import UserError
 from jaxdl.runs.command_line import INTERRUPTED
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class InterruptedTraining(UserError):
@@ -17,7 +19,7 @@ class InterruptedTraining(UserError):
 
 @contextlib.contextmanager
 def deferred_interruption() -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether SIGINT or SIGTERM has come.
+    """Yields a function that tells whether a signal to stop has come.
 
     A second signal acts at once, as it does outside. In a thread other than the main
     one, where Python takes no signals, the answer is always no.
@@ -26,7 +28,9 @@ def deferred_interruption() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield received.is_set
         return
-    previous = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+    kinds = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    previous = {kind: signal.getsignal(kind) for kind in kinds}
+    previous = {kind: old for kind, old in previous.items() if old != signal.SIG_IGN}
 
     def restore() -> None:
         for kind, handler in previous.items():

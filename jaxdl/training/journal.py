@@ -1,35 +1,14 @@
-"""The record of a training: its lines in metrics.jsonl and on the console, and its pace."""
+"""The record of a training: its lines in metrics.jsonl and on the console."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from jaxdl.console import console
 from jaxdl.runs import Run
+from jaxdl.training.pace import Pace
 
 POINTS_PER_EPOCH = 20
-SECONDS_PER_CALL = 0.5
-
-
-class Pace:
-    """How many steps go into one compiled call, so that the live line moves twice a second."""
-
-    def __init__(self, batch_size: int):
-        self._batch_size = batch_size
-        self._seconds_per_step: list[float] = []
-        self.steps_per_call = 1
-
-    def record(self, steps: int, seconds: float) -> None:
-        """Takes note of one call and chooses the length of the next."""
-        self._seconds_per_step.append(seconds / steps)
-        self.steps_per_call = max(1, int(SECONDS_PER_CALL * steps / seconds))
-
-    @property
-    def examples_per_second(self) -> float:
-        """Median over the calls so far; the first, still cold, counts only while alone."""
-        seconds = self._seconds_per_step[1:] or self._seconds_per_step
-        return self._batch_size / float(np.median(seconds)) if seconds else math.nan
 
 
 def log_epoch(
@@ -82,7 +61,6 @@ def print_epoch(
         f"epoch {epoch:{len(str(epochs))}}/{epochs}  train {train}"
         + (f"  validation {held_out}" if held_out else "")
         + f"  {pace.examples_per_second:,.0f} examples/s",
-        markup=False,
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdl.console import console
-from jaxdl.errors import UsageError, UserError
+from jaxdl.console import console, print_table
+from jaxdl.errors import UserError
 from jaxdl.runs.command_line import parse
 from jaxdl.runs.run import Run, write_json
 from jaxdl.training.config import TrainingConfig
@@ -38,9 +38,8 @@ def launch(
       description: for ``--help``.
     """
     config = parse(experiment, presets, description)
-    if config.resume and config.seeds > 1:
-        raise UsageError("--resume goes on with one run: it cannot be given with --seeds.")
-    _check_writable(config.runs_dir)
+    _check_writable(config.resume or config.runs_dir)
+    _check_device()
     cache_compiled_programs()
     timestamp = time.strftime("%Y%m%d-%H%M%S")
     summaries = []
@@ -85,28 +84,38 @@ def average(summaries: list[Summary]) -> Summary:
     return shared | statistics | {"date": last["date"], "seeds": seeds, "options": options}
 
 
-def _check_writable(runs_dir: Path) -> None:
-    existing = next(path for path in (runs_dir, *runs_dir.absolute().parents) if path.exists())
+def _check_writable(directory: Path) -> None:
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(f"Cannot write to {runs_dir}; give another --runs-dir.")
+        raise UserError(f"Cannot write to {directory}; give another --runs-dir.")
+
+
+def _check_device() -> None:
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"JAX finds no device ({reason}); mind JAX_PLATFORMS.") from error
 
 
 def _print_results(run: Run, summary: Summary) -> None:
-    rows = {
-        "test accuracy": f"{summary['test_accuracy']:.2%}",
-        "test loss": f"{summary['test_loss']:.4f}",
-        "best epoch": f"{summary['best_epoch']} of {summary['epochs']}",
-        "time": f"{summary['seconds_total']:.1f} s, {summary['seconds_compile']:.1f} s to compile",
-        "speed": f"{summary['examples_per_second']:,.0f} examples/s",
-        "run": str(run.directory),
-    }
-    for name, value in rows.items():
-        console.print(f"[bold]{name:>14}[/bold]  {value}")
+    print_table(
+        {
+            "test accuracy": f"{summary['test_accuracy']:.2%}",
+            "test loss": f"{summary['test_loss']:.4f}",
+            "best epoch": f"{summary['best_epoch']} of {summary['epochs']}",
+            "time": f"{summary['seconds_total']:.1f} s, "
+            f"{summary['seconds_compile']:.1f} s to compile",
+            "speed": f"{summary['examples_per_second']:,.0f} examples/s",
+            "run": str(run.directory),
+        }
+    )
 
 
 def _print_average(overall: Summary, path: Path) -> None:
     accuracy = overall["test_accuracy"]
     console.print(
-        f"[bold]test accuracy  {accuracy['mean']:.2%} ± {accuracy['std']:.2%}[/bold]"
-        f"  over {len(overall['seeds'])} seeds  ({path})"
+        f"test accuracy  {accuracy['mean']:.2%} ± {accuracy['std']:.2%}"
+        f"  over {len(overall['seeds'])} seeds  ({path})",
+        style="bold",
     )

@@ -16,7 +16,8 @@ from jaxdl.errors import UserError
 from jaxdl.runs import Run
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.interruption import InterruptedTraining, deferred_interruption
-from jaxdl.training.journal import Pace, format_metrics, log_epoch, print_epoch
+from jaxdl.training.journal import format_metrics, log_epoch, print_epoch
+from jaxdl.training.pace import Pace
 from jaxdl.training.steps import TrainStep, empty_history, make_train_steps
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -119,12 +120,15 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
     with CheckpointStore(run.checkpoints) as store, deferred_interruption() as interrupted:
         step, training = _begin(store, state, train_step, data, plan)
         run.forget_after(step)
-        seconds_before = float(training.seconds)
-        train_steps, seconds_compile = _compile(train_step, training, data, plan)
-        session_started = time.monotonic() - seconds_before
-        last_save = time.monotonic()
+        seconds_before, seconds_compile = float(training.seconds), 0.0
+        finished = step >= plan.total_steps or _stopped_early(training, step, plan)
         with progress("training", plan.total_steps) as show:
-            while step < plan.total_steps and not _stopped_early(training, step, plan):
+            if not finished:
+                show(step, "compiling the train step")
+                train_steps, seconds_compile = _compile(train_step, training, data, plan)
+            session_started = time.monotonic() - seconds_before
+            last_save = time.monotonic()
+            while not finished:
                 end_of_epoch = (step // plan.steps_per_epoch + 1) * plan.steps_per_epoch
                 stop = min(step + pace.steps_per_call, end_of_epoch)
                 training = _advance(train_steps, training, data, step, stop, pace)
@@ -133,20 +137,24 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
                 show(step, f"{latest}  {pace.examples_per_second:,.0f} examples/s")
                 seconds = time.monotonic() - session_started
                 if step == end_of_epoch:
+                    show(step, "evaluating on the validation split")
                     training = _finish_epoch(run, training, step, plan, seconds, pace)
                 training = training.replace(
                     seconds=jnp.float32(seconds),
                     examples_per_second=jnp.float32(pace.examples_per_second),
                 )
+                finished = step >= plan.total_steps or _stopped_early(training, step, plan)
                 if interrupted() or time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
                     store.save(step, training, training.best_variables)
                     last_save = time.monotonic()
                 if interrupted():
-                    raise InterruptedTraining(
-                        f"Stopped at step {step:,} of {plan.total_steps:,}. Go on with: "
-                        f"python -m experiments.{run.experiment} --resume {run.directory}"
-                    )
+                    break
         store.save(step, training, training.best_variables)
+        if interrupted():
+            raise InterruptedTraining(
+                f"Stopped at step {step:,} of {plan.total_steps:,}. Go on with: "
+                f"python -m experiments.{run.experiment} --resume {run.directory}"
+            )
     return Trained(
         variables=training.best_variables,
         best_epoch=int(training.best_epoch),

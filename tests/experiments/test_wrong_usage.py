@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -38,6 +41,8 @@ def refused(command, data_dir, tmp_path):
         (("--architecture", "resnet"), "lenet5"),
         (("--preset", "best"), "seed"),
         (("--resume", "nowhere"), "nowhere is not the directory of a run"),
+        (("--patience", 1, "--validation-fraction", 0), "--patience"),
+        (("--shift", "inf"), "--shift"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_status_2(refused, options, words):
@@ -67,6 +72,24 @@ def test_a_changed_option_is_not_resumed(refused, trained_run):
     assert "--batch-size" in refused(2, "cnn", "--resume", trained_run, "--batch-size", 7)
 
 
+def test_a_run_with_fewer_epochs_or_another_preset_is_not_resumed(refused, trained_run):
+    assert "raised from 6" in refused(2, "cnn", "--resume", trained_run, "--epochs", 5)
+    assert "--preset" in refused(2, "cnn", "--resume", trained_run, "--preset", "seed")
+
+
+def test_no_device_is_one_line(data_dir, tmp_path):
+    options = ("--epochs", "1", "--data-dir", data_dir, "--runs-dir", tmp_path)
+    process = subprocess.run(
+        [sys.executable, "-m", "experiments.mlp", *options],
+        env=os.environ | {"JAX_PLATFORMS": "nowhere"},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 1
+    (line,) = process.stderr.splitlines()
+    assert "JAX finds no device" in line
+
+
 def test_a_diverging_training_says_what_to_try(command, data_dir, tmp_path):
     options = ("--learning-rate", 1e30, "--data-dir", data_dir, "--runs-dir", tmp_path)
     status, _, errors = command("mlp", *options)
@@ -88,9 +111,9 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(command, data_dir, tmp
     assert command("mlp", "--resume", run, "--epochs", 3)[0] == 0
     whole = json.loads((run / "summary.json").read_text())
     damage(run / "checkpoints" / "24")
-    status, output, _ = command("mlp", "--resume", run)
+    status, output, errors = command("mlp", "--resume", run, *folders)
     assert status == 0
-    assert "The checkpoint of step 24 is damaged" in output
+    assert errors == "The checkpoint of step 24 is damaged: using that of step 16.\n"
     assert "Going on from step 16 of 24" in output
     again = json.loads((run / "summary.json").read_text())
     assert again["test_loss"] == whole["test_loss"]

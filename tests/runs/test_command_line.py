@@ -134,7 +134,7 @@ def test_a_run_of_another_version_is_one_clear_line(make_run):
     del config["options"]["flip"]
     config["options"]["momentum"] = 0.9
     (directory / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match=r"another version of jaxdl: it differs in flip, momentum"):
+    with pytest.raises(UserError, match=r"another version of jaxdl, which knew momentum"):
         parse_line("--resume", str(directory))
 
 

@@ -98,7 +98,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_taken(tmp_path,
     assert step == 10
     small.assert_same_bits(training, new_trees(10)[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20.damaged"]
-    assert "The checkpoint of step 20 is damaged" in capsys.readouterr().out
+    assert "The checkpoint of step 20 is damaged" in capsys.readouterr().err
 
 
 def test_a_step_damaged_twice_is_set_aside_twice(tmp_path):

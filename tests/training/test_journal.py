@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jaxdl.runs import Run
-from jaxdl.training.journal import Pace, format_metrics, log_epoch
+from jaxdl.training.journal import format_metrics, log_epoch
+from jaxdl.training.pace import Pace
 
 
 def test_a_call_is_as_long_as_half_a_second_of_steps():

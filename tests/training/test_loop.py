@@ -10,7 +10,7 @@ import small_training as small
 
 from jaxdl.errors import UserError
 from jaxdl.runs import Run
-from jaxdl.training import journal, loop
+from jaxdl.training import loop, pace
 from jaxdl.training.checkpoints import CheckpointStore, load_model
 from jaxdl.training.interruption import InterruptedTraining
 
@@ -71,7 +71,7 @@ def uninterrupted(tmp_path_factory):
 @pytest.fixture
 def single_steps(monkeypatch):
     with monkeypatch.context() as patches:
-        patches.setattr(journal, "SECONDS_PER_CALL", 0.0)
+        patches.setattr(pace, "SECONDS_PER_CALL", 0.0)
         yield patches
 
 
@@ -80,9 +80,16 @@ def call_at(single_steps):
     """Does something after the step given, until told to stop doing so."""
 
     def arrange(step, action):
+        reached = []
+
         @contextlib.contextmanager
         def progress(*_):
-            yield lambda completed, note: action() if completed == step else None
+            def show(completed, note):
+                if completed == step and not reached:
+                    reached.append(step)
+                    action()
+
+            yield show
 
         single_steps.setattr(loop, "progress", progress)
         return single_steps.undo

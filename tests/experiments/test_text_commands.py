@@ -1,0 +1,106 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxdl.data import arrays, load, records
+from jaxdl.data.catalog import CATALOG
+
+GOOD, BAD = ("wonderful", "brilliant", "moving"), ("boring", "awful", "dull")
+FILLER = ("the", "film", "was", "and", "its", "story", "of", "a", "man")
+
+
+def write_reviews(count: int, seed: int) -> dict[str, np.ndarray]:
+    """Reviews of some words, a few of which tell the label."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, count).astype(np.int32)
+    texts = np.empty(count, object)
+    for index, label in enumerate(labels):
+        words = [
+            *random.choice(FILLER, random.integers(3, 9)),
+            *random.choice((BAD, GOOD)[label], 2),
+        ]
+        texts[index] = " ".join(random.permutation(words))
+    return {"text": texts, "label": labels}
+
+
+@pytest.fixture(scope="session")
+def review_dir(tmp_path_factory):
+    """A data directory whose cache of ``imdb_reviews`` holds reviews that are easy to learn."""
+    folder = tmp_path_factory.mktemp("reviews")
+    entry = CATALOG["imdb_reviews"]
+    version = folder / "imdb_reviews" / (entry.config or "") / entry.version
+    version.mkdir(parents=True)
+    (version / "dataset_info.json").write_text(
+        json.dumps({"fileFormat": "array_record", "name": "imdb_reviews"})
+    )
+    splits = {"train": write_reviews(300, 0), "test": write_reviews(60, 1)}
+    (version / "arrays").mkdir()
+    fingerprint = records.fingerprint(version)
+    arrays.write(arrays.Decoded(splits, ("neg", "pos")), fingerprint, version / "arrays")
+    assert len(load("imdb_reviews", folder).test["text"]) == 60
+    return folder
+
+
+OPTIONS = ("--epochs", 8, "--batch-size", 16, "--sequence-length", 12, "--learning-rate", 0.01)
+
+
+@pytest.fixture(scope="session")
+def text_run(review_dir, tmp_path_factory):
+    """The directory of a finished run of the LSTM."""
+    runs_dir = tmp_path_factory.mktemp("text-runs")
+    folders = ("--data-dir", review_dir, "--runs-dir", runs_dir)
+    arguments = map(str, (*OPTIONS, *folders))
+    subprocess.run([sys.executable, "-m", "experiments.lstm", *arguments], check=True)
+    (run,) = (runs_dir / "lstm").iterdir()
+    return run
+
+
+def test_a_run_leaves_its_tokenizer_and_figures(text_run):
+    summary = json.loads((text_run / "summary.json").read_text())
+    assert summary["test_accuracy"] > 0.9  # two words tell the label
+    assert (text_run / "tokenizer.json").is_file()
+    assert {path.name for path in (text_run / "figures").iterdir()} == {
+        *("learning_curves.png", "confusion.png", "reviews.png", "vanishing_gradient.png")
+    }
+
+
+@pytest.mark.parametrize(
+    ("experiment", "options"),
+    [("rnn", ("--cell", "gru", "--bidirectional")), ("transformer", ())],
+)
+def test_each_text_experiment_trains(command, review_dir, tmp_path, experiment, options):
+    folders = ("--data-dir", review_dir, "--runs-dir", tmp_path)
+    status, output, _ = command(experiment, *OPTIONS, *options, *folders)
+    assert status == 0
+    assert "test accuracy" in output
+    (run,) = (tmp_path / experiment).iterdir()
+    figure = "attention.png" if experiment == "transformer" else "vanishing_gradient.png"
+    assert (run / "figures" / figure).is_file()
+
+
+def test_sentences_get_labels(command, text_run):
+    sentences = ("a wonderful and brilliant film", "the story was dull and boring")
+    status, output, _ = command("predict", text_run, *sentences, "--json")
+    assert status == 0
+    labels = [prediction["label"] for prediction in json.loads(output)]
+    assert labels == ["positive", "negative"]
+
+
+@pytest.mark.parametrize("sentence", ["🎬 超好看", "word " * 20_000, "?!", "<br />"])
+def test_any_text_is_answered(command, text_run, sentence):
+    status, output, _ = command("predict", text_run, sentence, "--json")
+    assert status == 0
+    assert np.isfinite(json.loads(output)[0]["probability"])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"), [(" ", "A sentence is empty"), ("digit.png", "reads sentences")]
+)
+def test_what_is_no_sentence_is_one_line(command, text_run, sentence, words):
+    status, _, errors = command("predict", text_run, sentence)
+    (line,) = errors.splitlines()
+    assert status == 1
+    assert words in line
