@@ -18,7 +18,7 @@ from jaxdl.training.launch import launch
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(rnn.Config):
-    """Options; the defaults are those of the result above."""
+    """Options of a run."""
 
     cell: CellName = "lstm"
     """The recurrent cell."""

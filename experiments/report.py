@@ -60,7 +60,7 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
 def format_table() -> str:
     """The Markdown table of all results, in the order of their names."""
     header = [
-        "| result | data | parameters | seeds | test accuracy | time of a run | trained on |",
+        "| result | data | parameters | seeds | test accuracy | time | trained on |",
         "|---|---|---|---|---|---|---|",
     ]
     paths = sorted(RESULTS.glob("*.json"))

@@ -29,7 +29,7 @@ from jaxdl.training.vanishing_gradient import gradient_norms
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(TextConfig):
-    """Options; the defaults are those of the result above."""
+    """Options of a run."""
 
     cell: CellName = "simple"
     """The recurrent cell."""

@@ -32,7 +32,7 @@ SENTENCE = "I expected to hate this film, but the acting is wonderful and I love
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(TextConfig):
-    """Options; the defaults are those of the result above."""
+    """Options of a run."""
 
     size: int = 64
     """Of a token's vector."""
