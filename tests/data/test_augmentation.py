@@ -7,12 +7,13 @@ import pytest
 
 from jaxdl.data.augmentation import normalise, random_affine, random_flip
 
-SIZE, BATCH = 25, 12
+SIZE, BATCH = 25, 40
 CENTRE = (SIZE - 1) / 2
 TRANSFORMS = {
     "shift": {"shift": 2.5},
     "rotation": {"rotation": 20.0},
     "zoom": {"zoom": 0.2},
+    "shift and rotation": {"shift": 3.0, "rotation": 40.0},
     "all": {"shift": 2.0, "rotation": 10.0, "zoom": 0.1},
 }
 augment = jax.jit(random_affine, static_argnames=("shift", "rotation", "zoom"))

@@ -94,6 +94,17 @@ def test_predictions_are_the_first_examples_and_the_most_confident_mistakes(draw
     assert shares == sorted(shares, reverse=True)
 
 
+def test_each_image_stands_under_its_caption(draw):
+    images, labels, probabilities = new_predictions(45, right=20)
+    figure = draw("predictions", images, labels, probabilities, CLASSES)
+    for axes, chosen in zip(figure.axes, (images[:20], images[:-21:-1]), strict=True):
+        canvas = axes.images[0].get_array()
+        for text, image in zip(axes.texts, chosen, strict=True):
+            middle, above = text.get_position()
+            left, top = int(middle - 2.5), int(above + 1)
+            np.testing.assert_array_equal(canvas[top : top + 5, left : left + 5], image[..., 0])
+
+
 @pytest.mark.parametrize(
     ("examples", "right", "channels"),
     [(25, 25, 1), (3, 1, 3)],
