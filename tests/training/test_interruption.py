@@ -62,3 +62,13 @@ def test_in_another_thread_nothing_is_deferred():
 def test_an_interrupted_training_has_the_exit_status_of_ctrl_c():
     assert issubclass(InterruptedTraining, UserError)
     assert InterruptedTraining("").exit_status == 128 + signal.SIGINT
+
+
+def test_a_signal_that_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with deferred_interruption() as interrupted:
+            signal.raise_signal(signal.SIGINT)
+            assert not interrupted()
+    finally:
+        signal.signal(signal.SIGINT, before)
