@@ -121,7 +121,7 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
         step, training = _begin(store, state, train_step, data, plan)
         run.forget_after(step)
         seconds_before, seconds_compile = float(training.seconds), 0.0
-        finished = step >= plan.total_steps or _stopped_early(training, step, plan)
+        finished = _is_finished(training, step, plan)
         with progress("training", plan.total_steps) as show:
             if not finished:
                 show(step, "compiling the train step")
@@ -143,12 +143,10 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
                     seconds=jnp.float32(seconds),
                     examples_per_second=jnp.float32(pace.examples_per_second),
                 )
-                finished = step >= plan.total_steps or _stopped_early(training, step, plan)
-                if interrupted() or time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+                finished = interrupted() or _is_finished(training, step, plan)
+                if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
                     store.save(step, training, training.best_variables)
                     last_save = time.monotonic()
-                if interrupted():
-                    break
         store.save(step, training, training.best_variables)
         if interrupted():
             raise InterruptedTraining(
@@ -236,9 +234,10 @@ def _finish_epoch(
     )
 
 
-def _stopped_early(training: Training, step: int, plan: Plan) -> bool:
+def _is_finished(training: Training, step: int, plan: Plan) -> bool:
+    """Whether all steps are done, or the score has stayed below its best for too long."""
     epochs_since_best = step // plan.steps_per_epoch - int(training.best_epoch)
-    return 0 < plan.patience <= epochs_since_best
+    return step >= plan.total_steps or 0 < plan.patience <= epochs_since_best
 
 
 @jax.jit
