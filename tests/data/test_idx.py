@@ -37,10 +37,13 @@ def damaged_archives():
     yield "only half a header", gzip.compress(content[:6])
 
 
-@pytest.mark.parametrize(("kind", "content"), list(damaged_archives()))
-def test_a_damaged_archive_is_one_clear_line(tmp_path, kind, content):
+DAMAGED = dict(damaged_archives())
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_archive_is_one_clear_line(tmp_path, kind):
     path = tmp_path / "labels.gz"
-    path.write_bytes(content)
+    path.write_bytes(DAMAGED[kind])
     with pytest.raises(UserError, match=r"labels\.gz is damaged .* Delete it") as failure:
         read_idx(path, 1)
     assert "\n" not in str(failure.value)
