@@ -1,20 +1,20 @@
 """Convolutional networks without residual connections: the tutorial's, LeNet-5, a small VGG."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import convolve, max_pool
-
-Conv = partial(nn.Conv, conv_general_dilated=convolve)
+from jaxdl.nn import Conv, max_pool
 
 
 class CNN(nn.Module):
     """The tutorial's network: two 3x3 convolutions, each pooled, and a dense layer.
+
+    Where the collection "intermediates" is mutable, the units of the dense layer are sown
+    into it as "features", (batch, hidden_size).
 
     Attributes:
       features: channels of each convolution.
@@ -39,6 +39,7 @@ class CNN(nn.Module):
             x = max_pool(nn.relu(x), 2)
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(nn.Dense(self.hidden_size, dtype=self.dtype)(x))
+        self.sow("intermediates", "features", x)
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
         return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
 

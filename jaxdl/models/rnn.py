@@ -46,7 +46,8 @@ class RecurrentLayer(nn.Module):
         if self.reverse:
             projected, mask = projected[::-1], mask[::-1]
         kernel, bias = kernel.astype(self.dtype), bias.astype(self.dtype)
-        hidden = recurrence(cell, projected, kernel, bias, mask)
+        gates = tuple(jnp.split(projected, cell.gates, axis=-1))
+        hidden = recurrence(cell, gates, kernel, bias, mask)
         return hidden[::-1] if self.reverse else hidden
 
     def _initial_bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:

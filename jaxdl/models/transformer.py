@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.nn import attend
+
 Positions = Literal["learned", "rotary"]
 
 
@@ -37,12 +39,11 @@ class SelfAttention(nn.Module):
         query, key, value = jnp.moveaxis(projected, 2, 0)
         if self.rotary:
             query, key = rotate_by_position(query), rotate_by_position(key)
-        visible = mask[:, None, None, :]
         if self.is_mutable_collection("intermediates"):
             scores = jnp.einsum("bqhd,bkhd->bhqk", query, key).astype(jnp.float32)
-            scores = jnp.where(visible, scores / heads[1] ** 0.5, -jnp.inf)
+            scores = jnp.where(mask[:, None, None, :], scores / heads[1] ** 0.5, -jnp.inf)
             self.sow("intermediates", "attention", jax.nn.softmax(scores))
-        attended = jax.nn.dot_product_attention(query, key, value, mask=visible)
+        attended = attend(query, key, value, mask)
         outputs = nn.DenseGeneral(size, axis=(-2, -1), dtype=self.dtype, name="output")(attended)
         return nn.Dropout(self.dropout_rate, deterministic=not train)(outputs)
 

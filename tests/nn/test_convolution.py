@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies
 from jax import lax
 
-from jaxdl.nn import convolve
+from jaxdl.nn import convolve, convolve_transposed
 from jaxdl.nn.convolution import NHWC, convolve_by_patches
 
 by_xla = partial(lax.conv_general_dilated, dimension_numbers=NHWC)
@@ -157,3 +157,33 @@ def test_gradients_are_the_same_inside_a_compiled_loop():
     got, expected = (jax.jit(partial(descend, form))(kernel) for form in (by_backend, by_xla))
     assert np.abs(expected - kernel).max() > 1e-3
     np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@given(
+    kernel_size=strategies.tuples(strategies.integers(1, 5), strategies.integers(1, 5)),
+    strides=strategies.tuples(strategies.integers(1, 3), strategies.integers(1, 3)),
+    size=strategies.tuples(strategies.integers(1, 4), strategies.integers(1, 4)),
+)
+@settings(max_examples=25, deadline=None)
+def test_a_transposed_convolution_is_that_of_xla(kernel_size, strides, size):
+    images = small_integers((2, *size, 3), seed=0)
+    kernel = small_integers((*kernel_size, 3, 2), seed=1)
+    ours = convolve_transposed(images, kernel, strides)
+    reference = lax.conv_transpose(images, kernel, strides, "SAME")
+    np.testing.assert_array_equal(ours, reference)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_the_gradients_of_a_transposed_convolution_are_those_of_xla(strides):
+    images, kernel = small_integers((2, 3, 4, 3), seed=0), small_integers((5, 5, 3, 2), seed=1)
+
+    def gradients(function):
+        values, pull_back = jax.vjp(function, images, kernel)
+        return pull_back(small_integers(values.shape, seed=2))
+
+    ours = gradients(lambda images, kernel: convolve_transposed(images, kernel, strides))
+    reference = gradients(
+        lambda images, kernel: lax.conv_transpose(images, kernel, strides, "SAME")
+    )
+    for gradient, expected in zip(ours, reference, strict=True):
+        np.testing.assert_array_equal(gradient, expected)

@@ -1,0 +1,50 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies
+
+from jaxdl.nn import attend
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(jnp.float32, 2e-5), (jnp.bfloat16, 0.05)], ids=["float32", "bfloat16"]
+)
+@given(
+    batch=strategies.integers(1, 3),
+    time=strategies.integers(1, 7),
+    heads=strategies.integers(1, 3),
+    seed=strategies.integers(0, 100),
+)
+@settings(max_examples=5, deadline=None)
+def test_values_and_gradients_are_those_of_jax(dtype, tolerance, batch, time, heads, seed):
+    random = np.random.default_rng(seed)
+    shape = (batch, time, heads, 4)
+    arrays = [jnp.asarray(random.normal(size=shape), dtype) for _ in range(3)]
+    mask = jnp.arange(time) < random.integers(1, time + 1, (batch, 1))
+    weights = jnp.asarray(random.normal(size=shape), dtype)
+
+    def reference(query, key, value):
+        return jax.nn.dot_product_attention(query, key, value, mask=mask[:, None, None, :])
+
+    results = []
+    for function in (lambda *arrays: attend(*arrays, mask), reference):
+        values, pull_back = jax.vjp(function, *arrays)
+        results.append([values, *pull_back(weights)])
+    for ours, expected in zip(*results, strict=True):
+        assert ours.dtype == expected.dtype == dtype
+        np.testing.assert_allclose(
+            np.asarray(ours, np.float32),
+            np.asarray(expected, np.float32),
+            rtol=tolerance,
+            atol=tolerance * max(1.0, float(jnp.abs(expected).max())),
+        )
+
+
+def test_large_scores_do_not_overflow():
+    query = jnp.full((1, 3, 1, 4), 100.0)
+    value = jnp.arange(12.0).reshape(1, 3, 1, 4)
+    attended = attend(query, query, value, jnp.array([[True, True, False]]))
+    np.testing.assert_allclose(
+        attended, jnp.broadcast_to(value[:, :2].mean(1, keepdims=True), value.shape)
+    )
