@@ -18,13 +18,20 @@ def describe_environment() -> dict[str, Any]:
         "device_kind": device.device_kind,
         "device_count": jax.device_count(),
         "processor": _processor_name(),
-        "processor_cores": os.cpu_count(),
+        "processor_cores": _available_cores(),
         "python_version": platform.python_version(),
         **{
             f"{name}_version": importlib.metadata.version(name) for name in ("jax", "flax", "optax")
         },
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _available_cores() -> int | None:
+    """The cores that this process may use: fewer than the machine has where it is pinned."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _processor_name() -> str:

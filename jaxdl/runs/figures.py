@@ -52,7 +52,7 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
         axes.set(xlabel="epoch", ylabel=name)
         axes.grid(alpha=0.3)
         axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def predictions(
@@ -90,7 +90,7 @@ def predictions(
         ]
         colors = [RIGHT if fine else WRONG for fine in right]
         _draw_grid(axes, images[chosen], captions, colors)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_grid(
@@ -151,7 +151,7 @@ def confusion_matrix(
     axes.set_xticks(ticks, class_names, rotation=90 if max(map(len, class_names)) > 3 else 0)
     axes.set_yticks(ticks, class_names)
     axes.set(xlabel="predicted", ylabel="true", title="Confusion on the test split")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def filters(kernel: np.ndarray, path: Path) -> None:
@@ -172,7 +172,7 @@ def filters(kernel: np.ndarray, path: Path) -> None:
         axes.axis("off")
         if feature < features:
             axes.imshow(kernels[..., feature], cmap="RdBu_r", vmin=-limit, vmax=limit)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _hide_first_rise(axes: Axes) -> None:
@@ -183,5 +183,6 @@ def _hide_first_rise(axes: Axes) -> None:
     axes.set_ylim(low - margin, high + margin)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a PNG file."""
     figure.savefig(path, dpi=110)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxdl.runs.figures import RIGHT, WRONG
+from jaxdl.runs.figures import RIGHT, WRONG, save_figure
 
 TEXTS_SHOWN = 4
 CHARACTERS_SHOWN = 520
@@ -47,7 +47,7 @@ def confident_texts(
             axes.text(
                 0, top - 0.03, _excerpt(texts[example]), fontsize=9, va="top", parse_math=False
             )
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
@@ -70,7 +70,7 @@ def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
     )
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def attention_map(words: Sequence[str], weights: np.ndarray, path: Path) -> None:
@@ -91,7 +91,7 @@ def attention_map(words: Sequence[str], weights: np.ndarray, path: Path) -> None
         axes.set_xticks(ticks, words, rotation=90, fontsize=8)
         axes.set_yticks(ticks, words, fontsize=8)
         axes.set_title(f"head {head + 1}")
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def _excerpt(text: str) -> str:

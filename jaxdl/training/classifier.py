@@ -9,37 +9,14 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from jaxdl.console import print_table
 from jaxdl.data import Dataset
-from jaxdl.errors import UsageError
 from jaxdl.runs import Run, figures
-from jaxdl.runs.command_line import to_options
-from jaxdl.runs.environment import describe_environment
 from jaxdl.training.classification import Batch, Prepare, evaluate, train_step
-from jaxdl.training.config import TrainingConfig
+from jaxdl.training.config import TrainingConfig, configure_optimizer
 from jaxdl.training.loop import Plan, Trained, fit
-from jaxdl.training.optimizers import build_optimizer, learning_rate_schedule
+from jaxdl.training.report import print_header, summarise
 from jaxdl.training.state import count_parameters, create_train_state
 from jaxdl.training.steps import make_predict
-
-
-def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
-    """The run to resume, with the epochs now asked for, or a new one.
-
-    Raises:
-      UsageError: the batch is larger than the training split.
-      UserError: the directory cannot be written.
-    """
-    num_train = len(dataset.train["label"])
-    if config.batch_size > num_train:
-        raise UsageError(
-            f"--batch-size is {config.batch_size:,}, but the training split has only "
-            f"{num_train:,} examples."
-        )
-    options = to_options(config)
-    if config.resume:
-        return Run.open(config.resume).with_options(options)
-    return Run.create(experiment, config.runs_dir, config.seed, options, dataset.class_names)
 
 
 def train_classifier(
@@ -64,15 +41,7 @@ def train_classifier(
     """
     started = time.monotonic()
     steps_per_epoch = len(dataset.train["label"]) // config.batch_size
-    schedule = learning_rate_schedule(
-        config.schedule,
-        config.learning_rate,
-        total_steps=config.epochs * steps_per_epoch,
-        warmup_fraction=config.warmup_fraction,
-    )
-    optimizer = build_optimizer(
-        config.optimizer, schedule, config.weight_decay, config.gradient_clip
-    )
+    optimizer, schedule = configure_optimizer(config, steps_per_epoch)
     one_example = {name: array[:1] for name, array in dataset.train.items()}
     inputs = jax.eval_shape(lambda batch: prepare(batch, None), one_example)
     state = create_train_state(model, optimizer, inputs, config.seed, config.ema_decay)
@@ -100,22 +69,12 @@ def train_classifier(
 
     _, validation = score(trained.variables, dataset.validation)
     logits, test = score(trained.variables, dataset.test)
-    summary = {
-        "experiment": run.experiment,
-        "dataset": dataset.name,
-        "seed": config.seed,
-        "epochs": trained.epochs,
-        "best_epoch": trained.best_epoch,
-        "steps": trained.steps,
-        "parameters": parameters,
+    scores = {
         **{f"validation_{name}": value for name, value in validation.items()},
         **{f"test_{name}": value for name, value in test.items()},
-        "seconds_total": time.monotonic() - started + trained.seconds_before,
-        "seconds_compile": trained.seconds_compile,
-        "examples_per_second": trained.examples_per_second,
-        **describe_environment(),
-        "options": run.options,
     }
+    seconds = time.monotonic() - started
+    summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
     run.write_summary(summary)
     figures.learning_curves(run.read_metrics(), run.figures / "learning_curves.png")
     return trained, logits, summary
@@ -128,20 +87,3 @@ def predict_logits(model: nn.Module, prepare: Prepare) -> Callable[[Any, Batch],
         return model.apply(variables, *prepare(batch, None), train=False)
 
     return apply
-
-
-def print_header(
-    run: Run, config: TrainingConfig, dataset: Dataset, model_name: str, parameters: int
-) -> None:
-    """What is about to be trained, on what."""
-    environment = describe_environment()
-    sizes = [f"{len(s['label']):,}" for s in (dataset.train, dataset.validation, dataset.test)]
-    print_table(
-        {
-            "device": f"{environment['device_count']} x {environment['device_kind']}, "
-            f"{environment['processor']}, JAX {environment['jax_version']}",
-            "data": f"{dataset.name}: {sizes[0]} train, {sizes[1]} validation, {sizes[2]} test",
-            "model": f"{model_name}, {parameters:,} parameters, {config.precision}",
-            "run": str(run.directory),
-        }
-    )

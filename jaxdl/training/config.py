@@ -1,15 +1,21 @@
-"""The options that every training has."""
+"""The options that every training has, and the optimizer that they name."""
 
 import dataclasses
 from pathlib import Path
 from typing import Literal
 
 import jax.numpy as jnp
+import optax
 from jax.typing import DTypeLike
 
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
-from jaxdl.training.optimizers import OptimizerName, ScheduleName
+from jaxdl.training.optimizers import (
+    OptimizerName,
+    ScheduleName,
+    build_optimizer,
+    learning_rate_schedule,
+)
 
 FRACTIONS = (
     "warmup_fraction",
@@ -83,6 +89,28 @@ class TrainingConfig:
     def dtype(self) -> DTypeLike:
         """Of the computation."""
         return jnp.dtype(self.precision)
+
+
+def configure_optimizer(
+    config: TrainingConfig, steps_per_epoch: int, b1: float = 0.9
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """The optimizer that the options name, and its learning rate by step.
+
+    Args:
+      config: the options.
+      steps_per_epoch: of one pass over the training split.
+      b1: of Adam.
+    """
+    schedule = learning_rate_schedule(
+        config.schedule,
+        config.learning_rate,
+        total_steps=config.epochs * steps_per_epoch,
+        warmup_fraction=config.warmup_fraction,
+    )
+    optimizer = build_optimizer(
+        config.optimizer, schedule, config.weight_decay, config.gradient_clip, b1
+    )
+    return optimizer, schedule
 
 
 def require(config: object, name: str, holds: bool, what: str) -> None:

@@ -14,13 +14,13 @@ from jaxdl.console import console, print_table
 from jaxdl.errors import UserError
 from jaxdl.runs.command_line import parse
 from jaxdl.runs.run import Run, write_json
+from jaxdl.runs.scores import format_average, format_score
 from jaxdl.training.config import TrainingConfig
 
 Summary = dict[str, Any]
 
 PROGRAM_CACHE = Path("~/.cache/jaxdl/programs").expanduser()
-NOT_OF_THE_RESULT = {"seed", "seeds", "resume", "data_dir", "runs_dir"}
-AVERAGED = ("test_accuracy", "test_loss", "seconds_total", "examples_per_second")
+NOT_OF_THE_RESULT = {"seed", "seeds", "resume", "data_dir", "runs_dir", "judge"}
 
 
 def launch(
@@ -70,13 +70,13 @@ def average(summaries: list[Summary]) -> Summary:
 
     Returns:
       What the summaries share, the options without those that name folders, "seeds", and
-      for each entry of ``AVERAGED`` its "mean", "std" and "values".
+      for each float among the entries its "mean", "std" and "values".
     """
     first, last = summaries[0], summaries[-1]
     options = {k: v for k, v in first["options"].items() if k not in NOT_OF_THE_RESULT}
     shared = {k: v for k, v in first.items() if all(s[k] == v for s in summaries)}
     statistics = {}
-    for name in AVERAGED:
+    for name in (name for name, value in first.items() if isinstance(value, float)):
         values = [summary[name] for summary in summaries]
         mean, std = float(np.mean(values)), float(np.std(values, ddof=1))
         statistics[name] = {"mean": mean, "std": std, "values": values}
@@ -101,8 +101,7 @@ def _check_device() -> None:
 def _print_results(run: Run, summary: Summary) -> None:
     print_table(
         {
-            "test accuracy": f"{summary['test_accuracy']:.2%}",
-            "test loss": f"{summary['test_loss']:.4f}",
+            **{_words(n): format_score(n, summary[n]) for n in _scores(summary)},
             "best epoch": f"{summary['best_epoch']} of {summary['epochs']}",
             "time": f"{summary['seconds_total']:.1f} s, "
             f"{summary['seconds_compile']:.1f} s to compile",
@@ -113,9 +112,13 @@ def _print_results(run: Run, summary: Summary) -> None:
 
 
 def _print_average(overall: Summary, path: Path) -> None:
-    accuracy = overall["test_accuracy"]
-    console.print(
-        f"test accuracy  {accuracy['mean']:.2%} ± {accuracy['std']:.2%}"
-        f"  over {len(overall['seeds'])} seeds  ({path})",
-        style="bold",
-    )
+    console.print(f"Over {len(overall['seeds'])} seeds ({path}):", style="bold")
+    print_table({_words(n): format_average(n, overall[n]) for n in _scores(overall)})
+
+
+def _scores(summary: Summary) -> list[str]:
+    return [name for name in summary if name.startswith("test_")]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -36,6 +36,8 @@ class Plan:
       evaluate: ``evaluate(variables)``, metrics on the validation split; {} if there is none.
       score: of these metrics; the epoch with the highest is the one reported.
       patience: epochs without a better score after which training stops; 0 for never.
+      after_epoch: ``after_epoch(epoch, variables, validation)``: what else there is to do,
+        with the metrics on the validation split; done again if a resumed run comes past it.
     """
 
     batch_size: int
@@ -46,6 +48,7 @@ class Plan:
     evaluate: Callable[[Any], dict[str, float]]
     score: Callable[[dict[str, float]], float]
     patience: int = 0
+    after_epoch: Callable[[int, Any, dict[str, float]], None] = lambda *_: None
 
     @property
     def total_steps(self) -> int:
@@ -224,6 +227,7 @@ def _finish_epoch(
     validation = plan.evaluate(training.state.variables)
     log_epoch(run, epoch, history, validation, float(plan.learning_rate(step)), seconds)
     print_epoch(epoch, plan.epochs, history, validation, pace)
+    plan.after_epoch(epoch, training.state.variables, validation)
     score = plan.score(validation) if validation else math.inf
     if score < training.best_score:
         return training

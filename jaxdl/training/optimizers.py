@@ -36,6 +36,7 @@ def build_optimizer(
     learning_rate: optax.Schedule,
     weight_decay: float = 0.0,
     gradient_clip: float = 0.0,
+    b1: float = 0.9,
 ) -> optax.GradientTransformation:
     """Adam (Kingma and Ba 2014) or AdamW (Loshchilov and Hutter 2017).
 
@@ -44,11 +45,12 @@ def build_optimizer(
       learning_rate: by step.
       weight_decay: of AdamW, on kernels only: biases and normalisation are left alone.
       gradient_clip: largest global norm of the gradients; 0 for no limit.
+      b1: share of the average of past gradients that a step keeps.
     """
     if name == "adam":
-        optimizer = optax.adam(learning_rate)
+        optimizer = optax.adam(learning_rate, b1=b1)
     else:
-        optimizer = optax.adamw(learning_rate, weight_decay=weight_decay, mask=is_matrix)
+        optimizer = optax.adamw(learning_rate, b1=b1, weight_decay=weight_decay, mask=is_matrix)
     if gradient_clip:
         return optax.chain(optax.clip_by_global_norm(gradient_clip), optimizer)
     return optimizer

@@ -74,12 +74,13 @@ def empty_history(
 
 
 def make_predict(
-    apply: Callable[[Any, Arrays], jax.Array], batch_size: int = 500
-) -> Callable[[Any, dict[str, np.ndarray]], np.ndarray]:
+    apply: Callable[[Any, Arrays], Any], batch_size: int = 500
+) -> Callable[[Any, dict[str, np.ndarray]], Any]:
     """Compiles ``apply(variables, batch)`` for whole splits, one program for any length.
 
     Args:
-      apply: maps a batch, arrays (batch, ...), to outputs (batch, ...).
+      apply: maps a batch, arrays (batch, ...), to outputs, one array or a tree of them,
+        each (batch, ...).
       batch_size: examples of a call; the last batch is padded, the padding cut off.
 
     Returns:
@@ -91,13 +92,13 @@ def make_predict(
         missing = batch_size - len(array)
         return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
 
-    def predict(variables: Any, split: dict[str, np.ndarray]) -> np.ndarray:
+    def predict(variables: Any, split: dict[str, np.ndarray]) -> Any:
         num_examples = len(next(iter(split.values())))
         outputs = []
         for start in range(0, max(1, num_examples), batch_size):
             stop = start + batch_size
             batch = {name: pad(array[start:stop]) for name, array in split.items()}
             outputs.append(apply_batch(variables, batch))
-        return np.concatenate(outputs)[:num_examples]
+        return jax.tree.map(lambda *parts: np.concatenate(parts)[:num_examples], *outputs)
 
     return predict

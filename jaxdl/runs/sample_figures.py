@@ -1,0 +1,117 @@
+"""The pictures of a generator: samples, their history, what lies between and next to them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from jaxdl.runs.figures import TRAIN, VALIDATION, save_figure
+
+SCALE = 2
+MARGIN = 2
+FRAME_MILLISECONDS = 400
+
+
+def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
+    """Images in rows, row by row, each pixel doubled, without captions.
+
+    Args:
+      images: uint8 (samples, height, width, channels).
+      path: of the image file.
+      columns: images in a row.
+    """
+    num_images, height, width, channels = images.shape
+    rows = -(-num_images // columns)
+    cell = (height + MARGIN, width + MARGIN)
+    canvas = np.zeros((rows * cell[0] + MARGIN, columns * cell[1] + MARGIN, channels), np.uint8)
+    for position, image in enumerate(images):
+        row, column = divmod(position, columns)
+        top, left = MARGIN + row * cell[0], MARGIN + column * cell[1]
+        canvas[top : top + height, left : left + width] = image
+    canvas = canvas.repeat(SCALE, 0).repeat(SCALE, 1)
+    Image.fromarray(canvas[..., 0] if channels == 1 else canvas).save(path)
+
+
+def animation(frames: Sequence[Path], path: Path) -> None:
+    """Image files one after the other, the last one for longer, as an endless GIF."""
+    first, *others = [Image.open(frame).copy() for frame in frames]
+    durations = [FRAME_MILLISECONDS] * len(others) + [5 * FRAME_MILLISECONDS]
+    first.save(path, save_all=True, append_images=others, duration=durations, loop=0)
+
+
+def neighbours(samples: np.ndarray, nearest: np.ndarray, path: Path) -> None:
+    """Samples in one row, under each the training example nearest to it.
+
+    Args:
+      samples: uint8 (samples, height, width, channels).
+      nearest: uint8, of the same shape.
+      path: of the PNG file.
+    """
+    figure = Figure(figsize=(len(samples), 2.6), layout="constrained")
+    axes = figure.subplots(2, 1)
+    titles = ("samples", "the training examples nearest to them")
+    for ax, images, title in zip(axes, (samples, nearest), titles, strict=True):
+        ax.imshow(np.concatenate(list(images[..., 0]), axis=1), cmap="gray", vmin=0, vmax=255)
+        ax.set_title(title, fontsize=9)
+        ax.axis("off")
+    save_figure(figure, path)
+
+
+def class_shares(shares: Sequence[float], class_names: Sequence[str], path: Path) -> None:
+    """How many of the samples are of each class.
+
+    Args:
+      shares: of the samples, by class.
+      class_names: of the classes.
+      path: of the PNG file.
+    """
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(class_names, [100 * share for share in shares], color=TRAIN)
+    axes.axhline(100 / len(shares), color="black", linewidth=1, linestyle="--")
+    axes.set(ylabel="% of the samples", title="What the samples show, as the judge sees them")
+    axes.tick_params(axis="x", rotation=45 if max(map(len, class_names)) > 3 else 0)
+    save_figure(figure, path)
+
+
+def adversarial_curves(records: list[dict[str, Any]], floor: float, path: Path) -> None:
+    """Losses, the discriminator's accuracies and the Frechet distance over the epochs.
+
+    Args:
+      records: the lines of metrics.jsonl.
+      floor: the Frechet distance of real examples.
+      path: of the PNG file.
+    """
+    epochs = [record for record in records if "epoch" in record]
+    steps = [record for record in records if "epoch" not in record]
+    times = [record["step"] / epochs[0]["step"] for record in steps]
+    figure = Figure(figsize=(16, 4), layout="constrained")
+    losses, accuracies, distances = figure.subplots(1, 3)
+    for axes, pair in (
+        (losses, ("generator_loss", "discriminator_loss")),
+        (accuracies, ("real_accuracy", "fake_accuracy")),
+    ):
+        for name, color in zip(pair, (TRAIN, VALIDATION), strict=True):
+            values = [record[f"train_{name}"] for record in steps]
+            axes.plot(times, values, color=color, linewidth=1, label=name.replace("_", " "))
+    losses.set(title="Losses")
+    accuracies.set(title="What the discriminator tells apart", ylim=(0, 1))
+    if "validation_frechet_distance" in epochs[0]:
+        distances.plot(
+            [record["epoch"] for record in epochs],
+            [record["validation_frechet_distance"] for record in epochs],
+            color=VALIDATION,
+            marker="o",
+            markersize=4,
+            label="samples and validation split",
+        )
+    distances.axhline(floor, color="black", linewidth=1, linestyle="--", label="train and test")
+    distances.set(title="Frechet distance", yscale="log")
+    for axes in (losses, accuracies, distances):
+        axes.set(xlabel="epoch")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    save_figure(figure, path)

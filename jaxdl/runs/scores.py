@@ -1,0 +1,26 @@
+"""How a score of a summary reads."""
+
+from typing import Any
+
+SHARES = ("accuracy", "precision", "recall", "share")
+
+
+def format_score(name: str, value: float) -> str:
+    """A share as a percentage, any other score as a number.
+
+    Args:
+      name: of the score, as in summary.json.
+      value: of the score.
+    """
+    return f"{100 * value:.2f} %" if name.endswith(SHARES) else f"{value:.4f}"
+
+
+def format_average(name: str, average: dict[str, Any]) -> str:
+    """Mean ± standard deviation over seeds.
+
+    Args:
+      name: of the score, as in summary.json.
+      average: its "mean" and "std".
+    """
+    mean, std = format_score(name, average["mean"]), format_score(name, average["std"])
+    return f"{mean.removesuffix(' %')} ± {std}"

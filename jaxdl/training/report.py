@@ -1,0 +1,85 @@
+"""What a training says of itself: its directory, its header, its summary."""
+
+from typing import Any
+
+from jaxdl.console import print_table
+from jaxdl.data import Dataset
+from jaxdl.errors import UsageError
+from jaxdl.runs import Run
+from jaxdl.runs.command_line import to_options
+from jaxdl.runs.environment import describe_environment
+from jaxdl.training.config import TrainingConfig
+from jaxdl.training.loop import Trained
+
+
+def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
+    """The run to resume, with the epochs now asked for, or a new one.
+
+    Raises:
+      UsageError: the batch is larger than the training split.
+      UserError: the directory cannot be written.
+    """
+    num_train = len(dataset.train["label"])
+    if config.batch_size > num_train:
+        raise UsageError(
+            f"--batch-size is {config.batch_size:,}, but the training split has only "
+            f"{num_train:,} examples."
+        )
+    options = to_options(config)
+    if config.resume:
+        return Run.open(config.resume).with_options(options)
+    return Run.create(experiment, config.runs_dir, config.seed, options, dataset.class_names)
+
+
+def print_header(
+    run: Run, config: TrainingConfig, dataset: Dataset, model_name: str, parameters: int
+) -> None:
+    """What is about to be trained, on what."""
+    environment = describe_environment()
+    sizes = [f"{len(s['label']):,}" for s in (dataset.train, dataset.validation, dataset.test)]
+    print_table(
+        {
+            "device": f"{environment['device_count']} x {environment['device_kind']}, "
+            f"{environment['processor']}, JAX {environment['jax_version']}",
+            "data": f"{dataset.name}: {sizes[0]} train, {sizes[1]} validation, {sizes[2]} test",
+            "model": f"{model_name}, {parameters:,} parameters, {config.precision}",
+            "run": str(run.directory),
+        }
+    )
+
+
+def summarise(
+    run: Run,
+    config: TrainingConfig,
+    dataset_name: str,
+    trained: Trained,
+    parameters: int,
+    scores: dict[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """What summary.json says: scores, times, machine, options.
+
+    Args:
+      run: of the training.
+      config: all options.
+      dataset_name: what was learnt.
+      trained: what the training gave.
+      parameters: number of trainable values.
+      scores: by name, on the validation and the test split.
+      seconds: of training and scoring in this session.
+    """
+    return {
+        "experiment": run.experiment,
+        "dataset": dataset_name,
+        "seed": config.seed,
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "steps": trained.steps,
+        "parameters": parameters,
+        **scores,
+        "seconds_total": seconds + trained.seconds_before,
+        "seconds_compile": trained.seconds_compile,
+        "examples_per_second": trained.examples_per_second,
+        **describe_environment(),
+        "options": run.options,
+    }
