@@ -30,6 +30,12 @@ def test_a_result_becomes_a_row(tmp_path, monkeypatch):
     ]
 
 
+def test_the_score_of_a_generator_is_its_distance_over_the_floor():
+    result = {"test_frechet_ratio": {"mean": 3.25, "std": 0.5}}
+    expected = "Frechet distance 3.2500 ± 0.5000 times its floor"
+    assert report.format_headline(result) == expected
+
+
 def test_a_file_that_is_no_result_is_refused(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(report.UserError, match=r"not a result that --seeds wrote"):

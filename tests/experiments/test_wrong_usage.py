@@ -72,6 +72,10 @@ def test_a_changed_option_is_not_resumed(refused, trained_run):
     assert "--batch-size" in refused(2, "cnn", "--resume", trained_run, "--batch-size", 7)
 
 
+def test_a_preset_that_an_experiment_does_not_have_is_refused(refused):
+    assert "quick" in refused(2, "transformer", "--preset", "seed")
+
+
 def test_a_run_with_fewer_epochs_or_another_preset_is_not_resumed(refused, trained_run):
     assert "raised from 6" in refused(2, "cnn", "--resume", trained_run, "--epochs", 5)
     assert "--preset" in refused(2, "cnn", "--resume", trained_run, "--preset", "seed")

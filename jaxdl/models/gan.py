@@ -1,0 +1,86 @@
+"""The tutorial's DCGAN for 28x28 images (Radford et al. 2015): generator and discriminator."""
+
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from jaxdl.nn import Conv, convolve_transposed
+
+leaky_relu = partial(nn.leaky_relu, negative_slope=0.3)  # as Keras has it
+
+
+class TransposedConv(nn.Module):
+    """``nn.ConvTranspose`` with "SAME" padding and no bias, fast on every backend.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: of the kernel, height and width.
+      strides: the factors by which height and width grow.
+      dtype: of the computation; parameters are float32.
+    """
+
+    features: int
+    kernel_size: tuple[int, int]
+    strides: tuple[int, int]
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Maps (batch, height, width, channels) to images larger by the strides."""
+        shape = (*self.kernel_size, images.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        return convolve_transposed(
+            images.astype(self.dtype), kernel.astype(self.dtype), self.strides
+        )
+
+
+class Generator(nn.Module):
+    """From noise to images: a dense layer, then three transposed 5x5 convolutions.
+
+    Attributes:
+      dtype: of the computation; parameters and batch statistics are float32.
+    """
+
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, noise: jax.Array, *, train: bool) -> jax.Array:
+        """Maps noise (batch, size) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
+        normalise = partial(
+            nn.BatchNorm,
+            use_running_average=not train,
+            momentum=0.99,
+            epsilon=1e-3,
+            dtype=self.dtype,
+        )
+        upsample = partial(TransposedConv, kernel_size=(5, 5), dtype=self.dtype)
+        x = nn.Dense(7 * 7 * 256, use_bias=False, dtype=self.dtype)(noise)
+        x = leaky_relu(normalise()(x)).reshape(-1, 7, 7, 256)
+        x = leaky_relu(normalise()(upsample(128, strides=(1, 1))(x)))
+        x = leaky_relu(normalise()(upsample(64, strides=(2, 2))(x)))
+        return jnp.tanh(upsample(1, strides=(2, 2))(x).astype(jnp.float32))
+
+
+class Discriminator(nn.Module):
+    """Whether images are real: two 5x5 convolutions with stride 2 and a dense layer.
+
+    Attributes:
+      dropout_rate: probability that a unit is dropped in training.
+      dtype: of the computation; parameters are float32.
+    """
+
+    dropout_rate: float = 0.3
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        """Maps images (batch, 28, 28, 1) in [-1, 1] to float32 logits (batch,) of "real"."""
+        x = images
+        for features in (64, 128):
+            x = leaky_relu(Conv(features, (5, 5), strides=(2, 2), dtype=self.dtype)(x))
+            x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
+        logits = nn.Dense(1, dtype=self.dtype)(x.reshape(x.shape[0], -1))
+        return logits[:, 0].astype(jnp.float32)

@@ -1,0 +1,100 @@
+"""How good generated samples are, measured in the feature space of a classifier."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+ROWS_AT_ONCE = 500
+NEIGHBOURS = 3
+
+
+def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Squared Frechet distance of the normal distributions fitted to two sets of features.
+
+    Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", section 3: there
+    with the features of Inception, here with any.
+
+    Args:
+      first: float (examples, features).
+      second: float (examples, features).
+    """
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    first_covariance, second_covariance = np.cov(first.T), np.cov(second.T)
+    values, vectors = np.linalg.eigh(first_covariance)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    # The trace of the root of a product is that of the symmetric matrix similar to it.
+    product = np.linalg.eigvalsh(root @ second_covariance @ root)
+    means = np.square(first.mean(0) - second.mean(0)).sum()
+    covariances = np.trace(first_covariance) + np.trace(second_covariance)
+    return float(means + covariances - 2 * np.sqrt(product.clip(0)).sum())
+
+
+def precision_and_recall(
+    real: np.ndarray, fake: np.ndarray, neighbours: int = NEIGHBOURS
+) -> tuple[float, float]:
+    """How many samples look real, and how much of the real the samples cover.
+
+    Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative
+    Models", section 2: a set covers the balls around its members that reach to their
+    nearest neighbours.
+
+    Args:
+      real: float (examples, features), more than ``neighbours`` of them.
+      fake: float (samples, features), likewise.
+      neighbours: how many of them a ball reaches to.
+
+    Returns:
+      Precision, the share of ``fake`` that ``real`` covers, and recall, the share of
+      ``real`` that ``fake`` covers.
+    """
+    return (
+        _covered_share(fake, real, _squared_radii(real, neighbours)),
+        _covered_share(real, fake, _squared_radii(fake, neighbours)),
+    )
+
+
+def nearest(points: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """For each point the index of the nearest one among others, int (points,).
+
+    Args:
+      points: float (points, features).
+      among: float (others, features).
+    """
+    return np.concatenate([_nearest(rows, among) for rows in _portions(points)])
+
+
+def _squared_radii(points: np.ndarray, neighbours: int) -> np.ndarray:
+    radii = partial(_squared_radii_of_rows, neighbours=neighbours)
+    return np.concatenate([radii(rows, points) for rows in _portions(points)])
+
+
+def _covered_share(points: np.ndarray, others: np.ndarray, squared_radii: np.ndarray) -> float:
+    covered = [_are_covered(rows, others, squared_radii) for rows in _portions(points)]
+    return float(np.concatenate(covered).mean())
+
+
+def _portions(points: np.ndarray) -> list[np.ndarray]:
+    return [points[start : start + ROWS_AT_ONCE] for start in range(0, len(points), ROWS_AT_ONCE)]
+
+
+def _squared_distances(rows: jax.Array, others: jax.Array) -> jax.Array:
+    products = jnp.dot(rows, others.T, precision="highest")
+    return jnp.square(rows).sum(1)[:, None] + jnp.square(others).sum(1) - 2 * products
+
+
+@partial(jax.jit, static_argnames="neighbours")
+def _squared_radii_of_rows(rows: jax.Array, points: jax.Array, neighbours: int) -> jax.Array:
+    """To the nearest neighbours among points that hold the rows themselves."""
+    return -jax.lax.top_k(-_squared_distances(rows, points), neighbours + 1)[0][:, -1]
+
+
+@jax.jit
+def _are_covered(rows: jax.Array, others: jax.Array, squared_radii: jax.Array) -> jax.Array:
+    return (_squared_distances(rows, others) <= squared_radii).any(1)
+
+
+@jax.jit
+def _nearest(rows: jax.Array, among: jax.Array) -> jax.Array:
+    return _squared_distances(rows, among).argmin(1)

@@ -1,0 +1,145 @@
+"""The GAN on stripes, judged by a CNN that knows them."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import gan
+from jaxdl.runs import Run
+from jaxdl.training.generation import draw_noise
+
+SIZES = ("--epochs", 2, "--batch-size", 40)
+
+
+@pytest.fixture(scope="session")
+def gan_options(data_dir, trained_run):
+    return (*SIZES, "--data-dir", data_dir, "--judge", trained_run)
+
+
+@pytest.fixture(scope="session")
+def gan_runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("gan")
+
+
+@pytest.fixture
+def gan_run(command, gan_options, gan_runs):
+    """A finished run, trained by the first test that asks for it."""
+    if not any(gan_runs.iterdir()):
+        status, output, _ = command("gan", *gan_options, "--runs-dir", gan_runs)
+        assert status == 0, output
+    (run,) = (gan_runs / "gan").iterdir()
+    return run
+
+
+def test_a_run_leaves_scores_and_figures(gan_run):
+    summary = json.loads((gan_run / "summary.json").read_text())
+    assert summary["parameters"] == 2_305_472 + 212_865
+    assert summary["test_frechet_distance"] > summary["test_frechet_floor"] > 0
+    assert sum(summary["class_shares"]) == pytest.approx(1)
+    assert summary["test_smallest_class_share"] == min(summary["class_shares"])
+    names = {path.name for path in (gan_run / "figures").iterdir()}
+    assert names == {
+        *("samples", "samples.png", "training.gif", "interpolation.png", "neighbours.png"),
+        *("classes.png", "learning_curves.png"),
+    }
+    with Image.open(gan_run / "figures" / "training.gif") as film:
+        assert film.n_frames == 2
+    records = [json.loads(line) for line in (gan_run / "metrics.jsonl").read_text().splitlines()]
+    assert "validation_frechet_distance" in records[-1]
+    assert "train_generator_loss" in records[0]
+
+
+def test_predict_draws_samples_and_the_same_ones_for_the_same_seed(command, gan_run, tmp_path):
+    pictures = []
+    for name, seed in (("a.png", 0), ("b.png", 0), ("c.png", 1)):
+        options = ("--samples", 5, "--seed", seed, "--output", tmp_path / name)
+        status, output, _ = command("predict", gan_run, *options)
+        assert status == 0
+        assert name in output
+        pictures.append((tmp_path / name).read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("digit.png",),
+        ("--json",),
+        ("--samples", 0),
+        ("--output", "samples.txt"),
+        ("--output", "nowhere/samples.png"),
+    ],
+)
+def test_predict_refuses_what_makes_no_picture(command, gan_run, arguments):
+    status, _, errors = command("predict", gan_run, *arguments)
+    assert status == 2
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_finished_run_is_resumed_with_the_judge_that_it_had(command, gan_run, trained_run):
+    before = json.loads((gan_run / "summary.json").read_text())
+    assert before["options"]["judge"] == str(trained_run)
+    shutil.rmtree(gan_run / "figures" / "samples")
+    status, _, errors = command("gan", "--resume", gan_run)
+    assert (status, errors) == (0, "")
+    after = json.loads((gan_run / "summary.json").read_text())
+    assert after["test_frechet_distance"] == before["test_frechet_distance"]
+
+
+def test_a_judge_must_know_the_data_and_give_features(
+    command, gan_options, gan_run, trained_run, tmp_path
+):
+    other = tmp_path / "lenet"
+    other.mkdir()
+    config = json.loads((trained_run / "config.json").read_text())
+    config["options"]["architecture"] = "lenet5"
+    (other / "config.json").write_text(json.dumps(config))
+    judges = {
+        gan_run: "must be a run of experiments.cnn",
+        other: "architecture cnn",
+        tmp_path / "gone": "put it back",
+    }
+    for judge, words in judges.items():
+        options = ("--judge", judge, "--runs-dir", tmp_path / "runs")
+        status, _, errors = command("gan", *gan_options, *options)
+        assert status == 2
+        assert words in errors
+    status, _, errors = command("gan", *gan_options, "--dataset", "fashion_mnist")
+    assert status == 2
+    assert "on fashion_mnist" in errors
+
+
+def test_a_validation_split_too_small_to_measure_is_refused(command, gan_options, tmp_path):
+    options = ("--validation-fraction", 0.005, "--runs-dir", tmp_path)
+    status, _, errors = command("gan", *gan_options, *options)
+    assert status == 2
+    assert "--validation-fraction" in errors
+
+
+def test_a_judge_is_trained_once(monkeypatch, tmp_path):
+    trained = []
+
+    def train(config):
+        trained.append(config)
+        run = Run.create("cnn", config.runs_dir, 0, {}, ("zero", "one"))
+        run.write_summary({})
+        return run, {}
+
+    monkeypatch.setattr(gan.cnn, "train", train)
+    config = gan.Config(runs_dir=tmp_path, dataset="fashion_mnist")
+    assert gan.open_judge(config).directory == gan.open_judge(config).directory
+    (judge_config,) = trained
+    assert judge_config.dataset == "fashion_mnist"
+    assert judge_config.preset == "quick"
+
+
+def test_an_interpolation_begins_and_ends_at_its_points_and_keeps_their_length():
+    noise = draw_noise(4, 1000, seed=0)
+    between = gan.interpolate(noise).reshape(2, gan.INTERPOLATION_STEPS, 1000)
+    np.testing.assert_allclose(between[:, 0], noise[::2], atol=1e-6)
+    np.testing.assert_allclose(between[:, -1], noise[1::2], atol=1e-6)
+    lengths = np.linalg.norm(between, axis=-1)
+    assert np.ptp(lengths) < 0.1 * lengths.mean()

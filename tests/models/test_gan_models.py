@@ -1,0 +1,44 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdl.models.gan import Discriminator, Generator, TransposedConv
+from jaxdl.training.state import count_parameters
+
+KEY = jax.random.key(0)
+NOISE = jnp.zeros((2, 100))
+IMAGES = jnp.zeros((2, 28, 28, 1))
+
+
+def test_the_numbers_of_parameters_are_the_tutorials():
+    """The trainable ones that Keras counts for the same layers."""
+    generator = jax.eval_shape(lambda: Generator().init(KEY, NOISE, train=False))
+    discriminator = jax.eval_shape(lambda: Discriminator().init(KEY, IMAGES, train=False))
+    assert count_parameters(generator["params"]) == 2_305_472
+    assert count_parameters(discriminator["params"]) == 212_865
+
+
+def test_a_generator_makes_images_and_a_discriminator_one_logit_for_each():
+    def both(noise):
+        images, _ = Generator().init_with_output(KEY, noise, train=False)
+        logits, _ = Discriminator().init_with_output(KEY, images, train=False)
+        return images, logits
+
+    images, logits = jax.jit(both)(jax.random.normal(KEY, NOISE.shape))
+    assert images.shape == (2, 28, 28, 1)
+    assert images.dtype == logits.dtype == jnp.float32
+    assert float(jnp.abs(images).max()) <= 1
+    assert logits.shape == (2,)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_a_transposed_convolution_is_flaxs_with_the_same_weights(strides):
+    images = jax.random.normal(KEY, (2, 4, 5, 3))
+    ours = TransposedConv(6, (5, 5), strides)
+    variables = ours.init(KEY, images)
+    reference = nn.ConvTranspose(6, (5, 5), strides, use_bias=False)
+    np.testing.assert_allclose(
+        ours.apply(variables, images), reference.apply(variables, images), rtol=1e-4, atol=1e-5
+    )

@@ -1,0 +1,175 @@
+"""The train step of a GAN against the tutorial's, which runs the generator twice."""
+
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from small_training import assert_same_bits
+
+from jaxdl.errors import UserError
+from jaxdl.runs import Run
+from jaxdl.training.adversarial import Adversaries, to_pixels, to_signed, train_step
+from jaxdl.training.checkpoints import CheckpointStore
+from jaxdl.training.loop import Plan, fit
+from jaxdl.training.state import create_train_state
+
+NOISE_SIZE = 3
+EXAMPLES, BATCH_SIZE = 16, 4
+STEPS_PER_EPOCH = EXAMPLES // BATCH_SIZE
+
+
+class SmallGenerator(nn.Module):
+    @nn.compact
+    def __call__(self, noise, *, train):
+        x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(nn.Dense(4)(noise))
+        return jnp.tanh(nn.Dense(4)(nn.relu(x))).reshape(-1, 2, 2, 1)
+
+
+class SmallDiscriminator(nn.Module):
+    @nn.compact
+    def __call__(self, images, *, train):
+        return nn.Dense(1)(nn.relu(nn.Dense(5)(images.reshape(images.shape[0], -1))))[:, 0]
+
+
+def new_adversaries(optimizer=optax.adam(0.01, b1=0.5)):  # noqa: B008
+    noise = jax.ShapeDtypeStruct((1, NOISE_SIZE), jnp.float32)
+    image = jax.ShapeDtypeStruct((1, 2, 2, 1), jnp.float32)
+    return Adversaries(
+        generator=create_train_state(SmallGenerator(), optimizer, [noise], 0, ema_decay=0.9),
+        discriminator=create_train_state(SmallDiscriminator(), optimizer, [image], 1),
+    )
+
+
+def new_images(count=EXAMPLES):
+    return np.random.default_rng(0).integers(0, 256, (count, 2, 2, 1), np.uint8)
+
+
+def the_tutorials_step(generator, discriminator, images, noise, smoothing):
+    """Two updates, each with a forward pass of its own."""
+
+    def generate(params):
+        variables = {"params": params, "batch_stats": generator.batch_stats}
+        return generator.apply_fn(variables, noise, train=True, mutable=["batch_stats"])
+
+    def binary_cross_entropy(logits, target):
+        probability = jax.nn.sigmoid(logits)
+        return -jnp.mean(target * jnp.log(probability) + (1 - target) * jnp.log1p(-probability))
+
+    def discriminate(params, images):
+        return discriminator.apply_fn({"params": params}, images, train=True)
+
+    def discriminator_loss(params):
+        real, fake = (discriminate(params, x) for x in (images, generate(generator.params)[0]))
+        return (binary_cross_entropy(real, 1 - smoothing) + binary_cross_entropy(fake, 0.0)) / 2
+
+    discriminator = discriminator.apply_gradients(
+        grads=jax.grad(discriminator_loss)(discriminator.params)
+    )
+
+    def generator_loss(params):
+        images, updates = generate(params)
+        return binary_cross_entropy(discriminate(discriminator.params, images), 1.0), updates
+
+    grads, updates = jax.grad(generator_loss, has_aux=True)(generator.params)
+    return generator.apply_gradients(grads=grads, **updates), discriminator
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_one_forward_pass_of_the_generator_gives_the_tutorials_updates(smoothing):
+    state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
+    key = jax.random.key(5)
+    generator, discriminator, metrics = jax.jit(
+        partial(train_step, noise_size=NOISE_SIZE, label_smoothing=smoothing)
+    )(state.generator, state.discriminator, {"image": images}, key)
+    noise = jax.random.normal(jax.random.split(key, 3)[0], (BATCH_SIZE, NOISE_SIZE))
+    expected = the_tutorials_step(
+        state.generator, state.discriminator, to_signed(images), noise, smoothing
+    )
+    for ours, reference in zip((generator, discriminator), expected, strict=True):
+        for name in ("params", "batch_stats", "ema_params"):
+            ours_leaves, leaves = (jax.tree.leaves(getattr(s, name)) for s in (ours, reference))
+            for leaf, twin in zip(ours_leaves, leaves, strict=True):
+                np.testing.assert_allclose(leaf, twin, rtol=1e-4, atol=1e-5)
+    assert set(metrics) == {
+        *("generator_loss", "discriminator_loss", "real_accuracy", "fake_accuracy")
+    }
+
+
+def step(state, batch, key):
+    generator, discriminator, metrics = train_step(
+        state.generator, state.discriminator, batch, key, noise_size=NOISE_SIZE
+    )
+    return Adversaries(generator=generator, discriminator=discriminator), metrics
+
+
+def run_training(directory, after_epoch=lambda *_: None):
+    """Trains in a directory, anew or from its checkpoint; the last state of it all."""
+    run = Run(directory, "gan", {}, ())
+    run.figures.mkdir(parents=True, exist_ok=True)
+    plan = Plan(
+        batch_size=BATCH_SIZE,
+        steps_per_epoch=STEPS_PER_EPOCH,
+        epochs=4,
+        seed=0,
+        learning_rate=lambda step: 0.01,
+        evaluate=lambda variables: {},
+        score=lambda metrics: 0.0,
+        after_epoch=after_epoch,
+    )
+    fit(run, new_adversaries(), step, {"image": new_images()}, plan)
+
+
+def last_checkpoint(directory, monkeypatch):
+    """Both train states of the last checkpoint, as a training that is done reads them."""
+    found = []
+    restore = CheckpointStore.restore_training
+
+    def restore_and_keep(store, example):
+        found.append(restore(store, example))
+        return found[-1]
+
+    monkeypatch.setattr(CheckpointStore, "restore_training", restore_and_keep)
+    run_training(directory)
+    ((step, training),) = found
+    assert step == 4 * STEPS_PER_EPOCH
+    return training.state
+
+
+def test_killed_and_resumed_both_train_states_have_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxdl.training.loop.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    epochs = []
+
+    def note(epoch, variables, validation):
+        epochs.append(epoch)
+
+    def die_after_the_second(epoch, variables, validation):
+        if epoch == 3:
+            raise UserError("killed")
+
+    run_training(tmp_path / "whole", note)
+    assert epochs == [1, 2, 3, 4]
+    with pytest.raises(UserError, match="killed"):
+        run_training(tmp_path / "killed", die_after_the_second)
+    run_training(tmp_path / "killed")
+    with monkeypatch.context() as patch:
+        whole = last_checkpoint(tmp_path / "whole", patch)
+    with monkeypatch.context() as patch:
+        resumed = last_checkpoint(tmp_path / "killed", patch)
+    for one, other in (
+        (whole.generator, resumed.generator),
+        (whole.discriminator, resumed.discriminator),
+    ):
+        for name in ("step", "params", "opt_state", "batch_stats", "ema_params"):
+            assert_same_bits(getattr(one, name), getattr(other, name))
+
+
+def test_pixels_survive_the_way_to_signed_values_and_back():
+    pixels = np.arange(256, dtype=np.uint8)
+    signed = to_signed(pixels)
+    assert float(signed.min()) == -1
+    assert float(signed.max()) == 1
+    np.testing.assert_array_equal(to_pixels(signed), pixels)
