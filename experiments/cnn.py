@@ -17,7 +17,7 @@ from jaxdl.data import load
 from jaxdl.models.cnn import CNN, VGG, LeNet5
 from jaxdl.runs import Run, figures
 from jaxdl.runs.command_line import run_command
-from jaxdl.training.classifier import open_run, train_classifier
+from jaxdl.training.classifier import train_classifier
 from jaxdl.training.image_classification import (
     SEED_RECIPE,
     ImageConfig,
@@ -25,6 +25,7 @@ from jaxdl.training.image_classification import (
     prepare_images,
 )
 from jaxdl.training.launch import launch
+from jaxdl.training.report import open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,10 @@
     python -m experiments.lstm
     python -m experiments.lstm --bidirectional
 
-The same code as experiments/rnn.py with the cell whose gates keep the gradient alive.
+The same code as experiments/rnn.py with the cell whose gates keep the gradient alive. Expect
+a test accuracy of 89.02 ± 0.36 % (five seeds, experiments/results/lstm-imdb.json) after
+about five minutes on one CPU core, and 89.19 ± 0.53 % with a second one that reads
+backwards (three seeds, lstm-bidirectional-imdb.json) after about a quarter of an hour.
 """
 
 import dataclasses
@@ -27,7 +30,7 @@ class Config(rnn.Config):
 PRESETS = {
     "default": Config(),
     "seed": Config(**rnn.SEED),
-    "quick": Config(preset="quick", epochs=2),
+    "quick": Config(**rnn.QUICK),
 }
 
 build_model = rnn.build_model

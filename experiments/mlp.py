@@ -14,7 +14,7 @@ from jaxdl.data import load
 from jaxdl.models.mlp import MLP
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import run_command
-from jaxdl.training.classifier import open_run, train_classifier
+from jaxdl.training.classifier import train_classifier
 from jaxdl.training.image_classification import (
     SEED_RECIPE,
     ImageConfig,
@@ -22,6 +22,7 @@ from jaxdl.training.image_classification import (
     prepare_images,
 )
 from jaxdl.training.launch import launch
+from jaxdl.training.report import open_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

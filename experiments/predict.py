@@ -1,8 +1,9 @@
-"""What a trained network says about your own pictures or sentences.
+"""What a trained network says about your own pictures or sentences, or what it draws.
 
     python -m experiments.predict runs/cnn/20261121-120000-0 digit.png photo.jpg
     python -m experiments.predict runs/lstm/20261121-120000-0 "I love this movie!"
     python -m experiments.predict runs/lstm/20261121-120000-0 - < reviews.txt
+    python -m experiments.predict runs/gan/20261121-120000-0 --samples 64 --output grid.png
 
 A picture may have any size, be in colour or grey, dark on light or light on dark, or
 transparent. A sentence may be any text; ``-`` reads one from each line of standard input.
@@ -20,7 +21,7 @@ import jax
 import numpy as np
 import tyro
 
-from experiments import cnn, lstm, mlp, rnn, transformer
+from experiments import cnn, gan, lstm, mlp, rnn, transformer
 from jaxdl.console import console
 from jaxdl.data.pictures import read_picture
 from jaxdl.data.tokenizer import encode, load_tokenizer
@@ -29,6 +30,7 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import from_options, parse_dataclass, run_command
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classifier import predict_logits
+from jaxdl.training.config import require
 from jaxdl.training.image_classification import ImageConfig, prepare_images
 from jaxdl.training.launch import cache_compiled_programs
 from jaxdl.training.steps import make_predict
@@ -36,6 +38,7 @@ from jaxdl.training.text_classification import TextConfig, prepare_tokens, token
 
 EXPERIMENTS = {"cnn": cnn, "lstm": lstm, "mlp": mlp, "rnn": rnn, "transformer": transformer}
 BATCH_SIZE = 32
+MAX_SAMPLES = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +48,22 @@ class Options:
     run: tyro.conf.Positional[Path]
     """The directory of a run."""
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
-    """Image files, or sentences."""
+    """Image files, or sentences; none for a run of gan."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON: for each input its label, its probability, and all probabilities."""
+    samples: Annotated[int, tyro.conf.arg(metavar="N")] = 64
+    """How many samples to draw from a run of gan."""
+    seed: int = 0
+    """Which samples those are."""
+    output: Path = Path("samples.png")
+    """The image file that they go to."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that make no picture."""
+        require(self, "samples", 1 <= self.samples <= MAX_SAMPLES, f"1 to {MAX_SAMPLES:,}")
+        is_picture = self.output.suffix.lower() in {".png", ".jpg", ".jpeg"}
+        fits = is_picture and self.output.parent.is_dir()
+        require(self, "output", fits, "a .png or .jpg file in a folder that exists")
 
 
 def predict(run: Run, inputs: list[str]) -> list[dict[str, Any]]:
@@ -120,11 +136,18 @@ def format_prediction(prediction: dict[str, Any]) -> str:
 def main() -> None:
     """Reads the command line, predicts, prints."""
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
+    run = Run.open(options.run)
+    cache_compiled_programs()
+    if run.experiment == "gan":
+        if options.inputs or options.json:
+            raise UsageError(f"{run.directory} is a run of gan: it draws, and takes no input.")
+        gan.draw_samples(run, options.samples, options.seed, options.output)
+        console.print(f"{options.samples} samples in {options.output}")
+        return
     inputs = read_inputs(options.inputs)
     if not inputs:
         raise UsageError("No input: give image files or sentences after the run.")
-    cache_compiled_programs()
-    predictions = predict(Run.open(options.run), inputs)
+    predictions = predict(run, inputs)
     if options.json:
         print(json.dumps(predictions, indent=2))
     else:

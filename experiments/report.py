@@ -19,6 +19,7 @@ from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.run import write_json, write_text
+from jaxdl.runs.scores import format_average
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "experiments" / "results"
@@ -60,7 +61,7 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
 def format_table() -> str:
     """The Markdown table of all results, in the order of their names."""
     header = [
-        "| result | data | parameters | seeds | test accuracy | time | trained on |",
+        "| result | data | parameters | seeds | on the test split | time | trained on |",
         "|---|---|---|---|---|---|---|",
     ]
     paths = sorted(RESULTS.glob("*.json"))
@@ -68,21 +69,29 @@ def format_table() -> str:
 
 
 def format_row(name: str, result: dict[str, Any]) -> str:
-    """One row: accuracy as mean ± standard deviation over the seeds, the mean time."""
-    accuracy, seconds = result["test_accuracy"], result["seconds_total"]
-    device = result["device_kind"]
+    """One row: the score as mean ± standard deviation over the seeds, the mean time."""
+    seconds, device = result["seconds_total"], result["device_kind"]
     if result["platform"] == "cpu":
-        device = f"{result['processor_cores']} cores, {result['processor']}"
+        cores = result["processor_cores"]
+        device = f"{cores} core{'s' if cores > 1 else ''}, {result['processor']}"
     cells = (
         f"[{name}](experiments/results/{name}.json)",
         result["dataset"],
         f"{result['parameters']:,}",
         str(len(result["seeds"])),
-        f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['std']:.2f} %",
+        format_headline(result),
         f"{seconds['mean']:.0f} s",
         f"{device}, JAX {result['jax_version']}",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def format_headline(result: dict[str, Any]) -> str:
+    """The accuracy of a classifier, or of a generator its Frechet distance over its floor."""
+    if "test_accuracy" in result:
+        return format_average("test_accuracy", result["test_accuracy"])
+    ratio = format_average("test_frechet_ratio", result["test_frechet_ratio"])
+    return f"Frechet distance {ratio} times its floor"
 
 
 def with_table(readme: str, table: str) -> str:

@@ -2,11 +2,14 @@
 
     python -m experiments.rnn
     python -m experiments.rnn --cell gru
-    python -m experiments.rnn --cell lstm --bidirectional
+    python -m experiments.rnn --preset quick
 
 An embedding, a recurrent layer, a small head: does the reviewer like the film? On the
-25,000 + 25,000 reviews of IMDB. The last state of a simple cell forgets; the pooled
-states of a gated one do not: see figures/vanishing_gradient.png of a run.
+25,000 + 25,000 reviews of IMDB. The tutorial's head sees the last state, in which a simple
+cell has forgotten all but the last words (figures/vanishing_gradient.png of a run); here it
+sees the maximum of every unit over the whole text. Expect a test accuracy of 88.20 ± 0.48 %
+(five seeds, experiments/results/rnn-simple-imdb.json) after two minutes on one CPU core,
+and 89.28 ± 0.19 % with a GRU (rnn-gru-imdb.json) after about four.
 """
 
 import dataclasses
@@ -16,8 +19,9 @@ from jaxdl.data import load
 from jaxdl.models.rnn import CellName, TextRNN
 from jaxdl.runs import Run, text_figures
 from jaxdl.runs.command_line import run_command
-from jaxdl.training.classifier import open_run, train_classifier
+from jaxdl.training.classifier import train_classifier
 from jaxdl.training.launch import launch
+from jaxdl.training.report import open_run
 from jaxdl.training.text_classification import (
     TextConfig,
     draw_text_figures,
@@ -43,15 +47,17 @@ class Config(TextConfig):
     """Of the state of each direction."""
     pooling: Literal["last", "mean", "max"] = "max"
     """What the head sees of the states."""
-    embedding_dropout_rate: float = 0.2
+    embedding_dropout_rate: float = 0.3
     """Probability that an entry of the embedding is dropped from a whole text in training."""
     epochs: int = 5
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
-    dropout_rate: float = 0.3
-    word_dropout_rate: float = 0.1
+    dropout_rate: float = 0.5
+    word_dropout_rate: float = 0.2
+    sequence_length: int = 400
+    validation_fraction: float = 0.1
 
 
 SEED = {
@@ -67,12 +73,26 @@ SEED = {
     "word_dropout_rate": 0.0,
     "embedding_dropout_rate": 0.0,
     "pooling": "last",
+    "sequence_length": 200,
+    "validation_fraction": 0.2,
+}
+
+QUICK = {
+    "preset": "quick",
+    "epochs": 1,
+    "batch_size": 32,
+    "warmup_fraction": 0.1,
+    "dropout_rate": 0.2,
+    "word_dropout_rate": 0.0,
+    "embedding_dropout_rate": 0.0,
+    "sequence_length": 200,
+    "validation_fraction": 0.2,
 }
 
 PRESETS = {
     "default": Config(),
     "seed": Config(**SEED),
-    "quick": Config(preset="quick", epochs=2),
+    "quick": Config(**QUICK),
 }
 
 

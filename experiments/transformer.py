@@ -4,10 +4,12 @@
 
 Every word looks at every other one at once, instead of one after the other. On the
 25,000 + 25,000 reviews of IMDB; figures/attention.png of a run shows who looks at whom.
+Expect a test accuracy of 88.22 ± 0.08 % (three seeds, experiments/results/transformer-imdb.json)
+after about a quarter of an hour on one CPU core.
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,8 +19,9 @@ from jaxdl.data.tokenizer import encode, load_tokenizer
 from jaxdl.models.transformer import Positions, TextTransformer
 from jaxdl.runs import Run, text_figures
 from jaxdl.runs.command_line import run_command
-from jaxdl.training.classifier import open_run, train_classifier
+from jaxdl.training.classifier import train_classifier
 from jaxdl.training.launch import launch
+from jaxdl.training.report import open_run
 from jaxdl.training.text_classification import (
     TextConfig,
     draw_text_figures,
@@ -34,30 +37,33 @@ SENTENCE = "I expected to hate this film, but the acting is wonderful and I love
 class Config(TextConfig):
     """Options of a run."""
 
+    preset: Literal["default", "quick"] = "default"
+    """Options not given are the best known, or the soonest good."""
     size: int = 64
     """Of a token's vector."""
     num_blocks: int = 1
     """Encoder blocks."""
-    num_heads: int = 2
+    num_heads: int = 1
     """Of each block's attention."""
     mlp_size: int = 128
     """Hidden units of each block's perceptron."""
     positions: Positions = "learned"
     """How the model knows the order of the words."""
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.1
     gradient_clip: float = 1.0
-    dropout_rate: float = 0.3
-    word_dropout_rate: float = 0.2
-    sequence_length: int = 256
+    ema_decay: float = 0.999
+    dropout_rate: float = 0.4
+    word_dropout_rate: float = 0.3
+    sequence_length: int = 512
+    validation_fraction: float = 0.1
 
 
 PRESETS = {
     "default": Config(),
-    "seed": Config(preset="seed", epochs=2, batch_size=32, schedule="constant"),
-    "quick": Config(preset="quick", epochs=2),
+    "quick": Config(preset="quick", epochs=2, sequence_length=200, word_dropout_rate=0.1),
 }
 
 
