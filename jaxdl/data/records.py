@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,13 +142,13 @@ def _compact(dtype: np.dtype) -> np.dtype:
 def _quiet() -> Iterator[None]:
     """Keeps the progress bars and the log lines of tensorflow-datasets off the screen."""
     import tensorflow_datasets as tfds
-    from absl import logging
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     tfds.disable_progress_bar()
     try:
         yield
     finally:
         tfds.enable_progress_bar()
-        logging.set_verbosity(verbosity)
+        logger.setLevel(level)

@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import re
 import subprocess
@@ -48,6 +49,17 @@ def test_a_first_start_says_what_it_made_and_imports_no_tensorflow(start):
     assert errors == ""
     assert re.search(r"^mnist: prepared 30 \+ 10 examples in .* \(\d+\.\d s\)\n", output)
     assert output.endswith("loaded 24 10\nmodules tensorflow_datasets\n")
+
+
+def test_preparing_leaves_the_log_level_as_it_was(data_dir):
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        load("mnist", data_dir)
+        assert logger.level == logging.CRITICAL
+    finally:
+        logger.setLevel(level)
 
 
 def test_a_second_start_imports_neither_tensorflow_nor_its_datasets(data_dir):
