@@ -4,7 +4,8 @@ XLA has a fast convolution on GPU and TPU. On CPU its convolution falls to a loo
 about twenty times slower when it stands inside ``lax.while_loop`` or ``lax.scan``,
 where the train steps of this project run. There the convolution is one matrix
 product of the patches with the kernel ("im2col": Chellapilla et al. 2006, "High
-Performance Convolutional Neural Networks for Document Processing", section 2.1).
+Performance Convolutional Neural Networks for Document Processing", section 2.1), or, for
+wide layers over small images, a product of spectra (`jaxdl.nn.fourier`).
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,10 @@ from functools import partial
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+
+from jaxdl.nn.fourier import convolve_by_fourier, fourier_pays
 
 NHWC = lax.ConvDimensionNumbers(lhs_spec=(0, 3, 1, 2), rhs_spec=(3, 2, 0, 1), out_spec=(0, 3, 1, 2))
 
@@ -62,43 +66,69 @@ def convolve(
             precision=precision,
         )
 
-    def by_patches(images, kernel):
-        return convolve_by_patches(images, kernel, window_strides, padding, precision)
+    def on_cpu(images, kernel):
+        return convolve_on_cpu(images, kernel, window_strides, padding, precision)
 
     undilated = all(d == 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
     if undilated and feature_group_count == 1 and dimension_numbers == NHWC:
-        return lax.platform_dependent(images, kernel, cpu=by_patches, default=by_xla)
+        return lax.platform_dependent(images, kernel, cpu=on_cpu, default=by_xla)
     return by_xla(images, kernel)
 
 
 Conv = partial(nn.Conv, conv_general_dilated=convolve)
 
 
-def convolve_by_patches(
+def convolve_on_cpu(
     images: jax.Array,
     kernel: jax.Array,
     window_strides: Sequence[int],
     padding: str | Sequence[tuple[int, int]],
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
-    """Two-dimensional convolution as one matrix product; shapes as in `convolve`."""
-    kernel_height, kernel_width, _, features = kernel.shape
-    row_stride, column_stride = window_strides
+    """The faster of the two forms for CPU; shapes as in `convolve`."""
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(images.shape[1:3], kernel.shape[:2], window_strides, padding)
-    no_padding = (0, 0, 0)
-    rows, columns = ((low, high, 0) for low, high in padding)
-    images = lax.pad(images, jnp.zeros((), images.dtype), (no_padding, rows, columns, no_padding))
-    height = (images.shape[1] - kernel_height) // row_stride + 1
-    width = (images.shape[2] - kernel_width) // column_stride + 1
-    patches = jnp.concatenate(
-        [
-            images[:, row:, column:][:, ::row_stride, ::column_stride][:, :height, :width]
-            for row in range(kernel_height)
-            for column in range(kernel_width)
-        ],
-        axis=-1,
-    )
+    if tuple(window_strides) == (1, 1) and fourier_pays(images.shape, kernel.shape, padding):
+        return convolve_by_fourier(images, kernel, padding)
+    return convolve_by_patches(images, kernel, window_strides, padding, precision)
+
+
+def convolve_by_patches(
+    images: jax.Array,
+    kernel: jax.Array,
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    precision: lax.PrecisionLike = None,
+) -> jax.Array:
+    """Two-dimensional convolution as one matrix product; shapes as in `convolve`."""
+    batch, height, width, channels = images.shape
+    kernel_height, kernel_width, _, features = kernel.shape
+    (top, bottom), (left, right) = padding
+    row_stride, column_stride = window_strides
+    new_height = (height + top + bottom - kernel_height) // row_stride + 1
+    new_width = (width + left + right - kernel_width) // column_stride + 1
+
+    # Every row_stride-th row and every column_stride-th column of the images form a phase,
+    # from which patches are taken without a stride, which would make their gradient slow.
+    rows = new_height + (kernel_height - 1) // row_stride
+    columns = new_width + (kernel_width - 1) // column_stride
+    bottom = rows * row_stride - height - top
+    right = columns * column_stride - width - left
+    pads = ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0))
+    images = lax.pad(images, jnp.zeros((), images.dtype), pads)
+    images = images.reshape(batch, rows, row_stride, columns, column_stride, channels)
+    phases = {
+        (row, column): images[:, :, row, :, column]
+        for row, column in np.ndindex(row_stride, column_stride)
+    }
+
+    def pixels(row: int, column: int) -> jax.Array:
+        phase = phases[row % row_stride, column % column_stride]
+        phase = phase[:, row // row_stride :, column // column_stride :]
+        return phase[:, :new_height, :new_width]
+
+    patches = [pixels(*entry) for entry in np.ndindex(kernel_height, kernel_width)]
+    patches = jnp.concatenate(patches, axis=-1)
     return jnp.dot(patches, kernel.reshape(-1, features), precision=precision)
 
 
@@ -108,7 +138,7 @@ def convolve_transposed(images: jax.Array, kernel: jax.Array, strides: Sequence[
     It is what its name says, the transpose of a convolution with a stride (Dumoulin and
     Visin 2016, "A guide to convolution arithmetic for deep learning", section 4); on CPU
     that of `convolve_by_patches`, so that its gradient is one matrix product too, where
-    XLA's takes ten times as long.
+    XLA's takes ten times as long. With strides of 1 it is a convolution itself.
 
     Args:
       images: (batch, height, width, channels), any float dtype.
@@ -122,12 +152,14 @@ def convolve_transposed(images: jax.Array, kernel: jax.Array, strides: Sequence[
     def by_xla(images, kernel):
         return lax.conv_transpose(images, kernel, strides, "SAME")
 
-    def by_patches(images, kernel):
-        batch, height, width, _ = images.shape
-        forward_kernel = kernel[::-1, ::-1].swapaxes(2, 3)
+    def on_cpu(images, kernel):
         excess = [size - stride for size, stride in zip(kernel.shape[:2], strides, strict=True)]
         low = [max(0, e // 2) for e in excess]
         padding = [(before, e - before) for before, e in zip(low, excess, strict=True)]
+        if tuple(strides) == (1, 1):
+            return convolve_on_cpu(images, kernel, strides, [pads[::-1] for pads in padding])
+        batch, height, width, _ = images.shape
+        forward_kernel = kernel[::-1, ::-1].swapaxes(2, 3)
         outputs = jax.ShapeDtypeStruct(
             (batch, height * strides[0], width * strides[1], kernel.shape[3]), images.dtype
         )
@@ -136,4 +168,4 @@ def convolve_transposed(images: jax.Array, kernel: jax.Array, strides: Sequence[
         )
         return transpose(images)[0]
 
-    return lax.platform_dependent(images, kernel, cpu=by_patches, default=by_xla)
+    return lax.platform_dependent(images, kernel, cpu=on_cpu, default=by_xla)

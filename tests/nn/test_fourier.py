@@ -1,0 +1,66 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies
+from jax import lax
+
+from jaxdl.nn.convolution import NHWC
+from jaxdl.nn.fourier import convolve_by_fourier, fourier_pays
+
+SAME = ((2, 2), (2, 2))
+
+
+@strategies.composite
+def shapes_and_padding(draw):
+    """Of images and kernel, where the kernel fits at least once."""
+    batch, channels, features = (draw(strategies.integers(1, 3)) for _ in range(3))
+    kernel = [draw(strategies.integers(1, 5)) for _ in range(2)]
+    padding = [(draw(strategies.integers(0, 4)), draw(strategies.integers(0, 4))) for _ in range(2)]
+    size = [
+        draw(strategies.integers(max(1, entries - sum(pads)), 8))
+        for entries, pads in zip(kernel, padding, strict=True)
+    ]
+    return (batch, *size, channels), (*kernel, channels, features), padding
+
+
+@settings(max_examples=15, deadline=None)
+@given(shapes_and_padding(), strategies.sampled_from((jnp.float32, jnp.bfloat16)))
+def test_values_and_gradients_are_those_of_xla(case, dtype):
+    image_shape, kernel_shape, padding = case
+    images = jax.random.normal(jax.random.key(0), image_shape).astype(dtype)
+    kernel = jax.random.normal(jax.random.key(1), kernel_shape).astype(dtype)
+
+    def by_xla(images, kernel):
+        return lax.conv_general_dilated(
+            images, kernel, (1, 1), padding, dimension_numbers=NHWC, precision="highest"
+        )
+
+    def results(form, images, kernel):
+        values, pull_back = jax.vjp(form, images, kernel)
+        cotangent = jax.random.normal(jax.random.key(2), values.shape).astype(values.dtype)
+        return values, *pull_back(cotangent)
+
+    ours = results(lambda i, k: convolve_by_fourier(i, k, padding), images, kernel)
+    reference = results(by_xla, images.astype(jnp.float32), kernel.astype(jnp.float32))
+    tolerance = 1e-4 if dtype == jnp.float32 else 0.2
+    for got, expected in zip(ours, reference, strict=True):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got.astype(jnp.float32), expected, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "kernel_shape", "pays"),
+    [
+        ((64, 7, 7, 256), (5, 5, 256, 128), True),
+        ((64, 7, 7, 256), (1, 1, 256, 128), False),
+        ((64, 28, 28, 1), (5, 5, 1, 64), False),
+        ((64, 112, 112, 64), (5, 5, 64, 64), False),
+        ((1, 7, 7, 256), (5, 5, 256, 128), False),
+    ],
+)
+def test_it_pays_for_wide_layers_over_small_images_of_large_batches(
+    image_shape, kernel_shape, pays
+):
+    padding = SAME if kernel_shape[0] == 5 else ((0, 0), (0, 0))
+    assert fourier_pays(image_shape, kernel_shape, padding) == pays
