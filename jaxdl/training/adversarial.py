@@ -10,6 +10,8 @@ from flax import struct
 from jaxdl.training.classification import Batch, Metrics
 from jaxdl.training.state import TrainState
 
+LARGEST_LOGIT = 80.0  # beyond it, float32 cannot hold the exponential
+
 
 class Adversaries(struct.PyTreeNode):
     """Both train states; the model that a training reports is the generator.
@@ -37,11 +39,13 @@ def train_step(
     noise_size: int,
     label_smoothing: float = 0.0,
 ) -> tuple[TrainState, TrainState, Metrics]:
-    """One update of the discriminator, then one of the generator. Pure.
+    """One update of the discriminator and one of the generator, from the same samples. Pure.
 
-    The non-saturating losses of Goodfellow et al. 2014, section 3. The generator runs
-    once for both updates: the first changes none of its parameters, so the same images
-    and the same derivatives serve the second.
+    The non-saturating losses of Goodfellow et al. 2014, section 3. Generator and
+    discriminator see the samples once, forward and backward, for both updates: both are
+    those of the models before the step, and since the discriminator looks at each image by
+    itself, the gradients of the two losses with respect to a sample differ by a factor
+    alone.
 
     Args:
       generator: before the step.
@@ -55,9 +59,9 @@ def train_step(
     Returns:
       Both states after the step; "generator_loss", "discriminator_loss", and the shares of
       real and of generated images that the discriminator tells as such, "real_accuracy" and
-      "fake_accuracy", before its update; all float32.
+      "fake_accuracy"; all float32.
     """
-    noise_key, discriminator_key, generator_key = jax.random.split(key, 3)
+    noise_key, real_key, fake_key = jax.random.split(key, 3)
     real = to_signed(batch["image"])
     noise = jax.random.normal(noise_key, (real.shape[0], noise_size))
 
@@ -69,31 +73,35 @@ def train_step(
         rngs = {"dropout": dropout_key}
         return discriminator.apply_fn({"params": params}, images, train=True, rngs=rngs)
 
-    def discriminator_loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        logits = discriminate(params, jnp.concatenate([real, fake]), discriminator_key)
-        real_logits, fake_logits = jnp.split(logits, 2)
-        real_loss = optax.sigmoid_binary_cross_entropy(real_logits, 1.0 - label_smoothing)
-        fake_loss = optax.sigmoid_binary_cross_entropy(fake_logits, 0.0)
-        return (real_loss.mean() + fake_loss.mean()) / 2, (real_logits, fake_logits)
+    def real_loss(params: Any) -> tuple[jax.Array, jax.Array]:
+        logits = discriminate(params, real, real_key)
+        target = 1.0 - label_smoothing
+        return optax.sigmoid_binary_cross_entropy(logits, target).mean(), logits
 
-    def generator_loss(images: jax.Array) -> jax.Array:
-        logits = discriminate(discriminator.params, images, generator_key)
-        return optax.sigmoid_binary_cross_entropy(logits, 1.0).mean()
+    def fake_loss(params: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        logits = discriminate(params, images, fake_key)
+        return optax.sigmoid_binary_cross_entropy(logits, 0.0).mean(), logits
 
     fake, pull_back, updates = jax.vjp(generate, generator.params, has_aux=True)
-    (loss_of_discriminator, (real_logits, fake_logits)), grads = jax.value_and_grad(
-        discriminator_loss, has_aux=True
-    )(discriminator.params)
+    (loss_on_real, real_logits), real_grads = jax.value_and_grad(real_loss, has_aux=True)(
+        discriminator.params
+    )
+    (loss_on_fake, fake_logits), (fake_grads, image_grads) = jax.value_and_grad(
+        fake_loss, argnums=(0, 1), has_aux=True
+    )(discriminator.params, fake)
+    grads = jax.tree.map(lambda on_real, on_fake: (on_real + on_fake) / 2, real_grads, fake_grads)
     discriminator = discriminator.apply_gradients(grads=grads)
-    loss_of_generator, image_gradients = jax.value_and_grad(generator_loss)(fake)
-    (grads,) = pull_back(image_gradients)
+
+    # The derivatives of -log sigmoid(x) and of -log(1 - sigmoid(x)) have the ratio -exp(-x).
+    ratio = -jnp.exp(-fake_logits.clip(min=-LARGEST_LOGIT)).reshape(-1, 1, 1, 1)
+    (grads,) = pull_back(ratio * image_grads)
     generator = generator.apply_gradients(grads=grads, batch_stats=updates["batch_stats"])
     return (
         generator,
         discriminator,
         {
-            "generator_loss": loss_of_generator,
-            "discriminator_loss": loss_of_discriminator,
+            "generator_loss": optax.sigmoid_binary_cross_entropy(fake_logits, 1.0).mean(),
+            "discriminator_loss": (loss_on_real + loss_on_fake) / 2,
             "real_accuracy": jnp.mean(real_logits > 0),
             "fake_accuracy": jnp.mean(fake_logits < 0),
         },

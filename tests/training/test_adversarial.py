@@ -1,13 +1,13 @@
-"""The train step of a GAN against the tutorial's, which runs the generator twice."""
+"""The train step of a GAN against one that runs every model anew for each loss."""
 
 from functools import partial
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from small_gan import NOISE_SIZE, SmallDiscriminator, SmallGenerator
 from small_training import assert_same_bits
 
 from jaxdl.errors import UserError
@@ -17,22 +17,8 @@ from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.loop import Plan, fit
 from jaxdl.training.state import create_train_state
 
-NOISE_SIZE = 3
 EXAMPLES, BATCH_SIZE = 16, 4
 STEPS_PER_EPOCH = EXAMPLES // BATCH_SIZE
-
-
-class SmallGenerator(nn.Module):
-    @nn.compact
-    def __call__(self, noise, *, train):
-        x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(nn.Dense(4)(noise))
-        return jnp.tanh(nn.Dense(4)(nn.relu(x))).reshape(-1, 2, 2, 1)
-
-
-class SmallDiscriminator(nn.Module):
-    @nn.compact
-    def __call__(self, images, *, train):
-        return nn.Dense(1)(nn.relu(nn.Dense(5)(images.reshape(images.shape[0], -1))))[:, 0]
 
 
 def new_adversaries(optimizer=optax.adam(0.01, b1=0.5)):  # noqa: B008
@@ -48,8 +34,8 @@ def new_images(count=EXAMPLES):
     return np.random.default_rng(0).integers(0, 256, (count, 2, 2, 1), np.uint8)
 
 
-def the_tutorials_step(generator, discriminator, images, noise, smoothing):
-    """Two updates, each with a forward pass of its own."""
+def separate_updates(generator, discriminator, images, noise, smoothing):
+    """Two updates, each with forward passes of its own."""
 
     def generate(params):
         variables = {"params": params, "batch_stats": generator.batch_stats}
@@ -66,27 +52,27 @@ def the_tutorials_step(generator, discriminator, images, noise, smoothing):
         real, fake = (discriminate(params, x) for x in (images, generate(generator.params)[0]))
         return (binary_cross_entropy(real, 1 - smoothing) + binary_cross_entropy(fake, 0.0)) / 2
 
-    discriminator = discriminator.apply_gradients(
-        grads=jax.grad(discriminator_loss)(discriminator.params)
-    )
-
     def generator_loss(params):
         images, updates = generate(params)
         return binary_cross_entropy(discriminate(discriminator.params, images), 1.0), updates
 
+    discriminator_grads = jax.grad(discriminator_loss)(discriminator.params)
     grads, updates = jax.grad(generator_loss, has_aux=True)(generator.params)
-    return generator.apply_gradients(grads=grads, **updates), discriminator
+    return (
+        generator.apply_gradients(grads=grads, **updates),
+        discriminator.apply_gradients(grads=discriminator_grads),
+    )
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_one_forward_pass_of_the_generator_gives_the_tutorials_updates(smoothing):
+def test_one_pass_through_both_models_gives_both_updates(smoothing):
     state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
     key = jax.random.key(5)
     generator, discriminator, metrics = jax.jit(
         partial(train_step, noise_size=NOISE_SIZE, label_smoothing=smoothing)
     )(state.generator, state.discriminator, {"image": images}, key)
     noise = jax.random.normal(jax.random.split(key, 3)[0], (BATCH_SIZE, NOISE_SIZE))
-    expected = the_tutorials_step(
+    expected = separate_updates(
         state.generator, state.discriminator, to_signed(images), noise, smoothing
     )
     for ours, reference in zip((generator, discriminator), expected, strict=True):
@@ -97,6 +83,20 @@ def test_one_forward_pass_of_the_generator_gives_the_tutorials_updates(smoothing
     assert set(metrics) == {
         *("generator_loss", "discriminator_loss", "real_accuracy", "fake_accuracy")
     }
+
+
+def test_a_certain_discriminator_leaves_the_gradients_finite():
+    state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
+    params = jax.tree.map(lambda leaf: 1e4 * leaf, state.discriminator.params)
+    generator, discriminator, _ = train_step(
+        state.generator,
+        state.discriminator.replace(params=params),
+        {"image": images},
+        jax.random.key(0),
+        noise_size=NOISE_SIZE,
+    )
+    for leaf in jax.tree.leaves((generator.params, discriminator.params)):
+        assert np.isfinite(leaf).all()
 
 
 def step(state, batch, key):
