@@ -33,7 +33,7 @@ from jaxdl.training.generation import (
 )
 from jaxdl.training.judge import Judge, make_judge
 from jaxdl.training.launch import launch
-from jaxdl.training.optimizers import OptimizerName, ScheduleName
+from jaxdl.training.optimizers import OptimizerName
 from jaxdl.training.report import open_run
 from jaxdl.training.sample_quality import NEIGHBOURS, nearest
 
@@ -53,17 +53,19 @@ class Config(TrainingConfig):
     """Length of the vectors that the generator makes images of."""
     b1: float = 0.5
     """Share of the average of past gradients that a step of Adam keeps."""
-    epochs: int = 10
+    gradient_penalty: float = 0.5
+    """How strongly the discriminator is kept from being steep around real images (R1)."""
+    epochs: int = 8
     batch_size: int = 64
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-3
     optimizer: OptimizerName = "adam"
-    schedule: ScheduleName = "constant"
-    label_smoothing: float = 0.1
+    warmup_fraction: float = 0.05
+    label_smoothing: float = 0.0
     """How much less than 1 the discriminator is to say of real images."""
     patience: int = 0
     """Stop when the Frechet distance stays above its best for so many epochs; 0 for never."""
     ema_decay: float = 0.999
-    dropout_rate: float = 0.3
+    dropout_rate: float = 0.0
     validation_fraction: float = 0.1
 
     def __post_init__(self) -> None:
@@ -71,11 +73,21 @@ class Config(TrainingConfig):
         super().__post_init__()
         require(self, "noise_size", self.noise_size >= 1, "at least 1")
         require(self, "b1", 0 <= self.b1 < 1, "at least 0 and below 1")
+        require(self, "gradient_penalty", self.gradient_penalty >= 0, "at least 0")
 
 
 PRESETS = {
     "default": Config(),
-    "seed": Config(preset="seed", b1=0.9, label_smoothing=0.0, ema_decay=0.0),
+    "seed": Config(
+        preset="seed",
+        b1=0.9,
+        gradient_penalty=0.0,
+        epochs=10,
+        learning_rate=2e-4,
+        schedule="constant",
+        ema_decay=0.0,
+        dropout_rate=0.3,
+    ),
     "quick": Config(preset="quick", epochs=2),
 }
 
@@ -103,6 +115,7 @@ def train(config: Config) -> tuple[Run, dict[str, Any]]:
         load_judge(judge_run),
         config.noise_size,
         config.b1,
+        config.gradient_penalty,
     )
     draw_figures(run, config, dataset, trained.variables, summary)
     return run, summary

@@ -52,6 +52,7 @@ def train_generator(
     judge: Judge,
     noise_size: int,
     b1: float,
+    gradient_penalty: float,
 ) -> tuple[Trained, dict[str, Any]]:
     """Trains both models, chooses the generator on the validation split, scores it on the test's.
 
@@ -67,6 +68,7 @@ def train_generator(
       judge: see `jaxdl.training.judge.make_judge`.
       noise_size: length of a noise vector.
       b1: of Adam.
+      gradient_penalty: see `jaxdl.training.adversarial.train_step`.
 
     Returns:
       The trained generator, and the summary that was written; its scores are those of
@@ -99,6 +101,7 @@ def train_generator(
             key,
             noise_size=noise_size,
             label_smoothing=config.label_smoothing,
+            gradient_penalty=gradient_penalty,
         )
         return Adversaries(generator=generator, discriminator=discriminator), metrics
 

@@ -85,6 +85,33 @@ def test_one_pass_through_both_models_gives_both_updates(smoothing):
     }
 
 
+def test_the_penalty_comes_at_every_eighth_step_and_eight_times():
+    state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
+    real = to_signed(images)
+
+    def penalty(params):
+        """Half the squared gradient of each logit, by one example after the other."""
+
+        def logit(image):
+            return state.discriminator.apply_fn({"params": params}, image[None], train=True)[0]
+
+        return jnp.mean(jnp.array([(jax.grad(logit)(image) ** 2).sum() / 2 for image in real]))
+
+    def change(step, gradient_penalty):
+        discriminator = state.discriminator.replace(step=jnp.int32(step))
+        arguments = (state.generator, discriminator, {"image": images}, jax.random.key(0))
+        options = {"noise_size": NOISE_SIZE, "gradient_penalty": gradient_penalty}
+        return jax.jit(partial(train_step, **options))(*arguments)[1].params
+
+    expected = jax.grad(penalty)(state.discriminator.params)
+    for step, strength in ((0, 8.0), (8, 8.0), (7, 0.0)):
+        without, with_penalty = change(step, 0.0), change(step, 0.3)
+        for one, other, gradient in zip(
+            *map(jax.tree.leaves, (without, with_penalty, expected)), strict=True
+        ):
+            np.testing.assert_allclose(one - other, 0.1 * strength * 0.3 * gradient, atol=1e-5)
+
+
 def test_a_certain_discriminator_leaves_the_gradients_finite():
     state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
     params = jax.tree.map(lambda leaf: 1e4 * leaf, state.discriminator.params)
