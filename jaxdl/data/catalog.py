@@ -35,10 +35,12 @@ class Entry:
 CATALOG = {
     "mnist": Entry("3.0.1", "jaxdl.data.mnist", "Mnist"),
     "fashion_mnist": Entry("3.0.1", "jaxdl.data.mnist", "FashionMnist"),
+    "cifar10": Entry("3.0.2", "jaxdl.data.cifar", "Cifar10"),
+    "cifar100": Entry("3.0.2", "jaxdl.data.cifar", "Cifar100"),
     "imdb_reviews": Entry(
         "1.0.0", "jaxdl.data.imdb", "ImdbReviews", "plain_text", ("negative", "positive")
     ),
 }
 
-IMAGE_DATASETS = ("mnist", "fashion_mnist")
+IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 TEXT_DATASETS = ("imdb_reviews",)

