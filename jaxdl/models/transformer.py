@@ -1,5 +1,6 @@
 """A Transformer encoder that reads a text (Vaswani et al. 2017)."""
 
+from functools import partial
 from typing import Literal
 
 import flax.linen as nn
@@ -31,8 +32,8 @@ class SelfAttention(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, mask: jax.Array, *, train: bool) -> jax.Array:
-        """Maps (batch, time, size) to the same shape; ``mask`` is bool (batch, time)."""
+    def __call__(self, inputs: jax.Array, mask: jax.Array | None, *, train: bool) -> jax.Array:
+        """Maps (batch, time, size) to the same shape; ``mask`` is bool (batch, time) or None."""
         size = inputs.shape[-1]
         heads = (self.num_heads, size // self.num_heads)
         projected = nn.DenseGeneral((3, *heads), dtype=self.dtype, name="query_key_value")(inputs)
@@ -41,8 +42,9 @@ class SelfAttention(nn.Module):
             query, key = rotate_by_position(query), rotate_by_position(key)
         if self.is_mutable_collection("intermediates"):
             scores = jnp.einsum("bqhd,bkhd->bhqk", query, key).astype(jnp.float32)
-            scores = jnp.where(mask[:, None, None, :], scores / heads[1] ** 0.5, -jnp.inf)
-            self.sow("intermediates", "attention", jax.nn.softmax(scores))
+            present = None if mask is None else mask[:, None, None, :]
+            weights = jax.nn.softmax(scores / heads[1] ** 0.5, where=present)
+            self.sow("intermediates", "attention", weights)
         attended = attend(query, key, value, mask)
         outputs = nn.DenseGeneral(size, axis=(-2, -1), dtype=self.dtype, name="output")(attended)
         return nn.Dropout(self.dropout_rate, deterministic=not train)(outputs)
@@ -68,6 +70,8 @@ class EncoderBlock(nn.Module):
       mlp_size: hidden units of the perceptron.
       rotary: whether positions are rotary.
       dropout_rate: of the outputs of both.
+      drop_path_rate: probability that attention, or the perceptron, is skipped for an
+        example in training (stochastic depth: Huang et al. 2016, section 3).
       dtype: of the computation; parameters are float32.
     """
 
@@ -75,20 +79,22 @@ class EncoderBlock(nn.Module):
     mlp_size: int
     rotary: bool = False
     dropout_rate: float = 0.0
+    drop_path_rate: float = 0.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, mask: jax.Array, *, train: bool) -> jax.Array:
-        """Maps (batch, time, size) to the same shape; ``mask`` is bool (batch, time)."""
-        x = nn.LayerNorm(dtype=self.dtype)(inputs)
+    def __call__(self, inputs: jax.Array, mask: jax.Array | None, train: bool) -> jax.Array:
+        """Maps (batch, time, size) to the same shape; ``mask`` is bool (batch, time) or None."""
+        normalise = partial(nn.LayerNorm, dtype=self.dtype)
+        drop = partial(nn.Dropout, deterministic=not train)
+        drop_path = drop(self.drop_path_rate, broadcast_dims=(1, 2))
         x = SelfAttention(self.num_heads, self.rotary, self.dropout_rate, self.dtype)(
-            x, mask, train=train
+            normalise()(inputs), mask, train=train
         )
-        inputs += x
-        x = nn.LayerNorm(dtype=self.dtype)(inputs)
-        x = nn.gelu(nn.Dense(self.mlp_size, dtype=self.dtype)(x))
+        inputs += drop_path(x)
+        x = nn.gelu(nn.Dense(self.mlp_size, dtype=self.dtype)(normalise()(inputs)))
         x = nn.Dense(inputs.shape[-1], dtype=self.dtype)(x)
-        return inputs + nn.Dropout(self.dropout_rate, deterministic=not train)(x)
+        return inputs + drop_path(drop(self.dropout_rate)(x))
 
 
 class TextTransformer(nn.Module):
@@ -144,10 +150,10 @@ class TextTransformer(nn.Module):
             x = EncoderBlock(
                 self.num_heads,
                 self.mlp_size,
-                self.positions == "rotary",
-                self.dropout_rate,
-                self.dtype,
-            )(x, mask, train=train)
+                rotary=self.positions == "rotary",
+                dropout_rate=self.dropout_rate,
+                dtype=self.dtype,
+            )(x, mask, train)
         x = nn.LayerNorm(dtype=self.dtype)(x)
         present = mask[:, :, None]
         x = jnp.where(present, x, 0).sum(1) / present.sum(1)

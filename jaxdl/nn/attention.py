@@ -10,30 +10,38 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array) -> jax.Array:
+def attend(
+    query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array | None = None
+) -> jax.Array:
     """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1).
 
     Args:
       query: float (batch, time, heads, size).
       key: likewise.
       value: likewise.
-      mask: bool (batch, time), True where a key may be looked at, somewhere in each example.
+      mask: bool (batch, time), True where a key may be looked at, somewhere in each example;
+        None where all may.
 
     Returns:
       The weighted values, of the shape and dtype of ``query``.
     """
 
-    def by_xla(query, key, value, mask):
-        return jax.nn.dot_product_attention(query, key, value, mask=mask[:, None, None, :])
+    def by_xla(query, key, value, mask=None):
+        present = None if mask is None else mask[:, None, None, :]
+        return jax.nn.dot_product_attention(query, key, value, mask=present)
 
+    if mask is None:
+        return lax.platform_dependent(query, key, value, cpu=attend_one_by_one, default=by_xla)
     return lax.platform_dependent(query, key, value, mask, cpu=attend_one_by_one, default=by_xla)
 
 
 def attend_one_by_one(
-    query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array
+    query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array | None = None
 ) -> jax.Array:
     """The same, one head of one example after the other; arguments as in `attend`."""
     batch, time, heads, size = query.shape
+    if mask is None:
+        mask = jnp.ones((batch, time), bool)
 
     def one_head(arrays: tuple[jax.Array, ...]) -> jax.Array:
         query, key, value, mask = arrays

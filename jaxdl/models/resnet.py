@@ -1,0 +1,189 @@
+"""Residual networks (He et al. 2015, "Deep Residual Learning for Image Recognition")."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from jaxdl.nn import Conv
+
+Module = Callable[..., Any]
+Norm = Literal["batch", "group"]
+Stem = Literal["small", "large"]
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions, added to their input.
+
+    Attributes:
+      features: channels of the output.
+      strides: of the first convolution.
+      conv: makes a convolution without bias.
+      norm: makes a normalisation.
+      projects: whether a shortcut that changes shape is a 1x1 convolution (option B of
+        section 3.3) or skips pixels and pads channels with zeros (option A, no parameters).
+      residual: whether there is a shortcut at all.
+    """
+
+    features: int
+    strides: int
+    conv: Module
+    norm: Module
+    projects: bool
+    residual: bool
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Maps (batch, height, width, channels) to (batch, new_height, new_width, features)."""
+        x = self.conv(self.features, (3, 3), strides=self.strides)(inputs)
+        x = nn.relu(self.norm()(x))
+        x = self.conv(self.features, (3, 3))(x)
+        return _add_shortcut(self, inputs, x, self.features)
+
+
+class BottleneckBlock(nn.Module):
+    """A 3x3 convolution between two 1x1 ones that narrow and widen, added to their input.
+
+    The stride is in the 3x3 convolution ("v1.5"), where the paper has it in the first.
+
+    Attributes:
+      features: channels of the narrow part; the output has four times as many.
+      strides: of the 3x3 convolution.
+      conv: makes a convolution without bias.
+      norm: makes a normalisation.
+      projects: as in `BasicBlock`.
+      residual: whether there is a shortcut at all.
+    """
+
+    features: int
+    strides: int
+    conv: Module
+    norm: Module
+    projects: bool
+    residual: bool
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Maps (batch, height, width, channels) to (batch, new_height, new_width, 4 * features)."""
+        x = nn.relu(self.norm()(self.conv(self.features, (1, 1))(inputs)))
+        x = self.conv(self.features, (3, 3), strides=self.strides)(x)
+        x = nn.relu(self.norm()(x))
+        x = self.conv(4 * self.features, (1, 1))(x)
+        return _add_shortcut(self, inputs, x, 4 * self.features)
+
+
+def _add_shortcut(
+    block: BasicBlock | BottleneckBlock, inputs: jax.Array, outputs: jax.Array, features: int
+) -> jax.Array:
+    """The end of a block; a fresh block is the identity (Goyal et al. 2017, section 5.1)."""
+    if not block.residual:
+        return nn.relu(block.norm()(outputs))
+    outputs = block.norm(scale_init=nn.initializers.zeros)(outputs)
+    if inputs.shape == outputs.shape:
+        return nn.relu(outputs + inputs)
+    if block.projects:
+        shortcut = block.norm()(block.conv(features, (1, 1), strides=block.strides)(inputs))
+    else:
+        shortcut = inputs[:, :: block.strides, :: block.strides]
+        missing = features - inputs.shape[-1]
+        padding = ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2))
+        shortcut = jnp.pad(shortcut, padding)
+    return nn.relu(outputs + shortcut)
+
+
+class ResNet(nn.Module):
+    """Stages of residual blocks; each stage after the first halves the size of the images.
+
+    Attributes:
+      stage_sizes: blocks of each stage.
+      features: channels of the first stage's convolutions; each stage has twice as many.
+      block: `BasicBlock` or `BottleneckBlock`.
+      stem: what comes first: "small" is a 3x3 convolution, "large" a 7x7 convolution and
+        a maximum over 3x3 pixels, both with stride 2.
+      projects: see `BasicBlock`.
+      residual: whether blocks have shortcuts; without, it is the paper's "plain" network.
+      normalisation: "batch", or "group" (Wu and He 2018), which needs no batch statistics.
+      num_classes: number of logits.
+      dtype: of the computation; parameters and batch statistics are float32.
+    """
+
+    stage_sizes: Sequence[int]
+    features: int = 64
+    block: Module = BasicBlock
+    stem: Stem = "large"
+    projects: bool = True
+    residual: bool = True
+    normalisation: Norm = "batch"
+    num_classes: int = 1000
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        """Maps images (batch, height, width, channels) to float32 logits (batch, num_classes)."""
+        conv = partial(
+            Conv,
+            use_bias=False,
+            dtype=self.dtype,
+            kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+        )
+        norm = self._norm(train)
+        if self.stem == "large":
+            x = conv(self.features, (7, 7), strides=2, padding=[(3, 3), (3, 3)])(images)
+            x = nn.relu(norm()(x))
+            x = nn.max_pool(x, (3, 3), (2, 2), padding=[(1, 1), (1, 1)])
+        else:
+            x = nn.relu(norm()(conv(self.features, (3, 3))(images)))
+        for stage, num_blocks in enumerate(self.stage_sizes):
+            for position in range(num_blocks):
+                x = self.block(
+                    self.features * 2**stage,
+                    2 if stage > 0 and position == 0 else 1,
+                    partial(conv, padding="SAME"),
+                    norm,
+                    self.projects,
+                    self.residual,
+                )(x)
+        x = x.mean(axis=(1, 2))
+        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
+
+    def _norm(self, train: bool) -> Module:
+        if self.normalisation == "group":
+            return partial(nn.GroupNorm, num_groups=min(32, self.features), dtype=self.dtype)
+        return partial(
+            nn.BatchNorm,
+            use_running_average=not train,
+            momentum=0.9,
+            epsilon=1e-5,
+            dtype=self.dtype,
+        )
+
+
+def _for_cifar(depth: int) -> Callable[..., ResNet]:
+    """The networks of section 4.2 for images of 32x32 pixels: 6n + 2 layers."""
+    blocks = (depth - 2) // 6
+    return partial(ResNet, (blocks,) * 3, features=16, stem="small", projects=False)
+
+
+ResNet20, ResNet32, ResNet44, ResNet56, ResNet110 = map(_for_cifar, (20, 32, 44, 56, 110))
+ResNet18 = partial(ResNet, (2, 2, 2, 2))
+ResNet34 = partial(ResNet, (3, 4, 6, 3))
+ResNet50 = partial(ResNet, (3, 4, 6, 3), block=BottleneckBlock)
+ResNet101 = partial(ResNet, (3, 4, 23, 3), block=BottleneckBlock)
+ResNet152 = partial(ResNet, (3, 8, 36, 3), block=BottleneckBlock)
+
+RESNETS: dict[int, Callable[..., ResNet]] = {
+    20: ResNet20,
+    32: ResNet32,
+    44: ResNet44,
+    56: ResNet56,
+    110: ResNet110,
+    18: ResNet18,
+    34: ResNet34,
+    50: ResNet50,
+    101: ResNet101,
+    152: ResNet152,
+}

@@ -1,0 +1,116 @@
+"""Vision Transformers (Dosovitskiy et al. 2020, "An Image is Worth 16x16 Words")."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+from jaxdl.models.transformer import EncoderBlock
+
+Pooling = Literal["token", "mean"]
+Positions = Literal["learned", "sincos"]
+
+
+class ViT(nn.Module):
+    """Patches as tokens, a Transformer encoder, one vector for the whole image, logits.
+
+    Attributes:
+      patch_size: side of a patch in pixels; it divides height and width.
+      size: of a token's vector.
+      num_blocks: encoder blocks.
+      num_heads: of each attention.
+      mlp_ratio: hidden units of each block's perceptron, as a multiple of ``size``.
+      pooling: "token" reads an extra first token, "mean" averages the patches.
+      positions: "learned", or "sincos", which is fixed and has no parameters (Vaswani et
+        al. 2017, section 3.5, for rows and columns: Chen et al. 2021, "MoCo v3").
+      drop_path_rate: probability that the last block is skipped in training, falling
+        linearly to 0 at the first (stochastic depth: Huang et al. 2016).
+      dropout_rate: of block outputs.
+      remat: whether blocks are computed once more for the gradient, which saves memory.
+      num_classes: number of logits.
+      dtype: of the computation; parameters are float32.
+    """
+
+    patch_size: int = 16
+    size: int = 768
+    num_blocks: int = 12
+    num_heads: int = 12
+    mlp_ratio: int = 4
+    pooling: Pooling = "token"
+    positions: Positions = "learned"
+    drop_path_rate: float = 0.0
+    dropout_rate: float = 0.0
+    remat: bool = False
+    num_classes: int = 1000
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        """Maps images (batch, height, width, channels) to float32 logits (batch, num_classes)."""
+        patches = split_into_patches(images, self.patch_size)
+        batch, rows, columns, _ = patches.shape
+        x = patches.reshape(batch, rows * columns, -1)
+        x = nn.Dense(self.size, dtype=self.dtype, name="embedding")(x)
+        if self.positions == "sincos":
+            x += positions_of_waves(rows, columns, self.size).astype(self.dtype)
+        if self.pooling == "token":
+            token = self.param("token", nn.initializers.zeros, (1, 1, self.size))
+            x = jnp.concatenate([jnp.tile(token.astype(self.dtype), (batch, 1, 1)), x], axis=1)
+        if self.positions == "learned":
+            shape = (1, x.shape[1], self.size)
+            x += self.param("positions", nn.initializers.normal(0.02), shape).astype(self.dtype)
+        block = nn.remat(EncoderBlock, static_argnums=(3,)) if self.remat else EncoderBlock
+        for index in range(self.num_blocks):
+            x = block(
+                self.num_heads,
+                self.mlp_ratio * self.size,
+                dropout_rate=self.dropout_rate,
+                drop_path_rate=self.drop_path_rate * index / max(1, self.num_blocks - 1),
+                dtype=self.dtype,
+                name=f"EncoderBlock_{index}",
+            )(x, None, train)
+        x = nn.LayerNorm(dtype=self.dtype)(x)
+        x = x[:, 0] if self.pooling == "token" else x.mean(axis=1)
+        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
+
+
+def split_into_patches(images: jax.Array, patch_size: int) -> jax.Array:
+    """Maps (batch, height, width, channels) to (batch, rows, columns, values of a patch).
+
+    Raises:
+      ValueError: ``patch_size`` does not divide height and width.
+    """
+    batch, height, width, channels = images.shape
+    if height % patch_size or width % patch_size:
+        raise ValueError(f"patches of {patch_size} pixels do not fill {height} x {width}")
+    rows, columns = height // patch_size, width // patch_size
+    patches = images.reshape(batch, rows, patch_size, columns, patch_size, channels)
+    return patches.swapaxes(2, 3).reshape(batch, rows, columns, -1)
+
+
+def positions_of_waves(rows: int, columns: int, size: int) -> np.ndarray:
+    """Sines and cosines of a patch's row and column, float32 (rows * columns, size).
+
+    Args:
+      rows: of patches.
+      columns: of patches.
+      size: of a position's vector, a multiple of 4.
+    """
+    frequencies = 10_000.0 ** (-np.arange(size // 4) / (size // 4))
+    row, column = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+    angles = [axis.reshape(-1, 1) * frequencies for axis in (row, column)]
+    waves = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
+    return np.concatenate(waves, axis=1).astype(np.float32)
+
+
+VITS: dict[str, Callable[..., ViT]] = {
+    "small-patches": partial(ViT, 4, 192, 6, 3, pooling="mean", positions="sincos"),
+    "tiny": partial(ViT, 16, 192, 12, 3),
+    "small": partial(ViT, 16, 384, 12, 6),
+    "base": partial(ViT, 16, 768, 12, 12),
+}
