@@ -55,8 +55,8 @@ class Config(TrainingConfig):
     """Share of the average of past gradients that a step of Adam keeps."""
     gradient_penalty: float = 0.5
     """How strongly the discriminator is kept from being steep around real images (R1)."""
-    epochs: int = 8
-    batch_size: int = 64
+    epochs: int = 6
+    batch_size: int = 32
     learning_rate: float = 1e-3
     optimizer: OptimizerName = "adam"
     warmup_fraction: float = 0.05
@@ -83,6 +83,7 @@ PRESETS = {
         b1=0.9,
         gradient_penalty=0.0,
         epochs=10,
+        batch_size=64,
         learning_rate=2e-4,
         schedule="constant",
         ema_decay=0.0,

@@ -23,6 +23,52 @@ def random_flip(images: jax.Array, key: jax.Array) -> jax.Array:
     return jnp.where(mirrored, images[:, :, ::-1], images)
 
 
+def random_crop(images: jax.Array, key: jax.Array, padding: int) -> jax.Array:
+    """Moves each image by whole pixels; what comes in at an edge mirrors what is there.
+
+    The padding and cropping of Krizhevsky et al. 2012, section 4.1, with reflected borders.
+
+    Args:
+      images: (batch, height, width, channels), of any dtype.
+      key: the randomness; the same key gives the same images.
+      padding: largest move in pixels, in both directions and both axes, less than the size.
+
+    Returns:
+      The images, of the same shape and dtype.
+    """
+    batch, height, width, _ = images.shape
+    borders = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    padded = jnp.pad(images, borders, mode="reflect")
+    starts = jax.random.randint(key, (2, batch), 0, 2 * padding + 1)
+    rows = starts[0][:, None] + jnp.arange(height)
+    columns = starts[1][:, None] + jnp.arange(width)
+    return padded[jnp.arange(batch)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def cutout(images: jax.Array, key: jax.Array, size: int) -> jax.Array:
+    """Blackens a square of each image at a random place (DeVries and Taylor 2017, section 3).
+
+    Args:
+      images: (batch, height, width, channels), of any dtype.
+      key: the randomness; the same key gives the same images.
+      size: side of the square in pixels; its centre is anywhere in the image, so that some
+        of it may lie outside.
+
+    Returns:
+      The images, of the same shape and dtype.
+    """
+    batch, height, width, _ = images.shape
+
+    def is_hidden(key: jax.Array, length: int) -> jax.Array:
+        start = jax.random.randint(key, (batch, 1), 0, length) - size // 2
+        position = jnp.arange(length)
+        return (position >= start) & (position < start + size)
+
+    row_key, column_key = jax.random.split(key)
+    hidden = is_hidden(row_key, height)[:, :, None] & is_hidden(column_key, width)[:, None, :]
+    return jnp.where(hidden[..., None], jnp.zeros((), images.dtype), images)
+
+
 def random_affine(
     images: jax.Array,
     key: jax.Array,

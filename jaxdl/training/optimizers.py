@@ -6,7 +6,8 @@ import jax
 import optax
 
 ScheduleName = Literal["cosine", "constant"]
-OptimizerName = Literal["adamw", "adam"]
+OptimizerName = Literal["adamw", "adam", "sgd"]
+MOMENTUM = 0.9
 
 
 def learning_rate_schedule(
@@ -38,19 +39,26 @@ def build_optimizer(
     gradient_clip: float = 0.0,
     b1: float = 0.9,
 ) -> optax.GradientTransformation:
-    """Adam (Kingma and Ba 2014) or AdamW (Loshchilov and Hutter 2017).
+    """Makes an optimizer.
 
     Args:
-      name: "adam" or "adamw".
+      name: "adam" (Kingma and Ba 2014); "adamw" (Loshchilov and Hutter 2017); "sgd" with
+        Nesterov's momentum and the weight decay as part of the gradient (Sutskever et al.
+        2013, section 2).
       learning_rate: by step.
-      weight_decay: of AdamW, on kernels only: biases and normalisation are left alone.
+      weight_decay: on kernels only: biases and normalisation are left alone; not of "adam".
       gradient_clip: largest global norm of the gradients; 0 for no limit.
-      b1: share of the average of past gradients that a step keeps.
+      b1: of Adam, share of the average of past gradients that a step keeps.
     """
     if name == "adam":
         optimizer = optax.adam(learning_rate, b1=b1)
-    else:
+    elif name == "adamw":
         optimizer = optax.adamw(learning_rate, b1=b1, weight_decay=weight_decay, mask=is_matrix)
+    else:
+        optimizer = optax.chain(
+            optax.add_decayed_weights(weight_decay, mask=is_matrix),
+            optax.sgd(learning_rate, MOMENTUM, nesterov=True),
+        )
     if gradient_clip:
         return optax.chain(optax.clip_by_global_norm(gradient_clip), optimizer)
     return optimizer

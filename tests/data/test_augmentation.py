@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdl.data.augmentation import normalise, random_affine, random_flip
+from jaxdl.data.augmentation import (
+    cutout,
+    normalise,
+    random_affine,
+    random_crop,
+    random_flip,
+)
 
 SIZE, BATCH = 25, 40
 CENTRE = (SIZE - 1) / 2
@@ -99,7 +105,15 @@ def test_form_and_range_are_kept(images, dtype):
     assert (result != images).any()
 
 
-@pytest.mark.parametrize("transform", [partial(augment, **TRANSFORMS["all"]), random_flip])
+@pytest.mark.parametrize(
+    "transform",
+    [
+        partial(augment, **TRANSFORMS["all"]),
+        random_flip,
+        partial(random_crop, padding=2),
+        partial(cutout, size=3),
+    ],
+)
 def test_the_key_decides(images, transform):
     first, again, other = (transform(images, jax.random.key(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
@@ -115,6 +129,40 @@ def test_a_flip_mirrors_about_half_of_the_images_and_leaves_the_others(images):
     same = [(after == before).all() for before, after in zip(many, flipped, strict=True)]
     assert np.logical_xor(mirrored, same).all()
     assert 0.4 < np.mean(mirrored) < 0.6
+
+
+def test_a_crop_is_a_window_of_the_reflected_image_and_all_windows_come(images):
+    many = np.tile(images, (20, 1, 1, 1))
+    crops = np.asarray(jax.jit(partial(random_crop, padding=2))(many, jax.random.key(0)))
+    found = set()
+    for before, after in zip(many, crops, strict=True):
+        padded = np.pad(before, ((2, 2), (2, 2), (0, 0)), mode="reflect")
+        windows = {
+            (row, column): padded[row : row + 9, column : column + 8]
+            for row in range(5)
+            for column in range(5)
+        }
+        (match,) = [place for place, window in windows.items() if (window == after).all()]
+        found.add(match)
+    assert len(found) == 25
+
+
+def test_a_cutout_is_one_square_that_may_reach_over_the_edge():
+    images = np.ones((2000, 9, 8, 2), np.uint8)
+    hidden = np.asarray(jax.jit(partial(cutout, size=4))(images, jax.random.key(0))) == 0
+    assert (hidden[..., 0] == hidden[..., 1]).all()
+    rows, columns = hidden.any((2, 3)), hidden.any((1, 3))
+    np.testing.assert_array_equal(hidden[..., 0], rows[:, :, None] & columns[:, None, :])
+    for axis in (rows, columns):
+        assert set(axis.sum(1)) == {2, 3, 4}  # 2 where the centre is the first pixel
+        assert axis.any(0).all()
+
+
+@pytest.mark.parametrize("transform", [partial(random_crop, padding=3), partial(cutout, size=5)])
+@pytest.mark.parametrize("dtype", [jnp.uint8, jnp.float32, jnp.bfloat16])
+def test_crop_and_cutout_keep_form_and_dtype(images, transform, dtype):
+    result = transform((255 * images).astype(dtype), jax.random.key(0))
+    assert (result.shape, result.dtype) == (images.shape, dtype)
 
 
 def test_pixels_become_floats_from_0_to_1():

@@ -1,13 +1,20 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdl.models.resnet import RESNETS, ResNet18, ResNet20
+from jaxdl.models.resnet import RESNETS, ResNet
 from jaxdl.training.state import count_parameters
 
 SMALL = {"num_classes": 10}
 SMALL_STEM = {**SMALL, "stem": "small"}
+
+
+def slow(*case):
+    """A deep network, whose shapes take seconds to work out."""
+    return pytest.param(*case, marks=pytest.mark.slow)
 
 
 def shapes(model, size):
@@ -21,17 +28,17 @@ def shapes(model, size):
     ("depth", "options", "size", "parameters"),
     [
         (20, SMALL, 32, 269_722),
-        (32, SMALL, 32, 464_154),
-        (44, SMALL, 32, 658_586),
-        (56, SMALL, 32, 853_018),
-        (110, SMALL, 32, 1_727_962),
+        slow(32, SMALL, 32, 464_154),
+        slow(44, SMALL, 32, 658_586),
+        slow(56, SMALL, 32, 853_018),
+        slow(110, SMALL, 32, 1_727_962),
         (18, SMALL_STEM, 32, 11_173_962),
-        (34, SMALL_STEM, 32, 21_282_122),
+        slow(34, SMALL_STEM, 32, 21_282_122),
         (18, {}, 224, 11_689_512),
-        (34, {}, 224, 21_797_672),
+        slow(34, {}, 224, 21_797_672),
         (50, {}, 224, 25_557_032),
-        (101, {}, 224, 44_549_160),
-        (152, {}, 224, 60_192_808),
+        slow(101, {}, 224, 44_549_160),
+        slow(152, {}, 224, 60_192_808),
     ],
 )
 def test_the_numbers_of_parameters_are_the_published_ones(depth, options, size, parameters):
@@ -41,52 +48,65 @@ def test_the_numbers_of_parameters_are_the_published_ones(depth, options, size, 
     assert logits.shape == (2, options.get("num_classes", 1000))
 
 
+def small_resnet(**options):
+    """Two stages of one block."""
+    return ResNet((1, 1), features=8, stem="small", num_classes=10, **options)
+
+
+@pytest.fixture
+def images():
+    return jax.random.uniform(jax.random.key(0), (4, 8, 8, 3))
+
+
+def apply(model, variables, images):
+    return jax.jit(partial(model.apply, train=False))(variables, images)
+
+
 @pytest.mark.parametrize("projects", [True, False])
-def test_a_fresh_block_is_the_identity(projects):
+def test_a_fresh_block_is_its_shortcut(images, projects):
     """So the logits depend on stem, shortcuts and head alone, whatever the blocks hold."""
-    model = ResNet20(num_classes=10, projects=projects)
-    images = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
-    variables = model.init(jax.random.key(1), images, train=False)
+    model = small_resnet(projects=projects)
+    variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
 
     def other(path, leaf):
         inside = path[0].key.startswith("BasicBlock") and path[1].key in ("Conv_0", "Conv_1")
         return leaf + 1.0 if inside else leaf
 
     changed = jax.tree_util.tree_map_with_path(other, variables["params"])
-    expected = model.apply(variables, images, train=False)
-    got = model.apply({**variables, "params": changed}, images, train=False)
+    expected = apply(model, variables, images)
+    got = apply(model, {**variables, "params": changed}, images)
     np.testing.assert_array_equal(got, expected)
 
 
-def test_without_shortcuts_the_blocks_are_all_there_is():
-    images = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
-    model = ResNet20(num_classes=10, residual=False)
-    variables = model.init(jax.random.key(1), images, train=False)
+def test_without_shortcuts_the_blocks_are_all_there_is(images):
+    model = small_resnet(residual=False)
+    variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
     silenced = variables["params"] | {
-        "BasicBlock_4": jax.tree.map(jnp.zeros_like, variables["params"]["BasicBlock_4"])
+        "BasicBlock_0": jax.tree.map(jnp.zeros_like, variables["params"]["BasicBlock_0"])
     }
-    one, other = model.apply({**variables, "params": silenced}, images, train=False)
+    one, other, *_ = apply(model, {**variables, "params": silenced}, images)
     np.testing.assert_array_equal(one, other)
-    assert count_parameters(variables["params"]) == 269_722
+    with_shortcuts = small_resnet(projects=False)
+    shapes_with = jax.eval_shape(
+        partial(with_shortcuts.init, train=False), jax.random.key(1), images
+    )
+    assert count_parameters(variables["params"]) == count_parameters(shapes_with["params"])
 
 
-def test_group_normalisation_needs_no_batch_statistics():
-    images = jax.random.uniform(jax.random.key(0), (4, 8, 8, 3))
-    model = ResNet20(num_classes=10, normalisation="group")
-    variables = model.init(jax.random.key(1), images, train=True)
+def test_group_normalisation_sees_each_image_by_itself(images):
+    model = small_resnet(normalisation="group")
+    variables = jax.jit(partial(model.init, train=True))(jax.random.key(1), images)
     assert set(variables) == {"params"}
-    together = model.apply(variables, images, train=True)
-    alone = model.apply(variables, images[:1], train=True)
+    together = apply(model, variables, images)
+    alone = apply(model, variables, images[:1])
     np.testing.assert_allclose(together[:1], alone, atol=1e-4)
 
 
-def test_bfloat16_gives_float32_logits_of_the_same_meaning():
-    images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3))
-    options = {"stem": "small", "num_classes": 10, "features": 16}
-    model = ResNet18(**options)
-    variables = model.init(jax.random.key(1), images, train=False)
+def test_bfloat16_gives_float32_logits_of_the_same_meaning(images):
+    model = small_resnet()
+    variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(variables))
-    logits = model.apply(variables, images, train=False)
-    coarse = ResNet18(**options, dtype=jnp.bfloat16).apply(variables, images, train=False)
+    logits = apply(model, variables, images)
+    coarse = apply(small_resnet(dtype=jnp.bfloat16), variables, images)
     assert coarse.dtype == jnp.float32
     np.testing.assert_allclose(coarse, logits, atol=0.05 * np.abs(logits).max() + 0.02)

@@ -69,6 +69,16 @@ def test_the_update_is_that_of_the_paper(name):
     np.testing.assert_allclose(change["bias"], np.full(3, 0.1), rtol=1e-4)
 
 
+def test_sgd_has_nesterovs_momentum_and_decays_kernels_in_the_gradient():
+    rate, decay, momentum = 0.1, 0.5, 0.9
+    optimizer = build_optimizer("sgd", optax.constant_schedule(rate), weight_decay=decay)
+    change = updates(optimizer, {"kernel": jnp.full((2, 3), 0.3), "bias": jnp.full(3, -0.2)}, 2)
+    for name, gradient in (("kernel", 0.3 + decay * 2.0), ("bias", -0.2)):
+        velocity = momentum * gradient + gradient
+        expected = -rate * (gradient + momentum * velocity)
+        np.testing.assert_allclose(change[name], np.full_like(change[name], expected), rtol=1e-5)
+
+
 def test_clipping_bounds_the_global_norm_and_keeps_the_direction():
     # Adam's own step forgets the scale of a gradient; its first moment shows it.
     gradients = {"kernel": jnp.full((2, 3), 3.0), "bias": jnp.full(3, -4.0)}
