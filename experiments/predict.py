@@ -21,7 +21,7 @@ import jax
 import numpy as np
 import tyro
 
-from experiments import cnn, gan, lstm, mlp, rnn, transformer
+from experiments import cnn, gan, lstm, mlp, resnet, rnn, transformer, vit
 from jaxdl.console import console
 from jaxdl.data.pictures import read_picture
 from jaxdl.data.tokenizer import encode, load_tokenizer
@@ -36,7 +36,15 @@ from jaxdl.training.launch import cache_compiled_programs
 from jaxdl.training.steps import make_predict
 from jaxdl.training.text_classification import TextConfig, prepare_tokens, tokenizer_path
 
-EXPERIMENTS = {"cnn": cnn, "lstm": lstm, "mlp": mlp, "rnn": rnn, "transformer": transformer}
+EXPERIMENTS = {
+    "cnn": cnn,
+    "lstm": lstm,
+    "mlp": mlp,
+    "resnet": resnet,
+    "rnn": rnn,
+    "transformer": transformer,
+    "vit": vit,
+}
 BATCH_SIZE = 32
 MAX_SAMPLES = 10_000
 

@@ -122,6 +122,8 @@ def confusion_matrix(
 ) -> None:
     """How often each class was taken for each other; colours show the mistakes only.
 
+    With more than twenty classes the numbers are left out.
+
     Args:
       labels: int (examples,).
       predicted: int (examples,).
@@ -132,10 +134,12 @@ def confusion_matrix(
     counts = np.zeros((num_classes, num_classes), int)
     np.add.at(counts, (labels, predicted), 1)
     mistakes = counts * (1 - np.eye(num_classes, dtype=int))
-    figure = Figure(figsize=(2 + 0.6 * num_classes, 1.5 + 0.6 * num_classes), layout="constrained")
+    has_room = num_classes <= 20
+    side = (0.6 if has_room else 0.16) * num_classes
+    figure = Figure(figsize=(2 + side, 1.5 + side), layout="constrained")
     axes = figure.subplots()
     axes.imshow(mistakes, cmap="Reds", vmax=max(1, 1.5 * mistakes.max()))
-    for row, column in np.argwhere(counts):
+    for row, column in np.argwhere(counts) if has_room else ():
         on_diagonal = row == column
         axes.text(
             column,
@@ -148,8 +152,10 @@ def confusion_matrix(
             weight="bold" if on_diagonal else "normal",
         )
     ticks = range(num_classes)
-    axes.set_xticks(ticks, class_names, rotation=90 if max(map(len, class_names)) > 3 else 0)
-    axes.set_yticks(ticks, class_names)
+    fontsize = 10 if has_room else 7
+    rotation = 90 if max(map(len, class_names)) > 3 else 0
+    axes.set_xticks(ticks, class_names, rotation=rotation, fontsize=fontsize)
+    axes.set_yticks(ticks, class_names, fontsize=fontsize)
     axes.set(xlabel="predicted", ylabel="true", title="Confusion on the test split")
     save_figure(figure, path)
 

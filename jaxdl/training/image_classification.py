@@ -8,10 +8,12 @@ import jax
 import numpy as np
 
 from jaxdl.data import Dataset
-from jaxdl.data.augmentation import normalise, random_affine, random_flip
+from jaxdl.data.augmentation import cutout, normalise, random_affine, random_crop, random_flip
 from jaxdl.runs import Run, figures
 from jaxdl.training.classification import Batch, Prepare
 from jaxdl.training.config import TrainingConfig, require
+
+SMALLEST_SIDE = 28
 
 # The original tutorial trains its image classifiers all alike.
 SEED_RECIPE = {
@@ -33,7 +35,7 @@ SEED_RECIPE = {
 class ImageConfig(TrainingConfig):
     """Options of an image classifier."""
 
-    dataset: Literal["mnist", "fashion_mnist"] = "mnist"
+    dataset: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"] = "mnist"
     """What to learn."""
     shift: float = 0.0
     """Augmentation: largest random shift, in pixels; 0 for none."""
@@ -43,6 +45,10 @@ class ImageConfig(TrainingConfig):
     """Augmentation: largest random relative change of size; 0 for none."""
     flip: bool = False
     """Augmentation: mirror half of the images, left to right."""
+    crop: int = 0
+    """Augmentation: largest random move in whole pixels, borders mirrored; 0 for none."""
+    cutout: int = 0
+    """Augmentation: side of a square that is blackened, in pixels; 0 for none."""
 
     def __post_init__(self) -> None:
         """Refuses values that no training can have."""
@@ -50,20 +56,26 @@ class ImageConfig(TrainingConfig):
         require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")
         require(self, "rotation", 0 <= self.rotation < 45, "at least 0 and below 45")
         require(self, "zoom", 0 <= self.zoom < 1, "at least 0 and below 1")
+        require(self, "crop", 0 <= self.crop < SMALLEST_SIDE, f"0 to {SMALLEST_SIDE - 1}")
+        require(self, "cutout", self.cutout >= 0, "at least 0")
 
 
 def prepare_images(config: ImageConfig) -> Prepare:
     """Makes float32 images of uint8 ones; with a key, it augments them at random."""
 
     def prepare(batch: Batch, key: jax.Array | None) -> tuple[jax.Array]:
-        images = normalise(batch["image"])
+        images = batch["image"]
         if key is None:
-            return (images,)
-        affine_key, flip_key = jax.random.split(key)
-        images = random_affine(
-            images, affine_key, shift=config.shift, rotation=config.rotation, zoom=config.zoom
-        )
-        return (random_flip(images, flip_key) if config.flip else images,)
+            return (normalise(images),)
+        affine_key, flip_key, crop_key, cutout_key = jax.random.split(key, 4)
+        if config.flip:
+            images = random_flip(images, flip_key)
+        if config.crop:
+            images = random_crop(images, crop_key, config.crop)
+        if config.cutout:
+            images = cutout(images, cutout_key, config.cutout)
+        amounts = {"shift": config.shift, "rotation": config.rotation, "zoom": config.zoom}
+        return (random_affine(normalise(images), affine_key, **amounts),)
 
     return prepare
 

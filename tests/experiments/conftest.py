@@ -1,14 +1,16 @@
 """A small MNIST that looks like the real one to the experiments, through the real pipeline."""
 
+import io
 import runpy
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jaxdl.data import load, mnist
+from jaxdl.data import cifar, load, mnist, sources
 from jaxdl.data.website import Website
 
 sys.path.append(str(Path(__file__).parent.parent / "data"))
@@ -41,6 +43,36 @@ def data_dir(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mnist.Mnist, "SOURCES", (source,))
         load("mnist", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cifar_dir(tmp_path_factory) -> Path:
+    """A data directory in which ``cifar10`` is prepared: each class has its own colour."""
+    folder = tmp_path_factory.mktemp("cifar")
+    archives = folder / "downloads" / "cifar10"
+    archives.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    colours = random.integers(0, 200, (10, 3, 1))
+
+    def records(count: int) -> bytes:
+        labels = random.integers(0, 10, count)
+        pixels = colours[labels] + random.integers(0, 40, (count, 3, 1024))
+        return (
+            np.concatenate([labels[:, None], pixels.reshape(count, -1)], 1).astype("u1").tobytes()
+        )
+
+    with tarfile.open(archives / cifar.CIFAR10_ARCHIVE.name, "w:gz") as archive:
+        for split, names in cifar.Cifar10.MEMBERS.items():
+            for name in names:
+                content = records(60 if split == "train" else 40)
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources.File, "matches", lambda file, path: True)
+        patch.setattr(cifar.Cifar10, "DIGESTS", {})
+        load("cifar10", folder)
     return folder
 
 

@@ -1,0 +1,66 @@
+"""The pictures of a run of a deep vision model, each a PNG file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from jaxdl.runs.figures import save_figure
+
+IMAGES_A_ROW = 8
+
+
+def compared_curves(records: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
+    """The training loss and the validation accuracy of several runs over the epochs.
+
+    Args:
+      records: for each run, what to call it and the lines of its metrics.jsonl.
+      path: of the PNG file.
+    """
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    for axes, key in zip(figure.subplots(1, 2), ("train_loss", "validation_accuracy"), strict=True):
+        for name, lines in records.items():
+            epochs = [line for line in lines if "epoch" in line and key in line]
+            numbers = [line["epoch"] for line in epochs]
+            axes.plot(numbers, [line[key] for line in epochs], marker="o", markersize=3, label=name)
+        axes.set(xlabel="epoch", ylabel=key.replace("_", " "))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    save_figure(figure, path)
+
+
+def attention_maps(
+    images: np.ndarray, attention: np.ndarray, captions: Sequence[str], path: Path
+) -> None:
+    """Images, and below each the same image, bright where the model looks.
+
+    Args:
+      images: uint8 (examples, height, width, channels).
+      attention: float (examples, rows, columns), of the patches.
+      captions: of the examples.
+      path: of the PNG file.
+    """
+    columns = min(IMAGES_A_ROW, len(images))
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.7 * columns, 3.6 * rows), layout="constrained")
+    grid = figure.subplots(2 * rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for example, (image, weights, caption) in enumerate(
+        zip(images, attention, captions, strict=True)
+    ):
+        row, column = divmod(example, columns)
+        height, width, channels = image.shape
+        mask = Image.fromarray((weights / weights.max()).astype(np.float32))
+        mask = np.asarray(mask.resize((width, height), Image.Resampling.BILINEAR))
+        lit = image * (0.15 + 0.85 * mask[..., None])
+        for axes, picture in zip(grid[2 * row : 2 * row + 2, column], (image, lit), strict=True):
+            picture = picture.astype(np.uint8)
+            axes.imshow(
+                picture[..., 0] if channels == 1 else picture, cmap="gray", vmin=0, vmax=255
+            )
+        grid[2 * row, column].set_title(caption, fontsize=8)
+    save_figure(figure, path)
