@@ -62,13 +62,14 @@ class Options:
     samples: Annotated[int, tyro.conf.arg(metavar="N")] = 64
     """How many samples to draw from a run of gan."""
     seed: int = 0
-    """Which samples those are."""
+    """Which samples of a run of gan those are."""
     output: Path = Path("samples.png")
-    """The image file that they go to."""
+    """The image file that the samples of a run of gan go to."""
 
     def __post_init__(self) -> None:
         """Refuses values that make no picture."""
         require(self, "samples", 1 <= self.samples <= MAX_SAMPLES, f"1 to {MAX_SAMPLES:,}")
+        require(self, "seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1")
         is_picture = self.output.suffix.lower() in {".png", ".jpg", ".jpeg"}
         fits = is_picture and self.output.parent.is_dir()
         require(self, "output", fits, "a .png or .jpg file in a folder that exists")

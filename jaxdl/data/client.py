@@ -1,9 +1,11 @@
 """A package registry's own client as a way to fetch one package, watched while it works."""
 
+import contextlib
 import os
+import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jaxdl.console import progress
@@ -11,6 +13,18 @@ from jaxdl.data.sources import SECONDS_WITHOUT_NEW_BYTES, SourceError
 
 SECONDS_TO_ANSWER = 20.0
 SECONDS_BETWEEN_LOOKS = 0.05
+NO_REASON = ("npm error code ", "npm error A complete log ")
+
+
+@contextlib.contextmanager
+def empty_folder(path: Path) -> Iterator[Path]:
+    """A folder for a download, empty at first and gone afterwards."""
+    shutil.rmtree(path, ignore_errors=True)  # left by a process that was killed
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 def run_client(
@@ -54,8 +68,16 @@ def run_client(
             process.wait()
         if process.returncode != 0:
             errors.seek(0)
-            reason = (errors.read().strip() or f"{name} failed").splitlines()[-1]
-            raise SourceError(reason.removeprefix("ERROR: "))
+            raise SourceError(_reason(errors.read()) or f"{name} failed")
+
+
+def _reason(errors: str) -> str:
+    """What pip says in its last line, and npm in its first."""
+    lines = [line for line in errors.splitlines() if line and not line.startswith(NO_REASON)]
+    of_npm = [line.removeprefix("npm error ") for line in lines if line.startswith("npm error ")]
+    if of_npm:
+        return of_npm[0]
+    return lines[-1].removeprefix("ERROR: ") if lines else ""
 
 
 def _watch(process: subprocess.Popen, folder: Path, pattern: str, label: str, size: int) -> None:

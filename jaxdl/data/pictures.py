@@ -51,7 +51,14 @@ def read_picture(path: Path, dataset: str) -> np.ndarray:
 
 
 def to_photograph(picture: Image.Image) -> np.ndarray:
-    """A photograph as CIFAR has them: the square in its middle, uint8 (32, 32, 3)."""
+    """A photograph as CIFAR has them: the square in its middle, uint8 (32, 32, 3).
+
+    What is transparent becomes white.
+    """
+    if picture.mode.startswith(("I", "F")):
+        picture = Image.fromarray(np.round(255 * to_grey(picture)).astype(np.uint8))
+    picture = picture.convert("RGBA")
+    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     size = (CIFAR_SIZE, CIFAR_SIZE)
     return np.asarray(ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.BOX))
 

@@ -17,6 +17,7 @@ from jaxdl.errors import UserError
 FILE_FORMAT = "array_record"
 INFORMATION = "dataset_info.json"
 EXAMPLES_AT_ONCE = 500
+FEATURES = ("image", "text", "label")  # tensorflow-datasets' own records may have more
 
 
 class DamagedRecordsError(UserError):
@@ -123,6 +124,7 @@ def _decode_split(builder: Any, split: str, description: str) -> dict[str, np.nd
     arrays = {
         feature: np.empty((count, *info.shape), _compact(info.np_dtype))
         for feature, info in sorted(builder.info.features.items())
+        if feature in FEATURES
     }
     for start in tracked(range(0, count, EXAMPLES_AT_ONCE), description):
         stop = min(start + EXAMPLES_AT_ONCE, count)

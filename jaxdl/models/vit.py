@@ -28,8 +28,9 @@ class ViT(nn.Module):
       pooling: "token" reads an extra first token, "mean" averages the patches.
       positions: "learned", or "sincos", which is fixed and has no parameters (Vaswani et
         al. 2017, section 3.5, for rows and columns: Chen et al. 2021, "MoCo v3").
-      drop_path_rate: probability that the last block is skipped in training, falling
-        linearly to 0 at the first (stochastic depth: Huang et al. 2016).
+      drop_path_rate: probability that the attention, or the perceptron, of the last block
+        is skipped in training, falling linearly to 0 at the first block (stochastic depth:
+        Huang et al. 2016).
       dropout_rate: of block outputs.
       remat: whether blocks are computed once more for the gradient, which saves memory.
       num_classes: number of logits.
@@ -57,7 +58,7 @@ class ViT(nn.Module):
         x = patches.reshape(batch, rows * columns, -1)
         x = nn.Dense(self.size, dtype=self.dtype, name="embedding")(x)
         if self.positions == "sincos":
-            x += positions_of_waves(rows, columns, self.size).astype(self.dtype)
+            x += sinusoidal_positions(rows, columns, self.size).astype(self.dtype)
         if self.pooling == "token":
             token = self.param("token", nn.initializers.zeros, (1, 1, self.size))
             x = jnp.concatenate([jnp.tile(token.astype(self.dtype), (batch, 1, 1)), x], axis=1)
@@ -93,14 +94,19 @@ def split_into_patches(images: jax.Array, patch_size: int) -> jax.Array:
     return patches.swapaxes(2, 3).reshape(batch, rows, columns, -1)
 
 
-def positions_of_waves(rows: int, columns: int, size: int) -> np.ndarray:
+def sinusoidal_positions(rows: int, columns: int, size: int) -> np.ndarray:
     """Sines and cosines of a patch's row and column, float32 (rows * columns, size).
 
     Args:
       rows: of patches.
       columns: of patches.
-      size: of a position's vector, a multiple of 4.
+      size: of a position's vector.
+
+    Raises:
+      ValueError: ``size`` is not a multiple of 4.
     """
+    if size % 4:
+        raise ValueError(f"sines and cosines of rows and columns do not fill {size} values")
     frequencies = 10_000.0 ** (-np.arange(size // 4) / (size // 4))
     row, column = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
     angles = [axis.reshape(-1, 1) * frequencies for axis in (row, column)]
@@ -108,9 +114,12 @@ def positions_of_waves(rows: int, columns: int, size: int) -> np.ndarray:
     return np.concatenate(waves, axis=1).astype(np.float32)
 
 
+def _for_imagenet(size: int, num_heads: int) -> Callable[..., ViT]:
+    return partial(ViT, patch_size=16, size=size, num_blocks=12, num_heads=num_heads)
+
+
 VITS: dict[str, Callable[..., ViT]] = {
-    "small-patches": partial(ViT, 4, 192, 6, 3, pooling="mean", positions="sincos"),
-    "tiny": partial(ViT, 16, 192, 12, 3),
-    "small": partial(ViT, 16, 384, 12, 6),
-    "base": partial(ViT, 16, 768, 12, 12),
+    "tiny": _for_imagenet(192, 3),
+    "small": _for_imagenet(384, 6),
+    "base": _for_imagenet(768, 12),
 }

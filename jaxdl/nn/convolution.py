@@ -47,7 +47,7 @@ def convolve(
       rhs_dilation: as in ``lax.conv_general_dilated``.
       dimension_numbers: the layout; the fast form for CPU knows the one above.
       feature_group_count: as in ``lax.conv_general_dilated``.
-      precision: of the matrix product.
+      precision: of the matrix product; by spectra it is always that of float32.
 
     Returns:
       (batch, new_height, new_width, features), of the dtype of ``images``.

@@ -46,7 +46,7 @@ def convolve_by_fourier(
     Args:
       images: (batch, height, width, channels), any float dtype; computed in float32.
       kernel: (kernel_height, kernel_width, channels, features).
-      padding: (low, high) for height and for width.
+      padding: (low, high) for height and for width; negative ones cut.
 
     Returns:
       (batch, new_height, new_width, features), of the dtype of ``images``.

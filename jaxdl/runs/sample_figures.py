@@ -46,7 +46,7 @@ def neighbours(samples: np.ndarray, nearest: np.ndarray, path: Path) -> None:
     """Samples in one row, under each the training example nearest to it.
 
     Args:
-      samples: uint8 (samples, height, width, channels).
+      samples: uint8 (samples, height, width, 1).
       nearest: uint8, of the same shape.
       path: of the PNG file.
     """

@@ -14,7 +14,7 @@ from jaxdl.training.classification import Batch, Metrics
 from jaxdl.training.state import TrainState
 
 PENALTY_INTERVAL = 8
-LARGEST_LOGIT = 80.0  # beyond it, float32 cannot hold the exponential
+LARGEST_LOGIT = 80.0
 
 
 class Adversaries(struct.PyTreeNode):
@@ -50,7 +50,8 @@ def train_step(
     discriminator see the samples once, forward and backward, for both updates: both are
     those of the models before the step, and since the discriminator looks at each image by
     itself, the gradients of the two losses with respect to a sample differ by a factor
-    alone.
+    alone. (Where the discriminator is certain, logits below -80, the generator learns
+    nothing: there float32 cannot hold that factor.)
 
     Args:
       generator: before the step.
@@ -65,7 +66,8 @@ def train_step(
         loss; 0 for none.
 
     Returns:
-      Both states after the step; "generator_loss", "discriminator_loss", and the shares of
+      Both states after the step; "generator_loss", "discriminator_loss" without the
+      penalty, and the shares of
       real and of generated images that the discriminator tells as such, "real_accuracy" and
       "fake_accuracy"; all float32.
     """
@@ -137,6 +139,9 @@ def penalise(
       discriminate: ``discriminate(params, images)``, logits (batch,).
       real: images (batch, height, width, channels) in [-1, 1].
       gradient_penalty: its weight.
+
+    Returns:
+      The gradients, of the shapes of ``grads``.
     """
 
     def penalty(params: Any) -> jax.Array:

@@ -50,6 +50,7 @@ def train_generator(
     discriminator: nn.Module,
     dataset: Dataset,
     judge: Judge,
+    *,
     noise_size: int,
     b1: float,
     gradient_penalty: float,
@@ -115,7 +116,7 @@ def train_generator(
         return measure(variables, judged_validation, SEED_OF_VALIDATION)[1]
 
     def after_epoch(epoch: int, variables: Any, quality: dict[str, float]) -> None:
-        if quality and has_collapsed(quality):
+        if quality and has_collapsed(quality, num_classes):
             share = quality["smallest_class_share"]
             warn(f"The generator has collapsed: it gives {share:.1%} of one of the classes.")
         shown = sample(variables, draw_noise(NUM_SHOWN, noise_size, SEED_OF_SHOWN))

@@ -14,7 +14,7 @@ from jaxdl.training.steps import make_predict
 
 Judged = dict[str, np.ndarray]
 Judge = Callable[[np.ndarray], Judged]
-COLLAPSED_CLASS_SHARE = 0.02
+COLLAPSED_SHARE = 0.2
 
 
 def make_judge(model: nn.Module, variables: Any) -> Judge:
@@ -68,6 +68,6 @@ def class_shares(samples: Judged, num_classes: int) -> np.ndarray:
     return np.bincount(samples["class"], minlength=num_classes) / len(samples["class"])
 
 
-def has_collapsed(quality: dict[str, float]) -> bool:
-    """Whether a generator has given up a class that it should show as often as the others."""
-    return quality["smallest_class_share"] < COLLAPSED_CLASS_SHARE
+def has_collapsed(quality: dict[str, float], num_classes: int) -> bool:
+    """Whether a class that should come as often as the others has less than a fifth of that."""
+    return quality["smallest_class_share"] < COLLAPSED_SHARE / num_classes

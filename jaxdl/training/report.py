@@ -65,7 +65,7 @@ def summarise(
       dataset_name: what was learnt.
       trained: what the training gave.
       parameters: number of trainable values.
-      scores: by name, on the validation and the test split.
+      scores: by name.
       seconds: of training and scoring in this session.
     """
     return {

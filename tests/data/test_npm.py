@@ -14,7 +14,10 @@ STAND_IN = """#!{python}
 import pathlib, shutil, sys
 (destination,) = [a.partition("=")[2] for a in sys.argv if a.startswith("--pack-destination=")]
 if sys.argv[1:3] != ["pack", "carrier@1.0.0"] or "--ignore-scripts" not in sys.argv:
-    sys.exit("npm error 404 Not Found")
+    sys.exit(
+        "npm error code E404\\nnpm error 404 Not Found - GET https://registry/other\\n"
+        "npm error 404\\nnpm error A complete log of this run can be found in: /log"
+    )
 shutil.copy("{package}", destination)
 """
 
@@ -58,7 +61,7 @@ def refuse(specifier, files, folders, words):
 
 
 def test_a_package_that_there_is_not_is_npms_own_complaint(package, folders, files):
-    refuse("other@1.0.0", files, folders, "404 Not Found")
+    refuse("other@1.0.0", files, folders, "404 Not Found - GET")
 
 
 def test_a_package_without_the_files_is_refused(package, folders, files):
@@ -68,8 +71,10 @@ def test_a_package_without_the_files_is_refused(package, folders, files):
 
 
 def test_a_package_that_is_no_archive_is_refused(package, folders, files):
-    package.write_bytes(b"no archive")
-    refuse("carrier@1.0.0", files, folders, "not a sound archive")
+    content = package.read_bytes()
+    for damaged in (b"no archive", content[: len(content) // 2]):
+        package.write_bytes(damaged)
+        refuse("carrier@1.0.0", files, folders, "not a sound archive")
 
 
 def test_without_npm_the_reason_is_said(folders, files, tmp_path, monkeypatch):

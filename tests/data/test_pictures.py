@@ -196,6 +196,13 @@ def test_a_photograph_keeps_its_middle_and_its_colours(read, mode):
     np.testing.assert_array_equal(image, np.broadcast_to(blue, image.shape))
 
 
+def test_a_photograph_of_16_bits_keeps_its_levels_and_one_that_is_transparent_is_white(read):
+    levels = np.tile(np.linspace(0, 65535, 32).astype(np.uint16), (32, 1))
+    image = read(Image.fromarray(levels), dataset="cifar10")
+    np.testing.assert_allclose(image[0, :, 0], np.linspace(0, 255, 32), atol=1)
+    assert (read(Image.new("RGBA", (40, 40), (9, 9, 9, 0)), dataset="cifar10") == 255).all()
+
+
 def test_a_photograph_may_be_of_one_colour(read):
     image = read(Image.new("RGB", (40, 40), "white"), dataset="cifar100")
     assert (image == 255).all()

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdl.models.resnet import RESNETS, ResNet
+from jaxdl.models.resnet import RESNETS, BottleneckBlock, ResNet
 from jaxdl.training.state import count_parameters
 
 SMALL = {"num_classes": 10}
@@ -62,14 +62,16 @@ def apply(model, variables, images):
     return jax.jit(partial(model.apply, train=False))(variables, images)
 
 
-@pytest.mark.parametrize("projects", [True, False])
-def test_a_fresh_block_is_its_shortcut(images, projects):
+@pytest.mark.parametrize(
+    "options", [{"projects": True}, {"projects": False}, {"block": BottleneckBlock}]
+)
+def test_a_fresh_block_is_its_shortcut(images, options):
     """So the logits depend on stem, shortcuts and head alone, whatever the blocks hold."""
-    model = small_resnet(projects=projects)
+    model = small_resnet(**options)
     variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
 
     def other(path, leaf):
-        inside = path[0].key.startswith("BasicBlock") and path[1].key in ("Conv_0", "Conv_1")
+        inside = "Block" in path[0].key and path[1].key in ("Conv_0", "Conv_1")
         return leaf + 1.0 if inside else leaf
 
     changed = jax.tree_util.tree_map_with_path(other, variables["params"])
@@ -97,8 +99,8 @@ def test_group_normalisation_sees_each_image_by_itself(images):
     model = small_resnet(normalisation="group")
     variables = jax.jit(partial(model.init, train=True))(jax.random.key(1), images)
     assert set(variables) == {"params"}
-    together = apply(model, variables, images)
-    alone = apply(model, variables, images[:1])
+    in_training = jax.jit(partial(model.apply, train=True))
+    together, alone = in_training(variables, images), in_training(variables, images[:1])
     np.testing.assert_allclose(together[:1], alone, atol=1e-4)
 
 
@@ -106,6 +108,10 @@ def test_bfloat16_gives_float32_logits_of_the_same_meaning(images):
     model = small_resnet()
     variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(variables))
+    variables["params"] = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: jnp.ones_like(leaf) if path[-1].key == "scale" else leaf,
+        variables["params"],
+    )  # fresh blocks would add nothing
     logits = apply(model, variables, images)
     coarse = apply(small_resnet(dtype=jnp.bfloat16), variables, images)
     assert coarse.dtype == jnp.float32

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdl.models.vit import VITS, ViT, positions_of_waves, split_into_patches
+from jaxdl.models.vit import VITS, ViT, sinusoidal_positions, split_into_patches
 from jaxdl.training.state import count_parameters
 
 SMALL = {"patch_size": 4, "size": 16, "num_heads": 2, "num_classes": 5}
@@ -24,7 +24,9 @@ def images():
     return jax.random.uniform(jax.random.key(1), (3, 8, 12, 3))
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("base", 86_567_656), ("tiny", 5_717_416)])
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("base", 86_567_656), ("small", 22_050_664), ("tiny", 5_717_416)]
+)
 def test_the_numbers_of_parameters_are_the_published_ones(name, parameters):
     images = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
     variables = jax.eval_shape(lambda images: init(VITS[name](), images), images)
@@ -41,7 +43,7 @@ def test_patches_are_read_row_by_row():
 
 
 def test_waves_tell_all_positions_apart_and_near_ones_from_far_ones():
-    waves = positions_of_waves(6, 5, 16)
+    waves = sinusoidal_positions(6, 5, 16)
     assert waves.shape == (30, 16)
     gaps = np.linalg.norm(waves[:, None] - waves, axis=-1)
     assert (gaps + np.eye(30) > 0.1).all()

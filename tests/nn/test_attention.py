@@ -14,18 +14,20 @@ from jaxdl.nn import attend
     batch=strategies.integers(1, 3),
     time=strategies.integers(1, 7),
     heads=strategies.integers(1, 3),
+    masked=strategies.booleans(),
     seed=strategies.integers(0, 100),
 )
 @settings(max_examples=5, deadline=None)
-def test_values_and_gradients_are_those_of_jax(dtype, tolerance, batch, time, heads, seed):
+def test_values_and_gradients_are_those_of_jax(dtype, tolerance, batch, time, heads, masked, seed):
     random = np.random.default_rng(seed)
     shape = (batch, time, heads, 4)
     arrays = [jnp.asarray(random.normal(size=shape), dtype) for _ in range(3)]
-    mask = jnp.arange(time) < random.integers(1, time + 1, (batch, 1))
+    mask = jnp.arange(time) < random.integers(1, time + 1, (batch, 1)) if masked else None
     weights = jnp.asarray(random.normal(size=shape), dtype)
 
     def reference(query, key, value):
-        return jax.nn.dot_product_attention(query, key, value, mask=mask[:, None, None, :])
+        present = mask[:, None, None, :] if masked else None
+        return jax.nn.dot_product_attention(query, key, value, mask=present)
 
     results = []
     for function in (lambda *arrays: attend(*arrays, mask), reference):

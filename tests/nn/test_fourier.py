@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies
 from jax import lax
 
-from jaxdl.nn.convolution import NHWC
+from jaxdl.nn.convolution import NHWC, convolve, convolve_transposed
 from jaxdl.nn.fourier import convolve_by_fourier, fourier_pays
 
 SAME = ((2, 2), (2, 2))
@@ -18,7 +18,9 @@ def shapes_and_padding(draw):
     """Of images and kernel, where the kernel fits at least once."""
     batch, channels, features = (draw(strategies.integers(1, 3)) for _ in range(3))
     kernel = [draw(strategies.integers(1, 5)) for _ in range(2)]
-    padding = [(draw(strategies.integers(0, 4)), draw(strategies.integers(0, 4))) for _ in range(2)]
+    padding = [
+        (draw(strategies.integers(-1, 4)), draw(strategies.integers(-1, 4))) for _ in range(2)
+    ]
     size = [
         draw(strategies.integers(max(1, entries - sum(pads)), 8))
         for entries, pads in zip(kernel, padding, strict=True)
@@ -67,3 +69,31 @@ def test_it_pays_for_wide_layers_over_small_images_of_large_batches(
 ):
     padding = SAME if kernel_shape[0] == 5 else ((0, 0), (0, 0))
     assert fourier_pays(image_shape, kernel_shape, padding) == pays
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other backends use XLA's form")
+@pytest.mark.parametrize("kernel_size", [4, 5])
+@pytest.mark.parametrize(
+    ("ours", "by_xla"),
+    [
+        (
+            partial(convolve, window_strides=(1, 1), padding="SAME", dimension_numbers=NHWC),
+            partial(
+                lax.conv_general_dilated,
+                window_strides=(1, 1),
+                padding="SAME",
+                dimension_numbers=NHWC,
+            ),
+        ),
+        (
+            partial(convolve_transposed, strides=(1, 1)),
+            partial(lax.conv_transpose, strides=(1, 1), padding="SAME"),
+        ),
+    ],
+    ids=["convolution", "transposed"],
+)
+def test_wide_layers_over_small_images_take_this_form(monkeypatch, kernel_size, ours, by_xla):
+    monkeypatch.delattr("jaxdl.nn.convolution.convolve_by_patches")
+    images = jax.random.normal(jax.random.key(0), (16, 7, 7, 64))
+    kernel = jax.random.normal(jax.random.key(1), (kernel_size, kernel_size, 64, 64))
+    np.testing.assert_allclose(ours(images, kernel), by_xla(images, kernel), atol=1e-3)

@@ -114,16 +114,20 @@ def test_the_penalty_comes_at_every_eighth_step_and_eight_times():
 
 def test_a_certain_discriminator_leaves_the_gradients_finite():
     state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
-    params = jax.tree.map(lambda leaf: 1e4 * leaf, state.discriminator.params)
-    generator, discriminator, _ = train_step(
-        state.generator,
-        state.discriminator.replace(params=params),
-        {"image": images},
-        jax.random.key(0),
-        noise_size=NOISE_SIZE,
-    )
-    for leaf in jax.tree.leaves((generator.params, discriminator.params)):
-        assert np.isfinite(leaf).all()
+    told_apart = []
+    for scale in (1e4, -1e4):  # in one of them, fake images get very negative logits
+        params = jax.tree.map(lambda leaf, scale=scale: scale * leaf, state.discriminator.params)
+        generator, discriminator, metrics = train_step(
+            state.generator,
+            state.discriminator.replace(params=params),
+            {"image": images},
+            jax.random.key(0),
+            noise_size=NOISE_SIZE,
+        )
+        told_apart.append(float(metrics["fake_accuracy"]))
+        for leaf in jax.tree.leaves((generator.params, discriminator.params)):
+            assert np.isfinite(leaf).all()
+    assert max(told_apart) > 0
 
 
 def step(state, batch, key):

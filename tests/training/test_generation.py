@@ -35,7 +35,8 @@ def train(directory, judge, num_validation=20):
     run = Run.create("gan", directory, 0, {}, ("zero", "one"))
     dataset = Dataset("tiny", *splits, class_names=("zero", "one"))
     models = SmallGenerator(), SmallDiscriminator()
-    summary = train_generator(run, CONFIG, *models, dataset, judge, NOISE_SIZE, 0.5, 0.1)[1]
+    options = {"noise_size": NOISE_SIZE, "b1": 0.5, "gradient_penalty": 0.1}
+    summary = train_generator(run, CONFIG, *models, dataset, judge, **options)[1]
     return run, summary
 
 

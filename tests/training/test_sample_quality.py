@@ -76,8 +76,8 @@ def test_portions_leave_nobody_out(monkeypatch):
 
 def test_a_class_that_is_missing_is_a_collapse():
     judged = {"features": new_features(40, 0), "class": np.arange(40) % 4}
-    assert not has_collapsed(compare(judged, judged, 4))
+    assert not has_collapsed(compare(judged, judged, 4), 4)
     quality = compare(judged, judged, 5)
     assert quality["smallest_class_share"] == 0
     assert quality["largest_class_share"] == 0.25
-    assert has_collapsed(quality)
+    assert has_collapsed(quality, 5)
