@@ -11,8 +11,11 @@ they are worth, most at ``--depth 56``.
 import dataclasses
 from typing import Any, Literal
 
+import jax
+
 from jaxdl.data import load
 from jaxdl.models.resnet import RESNETS, Norm, ResNet
+from jaxdl.nn import convolve, convolve_outside_loops
 from jaxdl.runs import Run, vision_figures
 from jaxdl.runs.command_line import run_command
 from jaxdl.training.classifier import train_classifier
@@ -56,9 +59,15 @@ def build_model(config: Config, num_classes: int) -> ResNet:
         stem="small",
         residual=config.residual,
         normalisation=config.normalisation,
+        convolution=convolve if steps_are_looped() else convolve_outside_loops,
         num_classes=num_classes,
         dtype=config.dtype,
     )
+
+
+def steps_are_looped() -> bool:
+    """Whether many steps go into one call: not on CPU, where loops are slow to convolve widely."""
+    return jax.default_backend() != "cpu"
 
 
 def train(config: Config) -> tuple[Run, dict[str, Any]]:
@@ -66,7 +75,9 @@ def train(config: Config) -> tuple[Run, dict[str, Any]]:
     dataset = load(config.dataset, config.data_dir, config.validation_fraction)
     model = build_model(config, len(dataset.class_names))
     run = open_run("resnet", config, dataset)
-    _, logits, summary = train_classifier(run, config, model, dataset, prepare_images(config))
+    _, logits, summary = train_classifier(
+        run, config, model, dataset, prepare_images(config), looped=steps_are_looped()
+    )
     draw_image_figures(run, dataset, logits)
     other = find_counterpart(run)
     if other:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import Conv
+from jaxdl.nn import convolve
 
 MakeModule = Callable[..., Any]
 Norm = Literal["batch", "group"]
@@ -109,6 +109,7 @@ class ResNet(nn.Module):
       projects: see `BasicBlock`.
       residual: whether blocks have shortcuts; without, it is the paper's "plain" network.
       normalisation: "batch", or "group" (Wu and He 2018), which needs no batch statistics.
+      convolution: how to convolve, one of `jaxdl.nn`.
       num_classes: number of logits.
       dtype: of the computation; parameters and batch statistics are float32.
     """
@@ -120,6 +121,7 @@ class ResNet(nn.Module):
     projects: bool = True
     residual: bool = True
     normalisation: Norm = "batch"
+    convolution: Callable[..., jax.Array] = convolve
     num_classes: int = 1000
     dtype: DTypeLike = jnp.float32
 
@@ -127,9 +129,10 @@ class ResNet(nn.Module):
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """Maps images (batch, height, width, channels) to float32 logits (batch, num_classes)."""
         conv = partial(
-            Conv,
+            nn.Conv,
             use_bias=False,
             dtype=self.dtype,
+            conv_general_dilated=self.convolution,
             kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
         )
         norm = self._norm(train)

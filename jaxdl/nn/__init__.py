@@ -1,8 +1,17 @@
 """Floor 0: the few layers the models share, each in the form that is fast on its backend."""
 
 from jaxdl.nn.attention import attend
-from jaxdl.nn.convolution import Conv, convolve, convolve_transposed
+from jaxdl.nn.convolution import Conv, convolve, convolve_outside_loops, convolve_transposed
 from jaxdl.nn.pooling import max_pool
 from jaxdl.nn.recurrence import CELLS, recurrence
 
-__all__ = ["CELLS", "Conv", "attend", "convolve", "convolve_transposed", "max_pool", "recurrence"]
+__all__ = [
+    "CELLS",
+    "Conv",
+    "attend",
+    "convolve",
+    "convolve_outside_loops",
+    "convolve_transposed",
+    "max_pool",
+    "recurrence",
+]

@@ -25,6 +25,7 @@ def train_classifier(
     model: nn.Module,
     dataset: Dataset,
     prepare: Prepare,
+    looped: bool = True,
 ) -> tuple[Trained, np.ndarray, dict[str, Any]]:
     """Trains on the training split, chooses on the validation split, scores on the test split.
 
@@ -34,6 +35,7 @@ def train_classifier(
       model: called as ``model.apply(variables, *inputs, train=...)``, gives logits.
       dataset: each split with int32 "label" and whatever ``prepare`` takes.
       prepare: makes the model's inputs of stored examples.
+      looped: see `jaxdl.training.steps.make_train_steps`.
 
     Returns:
       The trained model, its logits on the test split, float32 (examples, classes), and
@@ -63,6 +65,7 @@ def train_classifier(
         evaluate=lambda variables: score(variables, dataset.validation)[1],
         score=lambda metrics: metrics["accuracy"],
         patience=config.patience,
+        looped=looped,
     )
     step = partial(train_step, prepare=prepare, label_smoothing=config.label_smoothing)
     trained = fit(run, state, step, dataset.train, plan)

@@ -38,6 +38,7 @@ class Plan:
       patience: epochs without a better score after which training stops; 0 for never.
       after_epoch: ``after_epoch(epoch, variables, validation)``: what else there is to do,
         with the metrics on the validation split; done again if a resumed run comes past it.
+      looped: whether many steps go into one compiled call; see `make_train_steps`.
     """
 
     batch_size: int
@@ -49,6 +50,7 @@ class Plan:
     score: Callable[[dict[str, float]], float]
     patience: int = 0
     after_epoch: Callable[[int, Any, dict[str, float]], None] = lambda *_: None
+    looped: bool = True
 
     @property
     def total_steps(self) -> int:
@@ -119,7 +121,7 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
       UserError: a metric is no longer finite, or no checkpoint can be read.
     """
     data = jax.device_put(data)
-    pace = Pace(plan.batch_size)
+    pace = Pace(plan.batch_size, plan.looped)
     with CheckpointStore(run.checkpoints) as store, deferred_interruption() as interrupted:
         step, training = _begin(store, state, train_step, data, plan)
         run.forget_after(step)
@@ -190,7 +192,7 @@ def _begin(
 def _compile(train_step: TrainStep, training: Training, data: Any, plan: Plan) -> tuple[Any, float]:
     started = time.monotonic()
     carry = (training.state, training.history)
-    train_steps = make_train_steps(train_step, plan.batch_size, plan.seed)
+    train_steps = make_train_steps(train_step, plan.batch_size, plan.seed, plan.looped)
     compiled = train_steps.lower(carry, data, np.int32(0), np.int32(0)).compile()
     return compiled, time.monotonic() - started
 

@@ -10,15 +10,18 @@ SECONDS_PER_CALL = 0.5
 class Pace:
     """How many steps go into one compiled call, so that the live line moves twice a second."""
 
-    def __init__(self, batch_size: int):
+    def __init__(self, batch_size: int, looped: bool = True):
+        """Of steps of so many examples; not ``looped``, there is one in each call."""
         self._batch_size = batch_size
+        self._looped = looped
         self._seconds_per_step: list[float] = []
         self.steps_per_call = 1
 
     def record(self, steps: int, seconds: float) -> None:
         """Takes note of one call and chooses the length of the next."""
         self._seconds_per_step.append(seconds / steps)
-        self.steps_per_call = max(1, int(SECONDS_PER_CALL * steps / seconds))
+        if self._looped:
+            self.steps_per_call = max(1, int(SECONDS_PER_CALL * steps / seconds))
 
     @property
     def examples_per_second(self) -> float:

@@ -16,7 +16,7 @@ Carry = tuple[State, Arrays]
 
 
 def make_train_steps(
-    train_step: TrainStep, batch_size: int, seed: int
+    train_step: TrainStep, batch_size: int, seed: int, looped: bool = True
 ) -> Callable[[Carry, Arrays, jax.Array, jax.Array], Carry]:
     """Compiles ``train_step`` into a loop on the device: shuffle, gather, step, record.
 
@@ -28,6 +28,8 @@ def make_train_steps(
       train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure.
       batch_size: examples of a step; what is left of an epoch's order is not seen.
       seed: of the order and of the steps.
+      looped: whether a call makes any number of steps; if not, it makes the one at its
+        start, and no loop stands around it, where XLA for CPU would be slow to convolve.
 
     Returns:
       ``train_steps((state, history), data, start, stop)``, jitted, its first argument
@@ -55,7 +57,7 @@ def make_train_steps(
             }
             return state, history
 
-        return lax.fori_loop(start, stop, body, carry)
+        return lax.fori_loop(start, stop, body, carry) if looped else body(start, carry)
 
     return train_steps
 

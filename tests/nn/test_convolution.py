@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies
 from jax import lax
 
-from jaxdl.nn import convolve, convolve_transposed
+from jaxdl.nn import convolve, convolve_outside_loops, convolve_transposed
 from jaxdl.nn.convolution import NHWC
 
 by_xla = partial(lax.conv_general_dilated, dimension_numbers=NHWC)
@@ -101,6 +101,21 @@ def test_real_values_agree_to_rounding():
         for form in (by_backend, by_xla)
     )
     np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (3, 3)])
+def test_outside_loops_values_and_gradients_are_the_same(strides):
+    images, kernel = small_integers((2, 7, 6, 3), 0), small_integers((3, 3, 3, 4), 1)
+
+    @partial(jax.jit, static_argnums=0)
+    def results(form, images, kernel):
+        convolution = partial(form, window_strides=strides, padding="SAME", dimension_numbers=NHWC)
+        values, pull_back = jax.vjp(convolution, images, kernel)
+        return values, *pull_back(jnp.ones_like(values))
+
+    forms = (results(form, images, kernel) for form in (convolve, convolve_outside_loops))
+    for one, other in zip(*forms, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(

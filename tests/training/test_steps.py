@@ -24,8 +24,10 @@ def seen_in():
     """Runs steps of a seed: counts of each example, and the metrics of the steps."""
     compiled = {}
 
-    def run(start, stop, seed=0):
-        train_steps = compiled.setdefault(seed, make_train_steps(note_what_is_seen, BATCH, seed))
+    def run(start, stop, seed=0, looped=True):
+        train_steps = compiled.setdefault(
+            (seed, looped), make_train_steps(note_what_is_seen, BATCH, seed, looped)
+        )
         history = {name: jnp.zeros(STEPS) for name in ("first", "draw")}
         carry = (jnp.zeros(EXAMPLES, jnp.int32), history)
         counts, history = train_steps(carry, IDENTITIES, np.int32(start), np.int32(stop))
@@ -60,6 +62,14 @@ def test_the_history_has_each_step_at_its_place_in_the_epoch(seen_in):
         _, alone = seen_in(STEPS + position, STEPS + position + 1)
         assert alone["draw"][position] == whole["draw"][position]
         assert not np.delete(alone["draw"], position).any()
+
+
+def test_without_a_loop_a_call_is_the_step_at_its_start(seen_in):
+    for step in (0, 3, STEPS + 2):
+        looped, alone = seen_in(step, step + 1), seen_in(step, 2 * STEPS, looped=False)
+        np.testing.assert_array_equal(alone[0], looped[0])
+        for name, values in looped[1].items():
+            np.testing.assert_array_equal(alone[1][name], values)
 
 
 @pytest.fixture(scope="module")
