@@ -91,7 +91,7 @@ def find_counterpart(run: Run) -> Run | None:
     wanted = run.options | {"residual": not run.options["residual"]}
     for summary in sorted(run.directory.parent.glob("*/summary.json"), reverse=True):
         other = Run.open(summary.parent)
-        if all(other.options[name] == wanted[name] for name in wanted if name not in PLACES):
+        if all(other.options.get(name) == wanted[name] for name in wanted if name not in PLACES):
             return other
     return None
 

@@ -100,7 +100,7 @@ def test_a_judge_must_know_the_data_and_give_features(
     judges = {
         gan_run: "must be a run of experiments.cnn",
         other: "architecture cnn",
-        tmp_path / "gone": "put it back",
+        tmp_path / "gone": "is not the directory of a run",
     }
     for judge, words in judges.items():
         options = ("--judge", judge, "--runs-dir", tmp_path / "runs")
@@ -110,6 +110,28 @@ def test_a_judge_must_know_the_data_and_give_features(
     status, _, errors = command("gan", *gan_options, "--dataset", "fashion_mnist")
     assert status == 2
     assert "on fashion_mnist" in errors
+
+
+def test_a_judge_without_a_model_leaves_no_run(command, gan_options, trained_run, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copy(trained_run / "config.json", empty)
+    options = ("--judge", empty, "--runs-dir", tmp_path / "runs")
+    status, _, errors = command("gan", *gan_options, *options)
+    assert status == 1
+    assert "no checkpoint" in errors
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_judge_that_is_gone_is_to_be_put_back(command, gan_run, tmp_path):
+    resumed = tmp_path / "resumed"
+    shutil.copytree(gan_run, resumed)
+    config = json.loads((resumed / "config.json").read_text())
+    config["options"]["judge"] = str(tmp_path / "gone")
+    (resumed / "config.json").write_text(json.dumps(config))
+    status, _, errors = command("gan", "--resume", resumed)
+    assert status == 2
+    assert "put it back" in errors
 
 
 def test_a_validation_split_too_small_to_measure_is_refused(command, gan_options, tmp_path):
