@@ -7,8 +7,10 @@ discriminator's gradient is penalised instead of its units dropped, batches are 
 learning rate falls. The generator sees no digit, only what the discriminator thinks of its
 own. What comes of it is measured with the eyes of a classifier (experiments/cnn.py with
 --preset quick, trained once for a data set): the Frechet distance between samples and test
-images, beside the distance between training and test images, its floor. Look at
-figures/training.gif of a run.
+images, beside the distance between training and test images, its floor. Expect a distance
+of 21 times the floor and each digit in 7 to 13 % of the samples (three seeds,
+experiments/results/gan-mnist.json) after about a quarter of an hour on two CPU cores that
+do nothing else. Look at figures/training.gif of a run.
 """
 
 import dataclasses

@@ -90,8 +90,8 @@ def format_headline(result: dict[str, Any]) -> str:
     """The accuracy of a classifier, or of a generator its Frechet distance over its floor."""
     if "test_accuracy" in result:
         return format_average("test_accuracy", result["test_accuracy"])
-    ratio = format_average("test_frechet_ratio", result["test_frechet_ratio"])
-    return f"Frechet distance {ratio} times its floor"
+    ratio = result["test_frechet_ratio"]
+    return f"Frechet distance {ratio['mean']:.1f} ± {ratio['std']:.1f} times its floor"
 
 
 def with_table(readme: str, table: str) -> str:

@@ -32,7 +32,7 @@ def test_a_result_becomes_a_row(tmp_path, monkeypatch):
 
 def test_the_score_of_a_generator_is_its_distance_over_the_floor():
     result = {"test_frechet_ratio": {"mean": 3.25, "std": 0.5}}
-    expected = "Frechet distance 3.2500 ± 0.5000 times its floor"
+    expected = "Frechet distance 3.2 ± 0.5 times its floor"
     assert report.format_headline(result) == expected
 
 

@@ -29,15 +29,16 @@ def test_values_and_gradients_are_those_of_jax(dtype, tolerance, batch, time, he
         present = mask[:, None, None, :] if masked else None
         return jax.nn.dot_product_attention(query, key, value, mask=present)
 
-    results = []
-    for function in (lambda *arrays: attend(*arrays, mask), reference):
-        values, pull_back = jax.vjp(function, *arrays)
-        results.append([values, *pull_back(weights)])
-    for ours, expected in zip(*results, strict=True):
-        assert ours.dtype == expected.dtype == dtype
+    def results(function, dtype):
+        values, pull_back = jax.vjp(function, *(array.astype(dtype) for array in arrays))
+        return values, *pull_back(weights.astype(dtype))
+
+    ours = results(lambda *arrays: attend(*arrays, mask), dtype)
+    for got, expected in zip(ours, results(reference, jnp.float32), strict=True):
+        assert got.dtype == dtype
         np.testing.assert_allclose(
-            np.asarray(ours, np.float32),
-            np.asarray(expected, np.float32),
+            np.asarray(got, np.float32),
+            expected,
             rtol=tolerance,
             atol=tolerance * max(1.0, float(jnp.abs(expected).max())),
         )
