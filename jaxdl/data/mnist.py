@@ -81,17 +81,8 @@ class Mnist(Builder, skip_registration=True):
     HOMEPAGE = "http://yann.lecun.com/exdb/mnist/"
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "image": tfds.features.Image(shape=IMAGE_SHAPE),
-            "label": tfds.features.ClassLabel(names=self.CLASS_NAMES),
-        }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=self.__doc__,
-            features=tfds.features.FeaturesDict(features),
-            supervised_keys=("image", "label"),
-            homepage=self.HOMEPAGE,
-        )
+        image = tfds.features.Image(shape=IMAGE_SHAPE)
+        return self._describe("image", image, self.CLASS_NAMES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = Path(dl_manager.manual_dir)

@@ -17,12 +17,12 @@ Norm = Literal["batch", "group"]
 Stem = Literal["small", "large"]
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions, added to their input.
+class Block(nn.Module):
+    """What both kinds of residual blocks are made with.
 
     Attributes:
-      features: channels of the output.
-      strides: of the first convolution.
+      features: channels of the 3x3 convolutions.
+      strides: of the first 3x3 convolution.
       conv: makes a convolution without bias.
       norm: makes a normalisation.
       projects: whether a shortcut that changes shape is a 1x1 convolution (option B of
@@ -37,6 +37,10 @@ class BasicBlock(nn.Module):
     projects: bool
     residual: bool
 
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions, added to their input."""
+
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to (batch, new_height, new_width, features)."""
@@ -46,26 +50,12 @@ class BasicBlock(nn.Module):
         return _add_shortcut(self, inputs, x)
 
 
-class BottleneckBlock(nn.Module):
+class BottleneckBlock(Block):
     """A 3x3 convolution between two 1x1 ones that narrow and widen, added to their input.
 
-    The stride is in the 3x3 convolution ("v1.5"), where the paper has it in the first.
-
-    Attributes:
-      features: channels of the narrow part; the output has four times as many.
-      strides: of the 3x3 convolution.
-      conv: makes a convolution without bias.
-      norm: makes a normalisation.
-      projects: as in `BasicBlock`.
-      residual: whether there is a shortcut at all.
+    The output has four times the features. The stride is in the 3x3 convolution ("v1.5"),
+    where the paper has it in the first.
     """
-
-    features: int
-    strides: int
-    conv: MakeModule
-    norm: MakeModule
-    projects: bool
-    residual: bool
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
@@ -77,9 +67,7 @@ class BottleneckBlock(nn.Module):
         return _add_shortcut(self, inputs, x)
 
 
-def _add_shortcut(
-    block: BasicBlock | BottleneckBlock, inputs: jax.Array, outputs: jax.Array
-) -> jax.Array:
+def _add_shortcut(block: Block, inputs: jax.Array, outputs: jax.Array) -> jax.Array:
     """The end of a block; a fresh block is the identity (Goyal et al. 2017, section 5.1)."""
     if not block.residual:
         return nn.relu(block.norm()(outputs))
@@ -147,7 +135,7 @@ class ResNet(nn.Module):
                 x = self.block(
                     self.features * 2**stage,
                     2 if stage > 0 and position == 0 else 1,
-                    partial(conv, padding="SAME"),
+                    conv,
                     norm,
                     self.projects,
                     self.residual,

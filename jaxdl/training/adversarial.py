@@ -67,9 +67,8 @@ def train_step(
 
     Returns:
       Both states after the step; "generator_loss", "discriminator_loss" without the
-      penalty, and the shares of
-      real and of generated images that the discriminator tells as such, "real_accuracy" and
-      "fake_accuracy"; all float32.
+      penalty, and the shares of real and of generated images that the discriminator tells
+      as such, "real_accuracy" and "fake_accuracy"; all float32.
     """
     noise_key, real_key, fake_key = jax.random.split(key, 3)
     real = to_signed(batch["image"])
