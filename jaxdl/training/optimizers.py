@@ -4,10 +4,12 @@ from typing import Any, Literal
 
 import jax
 import optax
+from optax import contrib
 
 ScheduleName = Literal["cosine", "constant"]
-OptimizerName = Literal["adamw", "adam", "sgd"]
+OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
 MOMENTUM = 0.9
+RMS_OF_ADAM = 0.2
 
 
 def learning_rate_schedule(
@@ -44,7 +46,10 @@ def build_optimizer(
     Args:
       name: "adam" (Kingma and Ba 2014); "adamw" (Loshchilov and Hutter 2017); "sgd" with
         Nesterov's momentum and the weight decay as part of the gradient (Sutskever et al.
-        2013, section 2).
+        2013, section 2); "muon" moves each hidden matrix by the nearest orthogonal matrix of
+        its momentum (Jordan et al. 2024), as far as Adam would (Liu et al. 2025, "Muon is
+        Scalable for LLM Training", section 2.2), all else by Adam with Nesterov's
+        momentum.
       learning_rate: by step.
       weight_decay: on kernels only: biases and normalisation are left alone; not of "adam".
       gradient_clip: largest global norm of the gradients; 0 for no limit.
@@ -54,6 +59,14 @@ def build_optimizer(
         optimizer = optax.adam(learning_rate, b1=b1)
     elif name == "adamw":
         optimizer = optax.adamw(learning_rate, b1=b1, weight_decay=weight_decay, mask=is_matrix)
+    elif name == "muon":
+        optimizer = contrib.muon(
+            learning_rate,
+            weight_decay=weight_decay,
+            adam_b1=b1,
+            muon_weight_dimension_numbers=hidden_matrices,
+            consistent_rms=RMS_OF_ADAM,
+        )
     else:
         optimizer = optax.chain(
             optax.add_decayed_weights(weight_decay, mask=is_matrix),
@@ -67,3 +80,24 @@ def build_optimizer(
 def is_matrix(params: Any) -> Any:
     """True for each parameter of two or more dimensions: the ones that weight decay shrinks."""
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+
+def hidden_matrices(params: Any) -> Any:
+    """Which axes of a parameter Muon takes as the rows and columns of a matrix.
+
+    The axes of a kernel before the last are what it sums over. Queries, keys and values
+    have a matrix each. None for what Adam moves: vectors, tables, the embedding and the
+    layer that gives the logits, which is the last of the Dense layers at the top.
+    """
+    heads = sorted(name for name in params if name.startswith("Dense_"))[-1:]
+
+    def axes_of(path: tuple[Any, ...], leaf: jax.Array) -> contrib.MuonDimensionNumbers | None:
+        *layers, name = (entry.key for entry in path)
+        if name != "kernel" or layers in ([], heads, ["embedding"]):
+            return None
+        if layers[-1] == "query_key_value":
+            return contrib.MuonDimensionNumbers(reduction_axis=(0,), output_axis=(2, 3))
+        last = leaf.ndim - 1
+        return contrib.MuonDimensionNumbers(tuple(range(last)), (last,))
+
+    return jax.tree_util.tree_map_with_path(axes_of, params)

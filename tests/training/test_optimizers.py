@@ -1,3 +1,6 @@
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -77,6 +80,59 @@ def test_sgd_has_nesterovs_momentum_and_decays_kernels_in_the_gradient():
         velocity = momentum * gradient + gradient
         expected = -rate * (gradient + momentum * velocity)
         np.testing.assert_allclose(change[name], np.full_like(change[name], expected), rtol=1e-5)
+
+
+HIDDEN = {
+    "Conv_0": {"kernel": (3, 3, 2, 8)},
+    "Block_0": {
+        "Dense_0": {"kernel": (12, 4)},
+        "query_key_value": {"kernel": (6, 3, 2, 3)},
+        "output": {"kernel": (2, 3, 6)},
+    },
+}
+NOT_HIDDEN = {
+    "Dense_0": {"kernel": (6, 5), "bias": (5,)},
+    "embedding": {"kernel": (6, 6)},
+    "positions": (1, 4, 6),
+}
+
+
+def random_tree(shapes):
+    random = np.random.default_rng(0)
+    is_shape = {"is_leaf": lambda leaf: isinstance(leaf, tuple)}
+    return jax.tree.map(lambda s: random.normal(size=s).astype(np.float32), shapes, **is_shape)
+
+
+def test_muon_moves_hidden_matrices_along_the_nearest_orthogonal_ones_and_all_else_as_adam():
+    params = random_tree(HIDDEN | NOT_HIDDEN)
+    rate = optax.constant_schedule(0.1)
+    changes = {}
+    optimizers = {"muon": build_optimizer("muon", rate), "adam": optax.adam(rate, nesterov=True)}
+    for name, optimizer in optimizers.items():
+        changes[name], _ = jax.jit(optimizer.update)(params, optimizer.init(params), params)
+    for name in NOT_HIDDEN:
+        jax.tree.map(
+            partial(np.testing.assert_allclose, rtol=1e-5),
+            changes["muon"][name],
+            changes["adam"][name],
+        )
+
+    def check(change, gradient):
+        matrix, expected = (np.reshape(x, (-1, x.shape[-1])) for x in (change, gradient))
+        left, _, right = np.linalg.svd(expected, full_matrices=False)
+        nearest = -left @ right * 0.1 * 0.2 * np.sqrt(max(matrix.shape))
+        cosine = (matrix * nearest).sum() / np.linalg.norm(matrix) / np.linalg.norm(nearest)
+        assert cosine > 0.95  # five iterations come near, to within 30 % of each singular value
+        assert np.linalg.norm(matrix) == pytest.approx(np.linalg.norm(nearest), rel=0.3)
+
+    change, gradient = changes["muon"], params
+    check(change["Conv_0"]["kernel"], gradient["Conv_0"]["kernel"])
+    change, gradient = change["Block_0"], gradient["Block_0"]
+    check(change["Dense_0"]["kernel"], gradient["Dense_0"]["kernel"])
+    check(change["output"]["kernel"], gradient["output"]["kernel"])
+    for index in range(3):  # queries, keys, values
+        projections = (tree["query_key_value"]["kernel"][:, index] for tree in (change, gradient))
+        check(*(projection.reshape(6, 6) for projection in projections))
 
 
 def test_clipping_bounds_the_global_norm_and_keeps_the_direction():
