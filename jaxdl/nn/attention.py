@@ -38,19 +38,20 @@ def attend(
 def attend_one_by_one(
     query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array | None = None
 ) -> jax.Array:
-    """The same, one head of one example after the other; arguments as in `attend`."""
-    batch, time, heads, size = query.shape
+    """The same, one example after the other; arguments as in `attend`."""
+    batch, time, _, size = query.shape
     if mask is None:
         mask = jnp.ones((batch, time), bool)
 
-    def one_head(arrays: tuple[jax.Array, ...]) -> jax.Array:
+    def one_example(arrays: tuple[jax.Array, ...]) -> jax.Array:
         query, key, value, mask = arrays
-        scores = jnp.dot(query, key.T, preferred_element_type=jnp.float32) / size**0.5
-        scores = jnp.where(mask, scores, -jnp.inf)
+        scores = jnp.einsum("qhd,khd->hqk", query, key, preferred_element_type=jnp.float32)
+        scores = jnp.where(mask, scores / size**0.5, -jnp.inf)
         weights = jnp.exp(scores - lax.stop_gradient(scores.max(-1, keepdims=True)))
-        weighted = jnp.dot(weights.astype(value.dtype), value, preferred_element_type=jnp.float32)
-        return (weighted / weights.sum(-1, keepdims=True)).astype(value.dtype)
+        sums = weights.sum(-1).T[..., None]
+        weighted = jnp.einsum(
+            "hqk,khd->qhd", weights.astype(value.dtype), value, preferred_element_type=jnp.float32
+        )
+        return (weighted / sums).astype(value.dtype)
 
-    apart = [x.swapaxes(1, 2).reshape(batch * heads, time, size) for x in (query, key, value)]
-    weighted = lax.map(jax.checkpoint(one_head), (*apart, mask.repeat(heads, axis=0)))
-    return weighted.reshape(batch, heads, time, size).swapaxes(1, 2)
+    return lax.map(jax.checkpoint(one_example), (query, key, value, mask))
