@@ -26,6 +26,15 @@ def print_table(rows: Mapping[str, str]) -> None:
         console.print(Text.assemble((name.rjust(width), "bold"), "  ", value))
 
 
+def format_duration(seconds: float) -> str:
+    """A length of time in seconds, minutes or hours, to two digits or so."""
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
 @contextlib.contextmanager
 def progress(description: str, total: float) -> Iterator[Callable[[float, str], None]]:
     """Shows how far a piece of work is; the bar vanishes when the work ends.
@@ -56,11 +65,18 @@ def progress(description: str, total: float) -> Iterator[Callable[[float, str], 
 
 def _plain_progress(description: str, total: float) -> Callable[[float, str], None]:
     last_line = time.monotonic()
+    first: tuple[float, float] | None = None
 
     def update(completed: float, note: str = "") -> None:
-        nonlocal last_line
-        if time.monotonic() - last_line >= SECONDS_BETWEEN_PLAIN_LINES:
-            last_line = time.monotonic()
-            console.print(f"{description}: {completed / total:4.0%}  {note}".rstrip())
+        nonlocal first, last_line
+        now = time.monotonic()
+        first = first or (now, completed)
+        if now - last_line >= SECONDS_BETWEEN_PLAIN_LINES:
+            last_line = now
+            line = f"{description}: {completed / total:4.0%}  {note}"
+            if first[1] < completed < total:
+                seconds = (now - first[0]) * (total - completed) / (completed - first[1])
+                line += f"  {format_duration(seconds)} left"
+            console.print(line.rstrip())
 
     return update

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from jaxdl.console import console, progress
+from jaxdl.console import console, format_duration, progress
 from jaxdl.errors import UserError
 from jaxdl.runs import Run
 from jaxdl.training.checkpoints import CheckpointStore
@@ -138,6 +138,9 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
                 stop = min(step + pace.steps_per_call, end_of_epoch)
                 training = _advance(train_steps, training, data, step, stop, pace)
                 step = stop
+                if pace.foresees():
+                    duration = format_duration(pace.seconds_for(plan.total_steps - step))
+                    console.print(f"The training will take about {duration}.")
                 latest = _latest_metrics(training, (step - 1) % plan.steps_per_epoch, step)
                 show(step, f"{latest}  {pace.examples_per_second:,.0f} examples/s")
                 seconds = time.monotonic() - session_started

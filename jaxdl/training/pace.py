@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 SECONDS_PER_CALL = 0.5
+CALLS_TO_FORESEE = 4
 
 
 class Pace:
@@ -22,6 +23,14 @@ class Pace:
         self._seconds_per_step.append(seconds / steps)
         if self._looped:
             self.steps_per_call = max(1, int(SECONDS_PER_CALL * steps / seconds))
+
+    def foresees(self) -> bool:
+        """Whether, with this last call, enough have been timed to say how long a training takes."""
+        return len(self._seconds_per_step) == CALLS_TO_FORESEE
+
+    def seconds_for(self, steps: int) -> float:
+        """How long so many steps will take, from the calls so far."""
+        return steps * self._batch_size / self.examples_per_second
 
     @property
     def examples_per_second(self) -> float:

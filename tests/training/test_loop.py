@@ -144,6 +144,12 @@ def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(
     assert_same_training(run, fit(run), *uninterrupted)
 
 
+def test_a_training_says_once_how_long_it_will_take(run, single_steps, capsys):
+    fit(run)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "will take" in line]
+    assert lines == ["The training will take about 0 seconds."]
+
+
 def test_a_finished_run_stays_as_it_is_when_resumed(run, uninterrupted):
     fit(run)
     assert_same_training(run, fit(run), *uninterrupted)

@@ -1,0 +1,33 @@
+import pytest
+
+from jaxdl import console
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 seconds"),
+        (99, "99 seconds"),
+        (100, "2 minutes"),
+        (5900, "98 minutes"),
+        (9000, "2.5 hours"),
+    ],
+)
+def test_a_duration_is_said_in_the_unit_that_fits(seconds, words):
+    assert console.format_duration(seconds) == words
+
+
+def test_plain_progress_says_how_far_it_is_and_how_long_it_will_take(monkeypatch, capsys):
+    clock = iter((0.0, 10.0, 30.0, 35.0, 50.0))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with console.progress("training", 100) as update:
+        update(20, "resumed")
+        update(30, "fine")
+        update(32, "too soon for another line")
+        update(100, "done")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "training:  20%  resumed",
+        "training:  30%  fine  2 minutes left",  # 10 of 100 took 20 s, so 70 take 140 s
+        "training: 100%  done",
+    ]
