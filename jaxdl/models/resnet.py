@@ -44,9 +44,9 @@ class BasicBlock(Block):
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to (batch, new_height, new_width, features)."""
-        x = self.conv(self.features, (3, 3), strides=self.strides)(inputs)
+        x = self.conv(self.features, (3, 3), strides=self.strides, padding=1)(inputs)
         x = nn.relu(self.norm()(x))
-        x = self.conv(self.features, (3, 3))(x)
+        x = self.conv(self.features, (3, 3), padding=1)(x)
         return _add_shortcut(self, inputs, x)
 
 
@@ -61,7 +61,7 @@ class BottleneckBlock(Block):
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to (batch, new_height, new_width, 4 * features)."""
         x = nn.relu(self.norm()(self.conv(self.features, (1, 1))(inputs)))
-        x = self.conv(self.features, (3, 3), strides=self.strides)(x)
+        x = self.conv(self.features, (3, 3), strides=self.strides, padding=1)(x)
         x = nn.relu(self.norm()(x))
         x = self.conv(4 * self.features, (1, 1))(x)
         return _add_shortcut(self, inputs, x)
@@ -162,7 +162,7 @@ def _for_cifar(depth: int) -> Callable[..., ResNet]:
 
 
 RESNETS: dict[int, Callable[..., ResNet]] = {
-    **{depth: _for_cifar(depth) for depth in (20, 32, 44, 56, 110)},
+    **{depth: _for_cifar(depth) for depth in (8, 20, 32, 44, 56, 110)},
     18: partial(ResNet, (2, 2, 2, 2)),
     34: partial(ResNet, (3, 4, 6, 3)),
     50: partial(ResNet, (3, 4, 6, 3), block=BottleneckBlock),

@@ -81,13 +81,12 @@ def predictions(
     upper.set_title(f"The first of {len(labels):,} test examples, {share:.2%} of them right")
     lower.set_title("The most confident mistakes")
     for axes, chosen in ((upper, np.arange(min(20, len(labels)))), (lower, worst)):
-        titles = [class_names[predicted[example]] for example in chosen]
         right = predicted[chosen] == labels[chosen]
-        truths = [class_names[labels[example]] for example in chosen]
-        captions = [
-            f"{title if fine else f'{truth} taken for {title}'}\n{confidence[example]:.0%}"
-            for title, fine, truth, example in zip(titles, right, truths, chosen, strict=True)
-        ]
+        captions = []
+        for example, fine in zip(chosen, right, strict=True):
+            said, truth = class_names[predicted[example]], class_names[labels[example]]
+            caption = said if fine else f"{truth}, taken\nfor {said}"
+            captions.append(f"{caption}\n{confidence[example]:.0%}")
         colors = [RIGHT if fine else WRONG for fine in right]
         _draw_grid(axes, images[chosen], captions, colors)
     save_figure(figure, path)
@@ -98,7 +97,7 @@ def _draw_grid(
 ) -> None:
     """Up to twenty images with captions in two rows, as one picture: axes for each take seconds."""
     _, height, width, channels = images.shape
-    row_height, column_width = round(1.4 * height), round(1.25 * width)
+    row_height, column_width = round(1.5 * height), round(1.25 * width)
     canvas = np.full((2 * row_height, 10 * column_width, channels), 255, np.uint8)
     for position, (image, caption, color) in enumerate(zip(images, captions, colors, strict=True)):
         row, column = divmod(position, 10)

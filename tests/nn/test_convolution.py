@@ -103,7 +103,7 @@ def test_real_values_agree_to_rounding():
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (3, 3)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (3, 3), (1, 4)])
 def test_outside_loops_values_and_gradients_are_the_same(strides):
     images, kernel = small_integers((2, 7, 6, 3), 0), small_integers((3, 3, 3, 4), 1)
 
