@@ -19,7 +19,7 @@ from jaxdl.training.image_classification import (
     SEED_RECIPE,
     ImageConfig,
     draw_image_figures,
-    prepare_images,
+    image_task,
 )
 from jaxdl.training.launch import launch
 from jaxdl.training.report import open_run
@@ -64,7 +64,7 @@ def train(config: Config) -> tuple[Run, dict[str, Any]]:
     dataset = load(config.dataset, config.data_dir, config.validation_fraction)
     model = build_model(config, len(dataset.class_names))
     run = open_run("mlp", config, dataset)
-    _, logits, summary = train_classifier(run, config, model, dataset, prepare_images(config))
+    _, logits, summary = train_classifier(run, config, model, dataset, image_task(config))
     draw_image_figures(run, dataset, logits)
     return run, summary
 

@@ -31,10 +31,10 @@ from jaxdl.runs.command_line import from_options, parse_dataclass, run_command
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classifier import predict_logits
 from jaxdl.training.config import require
-from jaxdl.training.image_classification import ImageConfig, prepare_images
+from jaxdl.training.image_classification import ImageConfig, image_task
 from jaxdl.training.launch import cache_compiled_programs
 from jaxdl.training.steps import make_predict
-from jaxdl.training.text_classification import TextConfig, prepare_tokens, tokenizer_path
+from jaxdl.training.text_classification import TEXT_TASK, TextConfig, tokenizer_path
 
 EXPERIMENTS = {
     "cnn": cnn,
@@ -87,11 +87,11 @@ def predict(run: Run, inputs: list[str]) -> list[dict[str, Any]]:
     experiment = EXPERIMENTS[run.experiment]
     config = from_options(experiment.Config, run.options)
     if isinstance(config, ImageConfig):
-        batch, prepare = read_images(inputs, config), prepare_images(config)
+        batch, task = read_images(inputs, config), image_task(config)
     else:
-        batch, prepare = read_sentences(inputs, config, run), prepare_tokens
+        batch, task = read_sentences(inputs, config, run), TEXT_TASK
     model = experiment.build_model(config, len(run.class_names))
-    logits = make_predict(predict_logits(model, prepare), BATCH_SIZE)(
+    logits = make_predict(predict_logits(model, task.views), BATCH_SIZE)(
         load_model(run.checkpoints), batch
     )
     probabilities = np.asarray(jax.nn.softmax(logits), np.float64)

@@ -23,9 +23,9 @@ from jaxdl.training.classifier import train_classifier
 from jaxdl.training.launch import launch
 from jaxdl.training.report import open_run
 from jaxdl.training.text_classification import (
+    TEXT_TASK,
     TextConfig,
     draw_text_figures,
-    prepare_tokens,
     tokenise_for_run,
     tokenizer_path,
 )
@@ -90,7 +90,7 @@ def train(config: Config) -> tuple[Run, dict[str, Any]]:
     run = open_run("transformer", config, dataset)
     tokens = tokenise_for_run(dataset, config, run)
     model = build_model(config)
-    trained, logits, summary = train_classifier(run, config, model, tokens, prepare_tokens)
+    trained, logits, summary = train_classifier(run, config, model, tokens, TEXT_TASK)
     draw_text_figures(run, dataset, logits)
     draw_attention(run, config, model, trained.variables)
     return run, summary

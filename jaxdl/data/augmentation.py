@@ -12,15 +12,24 @@ def normalise(images: jax.Array) -> jax.Array:
     return images.astype(jnp.float32) / 255.0
 
 
-def random_flip(images: jax.Array, key: jax.Array) -> jax.Array:
-    """Mirrors each image left to right with probability one half.
+def alternating_flip(
+    images: jax.Array, key: jax.Array, index: jax.Array, epoch: jax.Array
+) -> jax.Array:
+    """Mirrors each image left to right in every other epoch, half of them in the first.
+
+    So two epochs see all images and all mirror images once, where chance shows every
+    second image twice alike (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single
+    GPU", section 3.6).
 
     Args:
-      images: (batch, height, width, channels).
-      key: the randomness.
+      images: (batch, height, width, channels), of any dtype.
+      key: decides which images begin mirrored; the same in all epochs.
+      index: int32 (batch,), tells the images of the data set apart.
+      epoch: int32 (batch,).
     """
-    mirrored = jax.random.bernoulli(key, 0.5, (images.shape[0], 1, 1, 1))
-    return jnp.where(mirrored, images[:, :, ::-1], images)
+    bits = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), dtype=jnp.uint8))(index)
+    mirrored = (bits + epoch) % 2 == 1
+    return jnp.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
 
 
 def random_crop(images: jax.Array, key: jax.Array, padding: int) -> jax.Array:

@@ -1,7 +1,7 @@
 """From a configuration, a model and data to a trained classifier, its scores and its figures."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from jaxdl.data import Dataset
 from jaxdl.runs import Run, figures
-from jaxdl.training.classification import Batch, Prepare, evaluate, train_step
-from jaxdl.training.config import TrainingConfig, configure_optimizer
+from jaxdl.training.classification import Batch, Task, View, evaluate, train_step
+from jaxdl.training.config import ClassifierConfig, configure_optimizer
 from jaxdl.training.loop import Plan, Trained, fit
 from jaxdl.training.report import print_header, summarise
 from jaxdl.training.state import count_parameters, create_train_state
@@ -21,10 +21,10 @@ from jaxdl.training.steps import make_predict
 
 def train_classifier(
     run: Run,
-    config: TrainingConfig,
+    config: ClassifierConfig,
     model: nn.Module,
     dataset: Dataset,
-    prepare: Prepare,
+    task: Task,
     looped: bool = True,
 ) -> tuple[Trained, np.ndarray, dict[str, Any]]:
     """Trains on the training split, chooses on the validation split, scores on the test split.
@@ -33,8 +33,8 @@ def train_classifier(
       run: receives metrics, checkpoints, learning curves and summary.
       config: all options.
       model: called as ``model.apply(variables, *inputs, train=...)``, gives logits.
-      dataset: each split with int32 "label" and whatever ``prepare`` takes.
-      prepare: makes the model's inputs of stored examples.
+      dataset: each split with int32 "label" and whatever the task takes.
+      task: how stored examples become inputs.
       looped: see `jaxdl.training.steps.make_train_steps`.
 
     Returns:
@@ -45,12 +45,12 @@ def train_classifier(
     steps_per_epoch = len(dataset.train["label"]) // config.batch_size
     optimizer, schedule = configure_optimizer(config, steps_per_epoch)
     one_example = {name: array[:1] for name, array in dataset.train.items()}
-    inputs = jax.eval_shape(lambda batch: prepare(batch, None), one_example)
+    inputs = jax.eval_shape(task.views[0], one_example)
     state = create_train_state(model, optimizer, inputs, config.seed, config.ema_decay)
     parameters = count_parameters(state.params)
     print_header(run, config, dataset, type(model).__name__, parameters)
 
-    predict = make_predict(predict_logits(model, prepare))
+    predict = make_predict(predict_logits(model, task.views))
 
     def score(variables: Any, split: Batch) -> tuple[np.ndarray, dict[str, float]]:
         logits = predict(variables, {k: v for k, v in split.items() if k != "label"})
@@ -67,7 +67,12 @@ def train_classifier(
         patience=config.patience,
         looped=looped,
     )
-    step = partial(train_step, prepare=prepare, label_smoothing=config.label_smoothing)
+    step = partial(
+        train_step,
+        task=task,
+        label_smoothing=config.label_smoothing,
+        micro_batches=config.micro_batches,
+    )
     trained = fit(run, state, step, dataset.train, plan)
 
     _, validation = score(trained.variables, dataset.validation)
@@ -83,10 +88,16 @@ def train_classifier(
     return trained, logits, summary
 
 
-def predict_logits(model: nn.Module, prepare: Prepare) -> Callable[[Any, Batch], jax.Array]:
-    """Logits of stored examples: ``apply(variables, batch)``, nothing dropped or augmented."""
+def predict_logits(model: nn.Module, views: Sequence[View]) -> Callable[[Any, Batch], jax.Array]:
+    """Logits of stored examples: ``apply(variables, batch)``, nothing dropped.
+
+    Args:
+      model: as in `train_classifier`.
+      views: each makes the model's inputs in its own way; the logits are their mean.
+    """
 
     def apply(variables: Any, batch: Batch) -> jax.Array:
-        return model.apply(variables, *prepare(batch, None), train=False)
+        logits = [model.apply(variables, *view(batch), train=False) for view in views]
+        return sum(logits) / len(logits)
 
     return apply

@@ -48,7 +48,7 @@ class TrainingConfig:
     warmup_fraction: float = 0.2
     """Share of the steps in which the cosine schedule climbs to its peak."""
     weight_decay: float = 0.0
-    """Of AdamW and SGD, on kernels only."""
+    """Of all optimizers but adam, on kernels only."""
     gradient_clip: float = 0.0
     """Largest global norm of the gradients; 0 for no limit."""
     label_smoothing: float = 0.0
@@ -89,6 +89,20 @@ class TrainingConfig:
     def dtype(self) -> DTypeLike:
         """Of the computation."""
         return jnp.dtype(self.precision)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(TrainingConfig):
+    """Options of a classifier."""
+
+    micro_batches: int = 1
+    """Compute a batch in so many parts, one after the other, to save memory."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that no training can have."""
+        super().__post_init__()
+        divides = self.micro_batches >= 1 and self.batch_size % self.micro_batches == 0
+        require(self, "micro_batches", divides, f"a divisor of --batch-size, {self.batch_size}")
 
 
 def configure_optimizer(

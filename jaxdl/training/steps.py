@@ -25,7 +25,8 @@ def make_train_steps(
     may stop after any step and go on later, in calls of any length, to the same bits.
 
     Args:
-      train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure.
+      train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure. Beside the
+        data, a batch says where it comes from: "index" in the data, "epoch", both int32 (batch,).
       batch_size: examples of a step; what is left of an epoch's order is not seen.
       seed: of the order and of the steps.
       looped: whether a call makes any number of steps; if not, it makes the one at its
@@ -51,6 +52,7 @@ def make_train_steps(
             position = step % steps_per_epoch
             indices = lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
             batch = jax.tree.map(lambda array: array[indices], data)
+            batch |= {"index": indices, "epoch": jnp.full_like(indices, epoch)}
             state, metrics = train_step(state, batch, jax.random.fold_in(step_key, step))
             history = {
                 name: values.at[position].set(metrics[name]) for name, values in history.items()
@@ -70,6 +72,8 @@ def empty_history(
         name: jax.ShapeDtypeStruct((batch_size, *array.shape[1:]), array.dtype)
         for name, array in data.items()
     }
+    origin = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
+    batch |= {"index": origin, "epoch": origin}
     _, metrics = jax.eval_shape(train_step, state, batch, jax.random.key(0))
     steps_per_epoch = len(next(iter(data.values()))) // batch_size
     return {name: jnp.zeros(steps_per_epoch, jnp.float32) for name in metrics}

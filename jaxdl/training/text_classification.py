@@ -11,12 +11,12 @@ from jaxdl.data import Dataset
 from jaxdl.data.tokenizer import Truncation, save_tokenizer
 from jaxdl.data.tokens import tokenise
 from jaxdl.runs import Run, figures, text_figures
-from jaxdl.training.classification import Batch
-from jaxdl.training.config import TrainingConfig, require
+from jaxdl.training.classification import Batch, Inputs, Task
+from jaxdl.training.config import ClassifierConfig, require
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TextConfig(TrainingConfig):
+class TextConfig(ClassifierConfig):
     """Options of a text classifier."""
 
     dataset: Literal["imdb_reviews"] = "imdb_reviews"
@@ -57,10 +57,13 @@ def tokenizer_path(run: Run) -> Path:
     return run.directory / "tokenizer.json"
 
 
-def prepare_tokens(batch: Batch, key: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+def view_tokens(batch: Batch) -> Inputs:
     """The inputs of a text model: tokens int32 (batch, time), lengths int32 (batch,)."""
-    del key  # words are dropped in the model
     return batch["tokens"], batch["length"]
+
+
+# Nothing is random: words are dropped in the model.
+TEXT_TASK = Task(prepare=lambda batch, key: view_tokens(batch), views=(view_tokens,))
 
 
 def draw_text_figures(run: Run, dataset: Dataset, logits: np.ndarray) -> None:

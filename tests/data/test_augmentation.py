@@ -1,4 +1,5 @@
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -6,11 +7,11 @@ import numpy as np
 import pytest
 
 from jaxdl.data.augmentation import (
+    alternating_flip,
     cutout,
     normalise,
     random_affine,
     random_crop,
-    random_flip,
 )
 
 SIZE, BATCH = 25, 40
@@ -23,6 +24,14 @@ TRANSFORMS = {
     "all": {"shift": 2.0, "rotation": 10.0, "zoom": 0.1},
 }
 augment = jax.jit(random_affine, static_argnames=("shift", "rotation", "zoom"))
+
+
+def flip_in_epoch(images, key, epoch):
+    index = np.arange(len(images), dtype=np.int32)
+    return alternating_flip(images, key, index, np.full_like(index, epoch))
+
+
+flip_in_epoch_3 = partial(flip_in_epoch, epoch=3)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +118,7 @@ def test_form_and_range_are_kept(images, dtype):
     "transform",
     [
         partial(augment, **TRANSFORMS["all"]),
-        random_flip,
+        flip_in_epoch_3,
         partial(random_crop, padding=2),
         partial(cutout, size=3),
     ],
@@ -120,15 +129,26 @@ def test_the_key_decides(images, transform):
     assert (first != other).any()
 
 
-def test_a_flip_mirrors_about_half_of_the_images_and_leaves_the_others(images):
-    many = jnp.tile(images, (20, 1, 1, 1))
-    flipped = np.asarray(random_flip(many, jax.random.key(0)))
-    mirrored = [
-        (after == before[:, ::-1]).all() for before, after in zip(many, flipped, strict=True)
-    ]
-    same = [(after == before).all() for before, after in zip(many, flipped, strict=True)]
-    assert np.logical_xor(mirrored, same).all()
-    assert 0.4 < np.mean(mirrored) < 0.6
+def test_every_epoch_mirrors_the_half_of_the_images_that_the_one_before_did_not(images):
+    many = np.tile(images, (20, 1, 1, 1))
+    mirrored = []
+    for epoch in range(4):
+        flipped = np.asarray(flip_in_epoch(many, jax.random.key(0), epoch))
+        is_mirrored = (flipped == many[:, :, ::-1]).all((1, 2, 3))
+        assert np.logical_xor(is_mirrored, (flipped == many).all((1, 2, 3))).all()
+        mirrored.append(is_mirrored)
+    assert 0.4 < mirrored[0].mean() < 0.6
+    for before, after in pairwise(mirrored):
+        np.testing.assert_array_equal(after, ~before)
+
+
+def test_whether_an_image_is_mirrored_does_not_depend_on_its_batch(images):
+    order = np.random.default_rng(0).permutation(BATCH)
+    epochs = np.full(BATCH, 5, np.int32)
+    key = jax.random.key(0)
+    whole = alternating_flip(images, key, np.arange(BATCH), epochs)
+    shuffled = alternating_flip(images[order], key, order, epochs)
+    np.testing.assert_array_equal(shuffled, whole[order])
 
 
 def test_a_crop_is_a_window_of_the_reflected_image_and_all_windows_come(images):

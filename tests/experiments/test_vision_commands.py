@@ -30,7 +30,8 @@ def figures(run):
 
 def test_a_vision_transformer_shows_where_it_looks_and_reads_a_photograph(train, command, tmp_path):
     small = ("--size", 16, "--num-heads", 2, "--num-blocks", 2, "--patch-size", 8)
-    run = train("vit", *small, "--pooling", "token", "--positions", "learned")
+    mixed = ("--mixup", 0.2, "--cutmix", 1, "--micro-batches", 3, "--test-time-augmentation")
+    run = train("vit", *small, "--pooling", "token", "--positions", "learned", *mixed)
     assert figures(run) == FIGURES | {"attention.png"}
     Image.new("RGB", (90, 60), "red").save(tmp_path / "photo.jpg")
     status, output, _ = command("predict", run, tmp_path / "photo.jpg", "--json")

@@ -8,7 +8,8 @@ import numpy as np
 import optax
 
 from jaxdl.data.augmentation import normalise
-from jaxdl.training.classification import evaluate, train_step
+from jaxdl.training.classification import Task, evaluate, train_step
+from jaxdl.training.classifier import predict_logits
 from jaxdl.training.loop import Plan
 from jaxdl.training.state import create_train_state
 from jaxdl.training.steps import make_predict
@@ -44,10 +45,13 @@ def new_data(examples=BATCH_SIZE * STEPS_PER_EPOCH + 2):
     }
 
 
-step = partial(train_step, prepare=lambda batch, key: (normalise(batch["image"]),))
-predict = make_predict(
-    lambda variables, batch: MODEL.apply(variables, normalise(batch["image"]), train=False)
-)
+def view(batch):
+    return (normalise(batch["image"]),)
+
+
+task = Task(prepare=lambda batch, key: view(batch), views=(view,))
+step = partial(train_step, task=task)
+predict = make_predict(predict_logits(MODEL, task.views))
 
 
 def validate(variables):

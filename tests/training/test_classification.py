@@ -8,7 +8,7 @@ import pytest
 import small_training as small
 
 from jaxdl.data.augmentation import normalise
-from jaxdl.training.classification import evaluate, train_step
+from jaxdl.training.classification import Task, evaluate, train_step
 from jaxdl.training.state import TrainState
 
 
@@ -47,7 +47,7 @@ def test_loss_accuracy_and_update_are_the_textbook_formulas(problem, label_smoot
         state,
         batch,
         jax.random.key(0),
-        prepare=lambda batch, key: (2 * batch["text"],),
+        task=Task(prepare=lambda batch, key: (2 * batch["text"],), views=()),
         label_smoothing=label_smoothing,
     )
     inputs, kernel = 2 * batch["text"], np.asarray(state.params["kernel"])
@@ -58,6 +58,51 @@ def test_loss_accuracy_and_update_are_the_textbook_formulas(problem, label_smoot
     assert metrics["loss"] == pytest.approx(loss, rel=1e-5)
     assert metrics["accuracy"] == pytest.approx((logits.argmax(-1) == batch["label"]).mean())
     np.testing.assert_allclose(after.params["kernel"], kernel - gradient, atol=1e-5)
+
+
+def test_mixed_examples_share_the_loss_of_both_labels(problem):
+    state, batch = problem
+    partners = np.array([2, 0, 1, 4, 3])
+    shares = np.array([0.9, 0.5, 1.0, 0.0, 0.3], np.float32)
+
+    def mix(inputs, key):
+        return tuple(2 * x for x in inputs), partners, shares
+
+    task = Task(prepare=lambda batch, key: (batch["text"],), views=(), mix=mix)
+    _, metrics = train_step(state, batch, jax.random.key(0), task=task)
+    log_probabilities = np.log(softmax(2 * batch["text"] @ np.asarray(state.params["kernel"])))
+    own, other = (
+        -log_probabilities[np.arange(5), labels]
+        for labels in (batch["label"], batch["label"][partners])
+    )
+    assert metrics["loss"] == pytest.approx((shares * own + (1 - shares) * other).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("micro_batches", [2, 3, 6])
+def test_micro_batches_together_are_the_whole_batch(problem, micro_batches):
+    state, batch = problem
+    batch = jax.tree.map(lambda x: np.concatenate([x, x[:1]]), batch)
+    task = Task(prepare=lambda batch, key: (batch["text"],), views=())
+    whole, whole_metrics = train_step(state, batch, jax.random.key(0), task=task)
+    parts, metrics = train_step(
+        state, batch, jax.random.key(0), task=task, micro_batches=micro_batches
+    )
+    np.testing.assert_allclose(parts.params["kernel"], whole.params["kernel"], atol=1e-6)
+    for name in ("loss", "accuracy"):
+        assert metrics[name] == pytest.approx(float(whole_metrics[name]), rel=1e-5)
+
+
+def test_batch_statistics_go_from_one_micro_batch_to_the_next():
+    batch = small.new_data(small.BATCH_SIZE)
+    halves = [jax.tree.map(lambda x, i=i: x[2 * i : 2 * i + 2], batch) for i in range(2)]
+    state = expected = small.new_state()
+    for half in halves:
+        after, _ = small.step(expected, half, jax.random.key(0))
+        expected = state.replace(batch_stats=after.batch_stats)
+    together, _ = small.step(state, batch, jax.random.key(1), micro_batches=2)
+    jax.tree.map(
+        partial(np.testing.assert_allclose, rtol=1e-5), together.batch_stats, expected.batch_stats
+    )
 
 
 def test_evaluation_is_the_mean_over_the_whole_split():
@@ -119,7 +164,7 @@ def test_augmentation_and_dropout_have_keys_of_their_own(problem):
         keys["dropout"] = rngs["dropout"]
         return linear(*arguments, rngs=rngs, **options)
 
-    step = partial(train_step, prepare=prepare)
+    step = partial(train_step, task=Task(prepare, views=()))
     step(state.replace(apply_fn=apply), batch, jax.random.key(0))
     bits = {name: tuple(jax.random.key_data(key).tolist()) for name, key in keys.items()}
     assert len({*bits.values(), tuple(jax.random.key_data(jax.random.key(0)).tolist())}) == 3

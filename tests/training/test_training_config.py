@@ -29,6 +29,9 @@ REQUIRED = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1, "dropout_rate": 
         ("validation_fraction", (-0.1, 1.0)),
         ("shift", (-1.0, math.nan)),
         ("rotation", (-1.0, 45.0)),
+        ("micro_batches", (0, -1, 2)),  # a batch of 1 has no halves
+        ("mixup", (-0.1, math.inf)),
+        ("cutmix", (-0.1, math.nan)),
         ("zoom", (-0.1, 1.0, 2.0)),  # an image of no size, or turned inside out
     ],
 )
