@@ -15,6 +15,7 @@ from jaxdl.errors import UserError
 from jaxdl.runs.command_line import parse
 from jaxdl.runs.run import Run, write_json
 from jaxdl.runs.scores import format_average, format_score
+from jaxdl.training.allocation import keep_freed_memory
 from jaxdl.training.config import TrainingConfig
 
 Summary = dict[str, Any]
@@ -39,6 +40,7 @@ def launch(
     """
     config = parse(experiment, presets, description)
     _check_writable(config.resume or config.runs_dir)
+    keep_freed_memory()
     _check_device()
     cache_compiled_programs()
     timestamp = time.strftime("%Y%m%d-%H%M%S")
@@ -70,7 +72,7 @@ def average(summaries: list[Summary]) -> Summary:
 
     Returns:
       What the summaries share, the options without those that name folders, "seeds", and
-      for each float among the entries its "mean", "std" and "values".
+      for each float among the entries its "mean", "std", None of a single run, and "values".
     """
     first, last = summaries[0], summaries[-1]
     options = {k: v for k, v in first["options"].items() if k not in NOT_OF_THE_RESULT}
@@ -78,7 +80,8 @@ def average(summaries: list[Summary]) -> Summary:
     statistics = {}
     for name in (name for name, value in first.items() if isinstance(value, float)):
         values = [summary[name] for summary in summaries]
-        mean, std = float(np.mean(values)), float(np.std(values, ddof=1))
+        mean = float(np.mean(values))
+        std = float(np.std(values, ddof=1)) if len(values) > 1 else None
         statistics[name] = {"mean": mean, "std": std, "values": values}
     seeds = [summary["seed"] for summary in summaries]
     return shared | statistics | {"date": last["date"], "seeds": seeds, "options": options}
