@@ -3,8 +3,8 @@
     python -m experiments.report runs/cnn/20261121-120000-5-seeds.json --name cnn-mnist
     python -m experiments.report
 
-The first keeps what ``--seeds`` wrote as ``experiments/results/cnn-mnist.json``; both
-write the table anew from all files there.
+The first keeps what ``--seeds`` wrote, or the summary.json of a single run, as
+``experiments/results/cnn-mnist.json``; both write the table anew from all files there.
 """
 
 import dataclasses
@@ -20,6 +20,7 @@ from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.run import write_json, write_text
 from jaxdl.runs.scores import format_average
+from jaxdl.training.launch import average
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "experiments" / "results"
@@ -32,7 +33,7 @@ class Options:
     """What to collect."""
 
     results: tyro.conf.Positional[Path | None] = None
-    """The file that an experiment wrote with --seeds; none to write the table only."""
+    """What --seeds wrote, or a summary.json; none to write the table only."""
     name: str | None = None
     """What to call the result."""
     figure: Path | None = None
@@ -40,7 +41,7 @@ class Options:
 
 
 def collect(path: Path, name: str, figure: Path | None = None) -> None:
-    """Keeps the result of several seeds under a name, and a figure if one is given.
+    """Keeps a result under a name, and a figure if one is given.
 
     Raises:
       UserError: the file is no such result, or there is no such figure.
@@ -49,9 +50,13 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
         raise UserError(f"There is no figure {figure}.")
     try:
         result = json.loads(path.read_text())
+        if "seed" in result:
+            result = average([result])
         format_row(name, result)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a result that --seeds wrote.") from error
+        raise UserError(
+            f"{path} is neither a result that --seeds wrote nor a summary.json."
+        ) from error
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / f"{name}.json", result)
     if figure:

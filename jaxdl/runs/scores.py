@@ -16,11 +16,14 @@ def format_score(name: str, value: float) -> str:
 
 
 def format_average(name: str, average: dict[str, Any]) -> str:
-    """Mean ± standard deviation over seeds.
+    """Mean ± standard deviation over seeds, or the score of a single one.
 
     Args:
       name: of the score, as in summary.json.
       average: its "mean" and "std".
     """
-    mean, std = format_score(name, average["mean"]), format_score(name, average["std"])
+    mean = format_score(name, average["mean"])
+    if average["std"] is None:
+        return mean
+    std = format_score(name, average["std"])
     return f"{mean.removesuffix(' %')} ± {std}"

@@ -30,6 +30,29 @@ def test_a_result_becomes_a_row(tmp_path, monkeypatch):
     ]
 
 
+def test_a_single_run_becomes_a_row_without_a_deviation(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    summary = {
+        "dataset": "mnist",
+        "date": "2026-01-01",
+        "seed": 3,
+        "parameters": 1234,
+        "test_accuracy": 0.98765,
+        "seconds_total": 12.3,
+        "platform": "gpu",
+        "device_kind": "Some GPU",
+        "jax_version": "1.2.3",
+        "options": {"seed": 3, "epochs": 2, "runs_dir": "runs"},
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    report.collect(tmp_path / "summary.json", "net-mnist")
+    kept = json.loads((report.RESULTS / "net-mnist.json").read_text())
+    assert kept["seeds"] == [3]
+    assert kept["options"] == {"epochs": 2}
+    (row,) = report.format_table().splitlines()[2:]
+    assert "| 1 | 98.77 % | 12 s |" in row
+
+
 def test_the_score_of_a_generator_is_its_distance_over_the_floor():
     result = {"test_frechet_ratio": {"mean": 3.25, "std": 0.5}}
     expected = "Frechet distance 3.2 ± 0.5 times its floor"
@@ -38,5 +61,5 @@ def test_the_score_of_a_generator_is_its_distance_over_the_floor():
 
 def test_a_file_that_is_no_result_is_refused(tmp_path):
     (tmp_path / "a.json").write_text("{}")
-    with pytest.raises(report.UserError, match=r"not a result that --seeds wrote"):
+    with pytest.raises(report.UserError, match=r"neither a result that --seeds wrote"):
         report.collect(tmp_path / "a.json", "name")

@@ -10,3 +10,7 @@ def test_an_average_has_its_deviation():
     average = {"mean": 0.9876, "std": 0.0012, "values": []}
     assert format_average("test_accuracy", average) == "98.76 ± 0.12 %"
     assert format_average("test_loss", average) == "0.9876 ± 0.0012"
+
+
+def test_a_single_run_has_no_deviation():
+    assert format_average("test_accuracy", {"mean": 0.9876, "std": None}) == "98.76 %"
