@@ -54,7 +54,7 @@ class Config(ImageConfig):
 
 PRESETS = {
     "default": Config(),
-    "quick": Config(preset="quick", depth=8, epochs=6, crop=2),
+    "quick": Config(preset="quick", depth=8, epochs=7, crop=2),
     "speedrun": Config(
         preset="speedrun",
         depth=18,
