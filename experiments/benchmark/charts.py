@@ -1,0 +1,71 @@
+"""The pictures of a benchmark, each a PNG file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.benchmark.race import Record
+from jaxdl.runs.figures import save_figure
+
+BAR = 0.8
+
+
+def compare_models(results: Sequence[Record], path: Path) -> None:
+    """For each model how many times as fast as each peer ours is; whiskers span the rounds.
+
+    There is nothing to draw without peers.
+
+    Args:
+      results: as in `experiments.benchmark.race.summarise`, with "model" and "batch_size".
+      path: of the PNG file.
+    """
+    peers = list(dict.fromkeys(r["framework"] for r in results if r["framework"] != "ours"))
+    if not peers:
+        return
+    cases = list(dict.fromkeys((r["model"], r["batch_size"]) for r in results))
+    height = BAR / len(peers)
+    figure = Figure(figsize=(9, 1.5 + 0.8 * len(cases)), layout="constrained")
+    axes = figure.subplots()
+    for number, peer in enumerate(peers):
+        chosen = [r for r in results if r["framework"] == peer]
+        places = [cases.index((r["model"], r["batch_size"])) + number * height for r in chosen]
+        ratios = [r["ours_is_faster_by"] for r in chosen]
+        medians = np.array([ratio["median"] for ratio in ratios])
+        spread = [
+            medians - [ratio["lowest"] for ratio in ratios],
+            np.array([ratio["highest"] for ratio in ratios]) - medians,
+        ]
+        axes.barh(places, medians, height, xerr=spread, label=peer, error_kw={"alpha": 0.5})
+        for place, median in zip(places, medians, strict=True):
+            axes.text(median, place, f" {median:.2f}", va="bottom", fontsize=7)
+    axes.axvline(1, color="black", linewidth=1)
+    names = [f"{model}, batch {batch_size}" for model, batch_size in cases]
+    axes.set_yticks(np.arange(len(cases)) + BAR / 2 - height / 2, names)
+    axes.invert_yaxis()
+    axes.set(xscale="log", xlabel="times as fast as the peer (1: alike)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=8)
+    save_figure(figure, path)
+
+
+def compare_batch_sizes(results: Sequence[Record], path: Path) -> None:
+    """For each model the speed of each framework over the batch size: where it saturates.
+
+    Args:
+      results: as in `compare_models`.
+      path: of the PNG file.
+    """
+    models = list(dict.fromkeys(result["model"] for result in results))
+    figure = Figure(figsize=(4.5 * len(models), 4), layout="constrained")
+    for axes, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
+        for framework in dict.fromkeys(result["framework"] for result in results):
+            chosen = [r for r in results if (r["model"], r["framework"]) == (model, framework)]
+            sizes = [r["batch_size"] for r in chosen]
+            axes.plot(sizes, [r["examples_per_second"] for r in chosen], "o-", label=framework)
+        axes.set(xscale="log", yscale="log", title=model)
+        axes.set(xlabel="batch size", ylabel="examples/s")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    save_figure(figure, path)

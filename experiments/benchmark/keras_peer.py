@@ -1,0 +1,129 @@
+"""The workloads in Keras 3, on the backend that KERAS_BACKEND names before the import.
+
+Images are converted once, to float32; the texts have no padding, and no masks.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from experiments.benchmark.keras_models import CLASSIFIERS, discriminator, generator
+from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Contestant, Precision, Workload
+
+
+def build(workload: Workload, data: Arrays, batch_size: int, precision: Precision) -> Contestant:
+    """A model that `keras.Model.fit` trains; a GAN in the loop of TensorFlow's tutorial.
+
+    Sets the precision of every later Keras layer of the process.
+
+    Raises:
+      NotImplementedError: a GAN on another backend than TensorFlow.
+    """
+    half = precision == "bfloat16"
+    keras.config.set_dtype_policy("mixed_bfloat16" if half else "float32")
+    inputs = data[workload.input]
+    if workload.input == "image":
+        inputs = inputs.astype(np.float32) / 255
+    if workload.name != "gan":
+        return Classifier(workload, inputs, data["label"], batch_size)
+    if keras.backend.backend() != "tensorflow":
+        raise NotImplementedError("the GAN's train step is written for TensorFlow")
+    return AdversarialPair(inputs * 2 - 1, batch_size)
+
+
+class Classifier:
+    """A contestant that learns labels, of two classes from a single logit."""
+
+    def __init__(self, workload: Workload, inputs: np.ndarray, labels: np.ndarray, batch_size: int):
+        self.model = CLASSIFIERS[workload.name]()
+        self.parameters = count_parameters(self.model)
+        self.inputs = inputs
+        self.labels = labels
+        self.batch_size = batch_size
+        if workload.num_classes == 2:
+            loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        else:
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        if workload.optimizer == "adam":
+            optimizer = keras.optimizers.Adam(1e-3)
+        else:
+            optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)
+        self.model.compile(optimizer, loss)
+
+    def train(self, steps: int) -> None:
+        """Makes so many train steps: epochs of all the data, then one of what is left."""
+        batches = len(self.labels) // self.batch_size
+        epochs, rest = divmod(steps, batches)
+        if epochs:
+            self._fit(batches, epochs)
+        if rest:
+            self._fit(rest, epochs=1)
+
+    def _fit(self, batches: int, epochs: int) -> None:
+        examples = batches * self.batch_size
+        self.model.fit(
+            self.inputs[:examples],
+            self.labels[:examples],
+            batch_size=self.batch_size,
+            epochs=epochs,
+            verbose=0,
+            shuffle=True,
+        )
+
+    def predict(self) -> None:
+        """Computes the logits of one batch, as an array of NumPy."""
+        self.model.predict_on_batch(self.inputs[: self.batch_size])
+
+
+class AdversarialPair:
+    """A generator and a discriminator, both updated from one pass as in TensorFlow's tutorial."""
+
+    def __init__(self, images: np.ndarray, batch_size: int):
+        self.generator = generator()
+        self.discriminator = discriminator()
+        self.parameters = count_parameters(self.generator) + count_parameters(self.discriminator)
+        dataset = tf.data.Dataset.from_tensor_slices(images).shuffle(len(images))
+        self.batches = iter(dataset.batch(batch_size, drop_remainder=True).repeat())
+        self.noise_shape = (batch_size, NOISE_SIZE)
+        self.example_noise = np.random.default_rng(0).normal(size=self.noise_shape)
+        self.loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        self.generator_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+        self.discriminator_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+
+    def train(self, steps: int) -> None:
+        """Makes so many train steps of both and waits for the last."""
+        for _ in range(steps):
+            losses = self._train_both(next(self.batches))
+        np.array(losses)
+
+    @tf.function
+    def _train_both(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        noise = tf.random.normal(self.noise_shape)
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+            fakes = self.generator(noise, training=True)
+            real_logits = self.discriminator(images, training=True)
+            fake_logits = self.discriminator(fakes, training=True)
+            generator_loss = self.loss(tf.ones_like(fake_logits), fake_logits)
+            discriminator_loss = self.loss(tf.ones_like(real_logits), real_logits)
+            discriminator_loss += self.loss(tf.zeros_like(fake_logits), fake_logits)
+        variables = self.generator.trainable_variables
+        gradients = generator_tape.gradient(generator_loss, variables)
+        self.generator_optimizer.apply(gradients, variables)
+        variables = self.discriminator.trainable_variables
+        gradients = discriminator_tape.gradient(discriminator_loss, variables)
+        self.discriminator_optimizer.apply(gradients, variables)
+        return generator_loss, discriminator_loss
+
+    def predict(self) -> None:
+        """Generates one batch of images, as an array of NumPy."""
+        self.generator.predict_on_batch(self.example_noise)
+
+
+def count_parameters(model: keras.Model) -> int:
+    """Trainable values, without the second bias of a `keras.layers.GRU`."""
+    recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
+    second_biases = sum(layer.cell.bias.shape[1] for layer in recurrent)
+    trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    return trainable - second_biases

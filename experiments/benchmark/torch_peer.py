@@ -1,0 +1,189 @@
+"""The workloads in PyTorch: eager, eager with channels last, and with ``torch.compile``.
+
+Inputs are converted once, to float32 on the device; the texts have no padding, and no masks.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from experiments.benchmark.torch_models import CLASSIFIERS, discriminator, generator
+from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Contestant, Precision, Workload
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def build_eager(
+    workload: Workload, data: Arrays, batch_size: int, precision: Precision
+) -> Contestant:
+    """A model as PyTorch runs it by default."""
+    return _build(workload, data, batch_size, precision)
+
+
+def build_eager_channels_last(
+    workload: Workload, data: Arrays, batch_size: int, precision: Precision
+) -> Contestant:
+    """A model whose images and kernels have the channels last in memory."""
+    return _build(workload, data, batch_size, precision, memory_format=torch.channels_last)
+
+
+def build_compiled(
+    workload: Workload, data: Arrays, batch_size: int, precision: Precision
+) -> Contestant:
+    """A model after ``torch.compile``."""
+    return _build(workload, data, batch_size, precision, compiled=True)
+
+
+def _build(
+    workload: Workload,
+    data: Arrays,
+    batch_size: int,
+    precision: Precision,
+    *,
+    memory_format: torch.memory_format = torch.contiguous_format,
+    compiled: bool = False,
+) -> Contestant:
+    is_gan = workload.name == "gan"
+    models = [generator(), discriminator()] if is_gan else [CLASSIFIERS[workload.name]()]
+    models = [model.to(DEVICE, memory_format=memory_format) for model in models]
+    if compiled:
+        models = [torch.compile(model) for model in models]
+    inputs = torch.from_numpy(data[workload.input])
+    if workload.input == "image":
+        inputs = inputs.permute(0, 3, 1, 2).to(DEVICE, torch.float32) / 255
+        inputs = inputs.contiguous(memory_format=memory_format)
+    labels = torch.from_numpy(data["label"]).to(DEVICE, torch.int64)
+    autocast = torch.autocast(DEVICE, torch.bfloat16, enabled=precision == "bfloat16")
+    if is_gan:
+        return AdversarialPair(*models, inputs * 2 - 1, batch_size, autocast)
+    return Classifier(workload, *models, inputs.to(DEVICE), labels, batch_size, autocast)
+
+
+class Classifier:
+    """A contestant that learns labels, of two classes from a single logit."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        model: nn.Module,
+        inputs: torch.Tensor,
+        labels: torch.Tensor,
+        batch_size: int,
+        autocast: torch.autocast,
+    ):
+        self.parameters = count_parameters(model)
+        self.model = model
+        self.autocast = autocast
+        self.example_batch = inputs[:batch_size]
+        self.loss = functional.cross_entropy
+        if workload.num_classes == 2:
+            self.loss = functional.binary_cross_entropy_with_logits
+            labels = labels.float()
+        self.batches = random_batches(inputs, labels, batch_size=batch_size)
+        if workload.optimizer == "adam":
+            self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        else:
+            self.optimizer = torch.optim.SGD(
+                model.parameters(), lr=0.1, momentum=0.9, nesterov=True
+            )
+
+    def train(self, steps: int) -> None:
+        """Makes so many train steps and waits for the last."""
+        self.model.train()
+        for _ in range(steps):
+            inputs, labels = next(self.batches)
+            self.optimizer.zero_grad()
+            with self.autocast:
+                loss = self.loss(self.model(inputs), labels)
+            loss.backward()
+            self.optimizer.step()
+        wait()
+
+    def predict(self) -> None:
+        """Computes the logits of one batch and waits for them."""
+        self.model.eval()
+        with torch.inference_mode(), self.autocast:
+            self.model(self.example_batch)
+        wait()
+
+
+class AdversarialPair:
+    """A generator and a discriminator, which take turns as in PyTorch's DCGAN tutorial."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        images: torch.Tensor,
+        batch_size: int,
+        autocast: torch.autocast,
+    ):
+        self.parameters = count_parameters(generator) + count_parameters(discriminator)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.batches = random_batches(images, batch_size=batch_size)
+        self.noise_shape = (batch_size, NOISE_SIZE)
+        self.example_noise = torch.randn(self.noise_shape, device=DEVICE)
+        self.autocast = autocast
+        self.generator_optimizer, self.discriminator_optimizer = (
+            torch.optim.Adam(model.parameters(), lr=2e-4, betas=(0.5, 0.999))
+            for model in (generator, discriminator)
+        )
+
+    def train(self, steps: int) -> None:
+        """Makes so many train steps of both and waits for the last."""
+        self.generator.train()
+        for _ in range(steps):
+            (images,) = next(self.batches)
+            self._train_both(images)
+        wait()
+
+    def _train_both(self, images: torch.Tensor) -> None:
+        self.discriminator_optimizer.zero_grad()
+        self._loss(images, real=True).backward()
+        with self.autocast:
+            fakes = self.generator(torch.randn(self.noise_shape, device=DEVICE))
+        self._loss(fakes.detach(), real=False).backward()
+        self.discriminator_optimizer.step()
+
+        self.generator_optimizer.zero_grad()
+        self._loss(fakes, real=True).backward()
+        self.generator_optimizer.step()
+
+    def _loss(self, images: torch.Tensor, real: bool) -> torch.Tensor:
+        """How far the discriminator is from taking all images for real, or for fakes."""
+        with self.autocast:
+            logits = self.discriminator(images)
+            targets = torch.full_like(logits, float(real))
+            return functional.binary_cross_entropy_with_logits(logits, targets)
+
+    def predict(self) -> None:
+        """Generates one batch of images and waits for them."""
+        self.generator.eval()
+        with torch.inference_mode(), self.autocast:
+            self.generator(self.example_noise)
+        wait()
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable values, without the second bias ("bias_hh") of a recurrent layer."""
+    return sum(
+        parameter.numel() for name, parameter in model.named_parameters() if "bias_hh" not in name
+    )
+
+
+def random_batches(*tensors: torch.Tensor, batch_size: int) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yields batches of one random permutation after the other, without a smaller last one."""
+    examples = len(tensors[0])
+    while True:
+        order = torch.randperm(examples, device=DEVICE)[: examples // batch_size * batch_size]
+        for indices in order.split(batch_size):
+            yield tuple(tensor[indices] for tensor in tensors)
+
+
+def wait() -> None:
+    """Returns when the device has done everything."""
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()

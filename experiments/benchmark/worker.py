@@ -1,0 +1,117 @@
+"""The process of one contestant: told by lines of JSON what to time, it answers in such lines.
+
+Started by `experiments.benchmark.race`. The first line that it reads says which contestant
+to build; every further one names a piece of work and about how long it may take.
+"""
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from typing import Any
+
+CONTESTANTS = {
+    "ours": ("experiments.benchmark.ours", "Ours", {}),
+    "keras-tensorflow": (
+        "experiments.benchmark.keras_peer",
+        "build",
+        {"KERAS_BACKEND": "tensorflow"},
+    ),
+    "keras-jax": ("experiments.benchmark.keras_peer", "build", {"KERAS_BACKEND": "jax"}),
+    "matrix-product": ("experiments.benchmark.peak", "MatrixProduct", {}),
+    "torch": ("experiments.benchmark.torch_peer", "build_eager", {}),
+    "torch-channels-last": (
+        "experiments.benchmark.torch_peer",
+        "build_eager_channels_last",
+        {},
+    ),
+    "torch-compile": ("experiments.benchmark.torch_peer", "build_compiled", {}),
+}
+EXAMPLES = 4096
+
+
+class Stopwatch:
+    """Times a piece of work, as often as fits into the seconds that it is given."""
+
+    def __init__(self, contestant: Any):
+        """Of a contestant that has worked once before."""
+        self._work = {
+            "train": contestant.train,
+            "predict": lambda times: [contestant.predict() for _ in range(times)],
+        }
+        self._seconds_each = {}
+
+    def time(self, work: str, seconds: float) -> dict[str, Any]:
+        """The number of "times" that the work was done in a row, and the "seconds" it took."""
+        if work not in self._seconds_each:
+            self._run(work, 1)
+            self._seconds_each[work] = self._run(work, 1)
+        times = max(1, round(seconds / self._seconds_each[work]))
+        taken = self._run(work, times)
+        self._seconds_each[work] = taken / times
+        return {"times": times, "seconds": taken}
+
+    def _run(self, work: str, times: int) -> float:
+        started = time.perf_counter()
+        self._work[work](times)
+        return time.perf_counter() - started
+
+
+def build(framework: str, model: str, batch_size: int, precision: str, started: float) -> Any:
+    """The contestant and what it says of itself, after its first train step."""
+    module, name, environment = CONTESTANTS[framework]
+    os.environ.update(environment)
+    workloads = importlib.import_module("experiments.benchmark.workloads")
+    make = getattr(importlib.import_module(module), name)
+    workload = workloads.WORKLOADS[model]
+    data = workloads.random_data(workload, max(EXAMPLES, batch_size))
+    imported = time.perf_counter()
+    contestant = make(workload, data, batch_size, precision)
+    contestant.train(1)
+    return contestant, {
+        "parameters": contestant.parameters,
+        "import_seconds": imported - started,
+        "first_step_seconds": time.perf_counter() - imported,
+        "compile_seconds": getattr(contestant, "compile_seconds", None),
+        "flops_per_example": getattr(contestant, "flops_per_example", None),
+    }
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had, in bytes: of the GPU if it uses one."""
+    for name, peak in (
+        ("torch", lambda torch: torch.cuda.is_available() and torch.cuda.max_memory_allocated()),
+        ("jax", lambda jax: (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")),
+    ):
+        found = name in sys.modules and peak(sys.modules[name])
+        if found:
+            return found
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Answers each line of standard input by one of standard output."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # frameworks print what they like
+    started = time.perf_counter()
+    request = json.loads(sys.stdin.readline())
+    cores = request.pop("cores")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    os.environ["OMP_NUM_THREADS"] = str(cores)
+    try:
+        contestant, answer = build(**request, started=started)
+    except NotImplementedError as error:
+        print(json.dumps({"refused": str(error)}), file=answers)
+        return
+    stopwatch = Stopwatch(contestant)
+    print(json.dumps(answer), file=answers)
+    for line in sys.stdin:
+        answer = stopwatch.time(**json.loads(line)) | {"peak_memory": peak_memory()}
+        print(json.dumps(answer), file=answers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What is measured: for each model the shapes of its data and its optimizer, alike for all."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+Precision = Literal["float32", "bfloat16"]
+
+VOCABULARY_SIZE = 10_000
+SEQUENCE_LENGTH = 200
+NOISE_SIZE = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """One model and how it is trained.
+
+    Attributes:
+      name: of the model.
+      batch_size: the tutorial's, or what is usual for the model.
+      input: "image", uint8, or "tokens", int32.
+      input_shape: of one example.
+      num_classes: of the labels.
+      optimizer: "adam" with a learning rate of 1e-3, or "sgd" with 0.1 and Nesterov's
+        momentum of 0.9.
+    """
+
+    name: str
+    batch_size: int
+    input: Literal["image", "tokens"]
+    input_shape: tuple[int, ...]
+    num_classes: int
+    optimizer: Literal["adam", "sgd"] = "adam"
+
+
+DIGITS = (28, 28, 1)
+PHOTOGRAPHS = (32, 32, 3)
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("mlp", 32, "image", DIGITS, 10),
+        Workload("cnn", 32, "image", DIGITS, 10),
+        Workload("rnn", 32, "tokens", (SEQUENCE_LENGTH,), 2),
+        Workload("lstm", 32, "tokens", (SEQUENCE_LENGTH,), 2),
+        Workload("gru", 32, "tokens", (SEQUENCE_LENGTH,), 2),
+        Workload("transformer", 32, "tokens", (SEQUENCE_LENGTH,), 2),
+        Workload("gan", 64, "image", DIGITS, 10),
+        Workload("resnet20", 64, "image", PHOTOGRAPHS, 10, "sgd"),
+        Workload("resnet18", 64, "image", PHOTOGRAPHS, 10, "sgd"),
+        Workload("vit", 64, "image", PHOTOGRAPHS, 10),
+    )
+}
+
+
+class Contestant(Protocol):
+    """A model of one framework, ready to be timed.
+
+    Attributes:
+      parameters: number of trainable values, for comparison with ours: without the second
+        bias that some frameworks give to a recurrent cell, which adds to the first.
+    """
+
+    parameters: int
+
+    def train(self, steps: int) -> None:
+        """Makes so many train steps, each on other examples, and waits for the last."""
+
+    def predict(self) -> None:
+        """Computes the outputs of one batch, without dropout, and waits for them."""
+
+
+Build = Callable[[Workload, Arrays, int, Precision], Contestant]
+
+
+def random_data(workload: Workload, examples: int, seed: int = 0) -> Arrays:
+    """Examples that look like the real ones to a program: its input and "label", int32.
+
+    Images are uint8 (examples, height, width, channels), tokens int32 (examples, time)
+    from 1 to below the size of the vocabulary: no padding.
+    """
+    random = np.random.default_rng(seed)
+    shape = (examples, *workload.input_shape)
+    if workload.input == "image":
+        inputs = random.integers(0, 256, shape, np.uint8)
+    else:
+        inputs = random.integers(1, VOCABULARY_SIZE, shape, np.int32)
+    labels = random.integers(0, workload.num_classes, examples, np.int32)
+    return {workload.input: inputs, "label": labels}
