@@ -96,7 +96,8 @@ def format_headline(result: dict[str, Any]) -> str:
     if "test_accuracy" in result:
         return format_average("test_accuracy", result["test_accuracy"])
     ratio = result["test_frechet_ratio"]
-    return f"Frechet distance {ratio['mean']:.1f} ± {ratio['std']:.1f} times its floor"
+    deviation = "" if ratio["std"] is None else f" ± {ratio['std']:.1f}"
+    return f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor"
 
 
 def with_table(readme: str, table: str) -> str:

@@ -70,7 +70,8 @@ def _plain_progress(description: str, total: float) -> Callable[[float, str], No
     def update(completed: float, note: str = "") -> None:
         nonlocal first, last_line
         now = time.monotonic()
-        first = first or (now, completed)
+        if first is None or completed <= first[1]:  # nothing is done yet
+            first = (now, completed)
         if now - last_line >= SECONDS_BETWEEN_PLAIN_LINES:
             last_line = now
             line = f"{description}: {completed / total:4.0%}  {note}"

@@ -18,9 +18,10 @@ def test_a_duration_is_said_in_the_unit_that_fits(seconds, words):
 
 
 def test_plain_progress_says_how_far_it_is_and_how_long_it_will_take(monkeypatch, capsys):
-    clock = iter((0.0, 10.0, 30.0, 35.0, 50.0))
+    clock = iter((0.0, 5.0, 10.0, 30.0, 35.0, 50.0))
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     with console.progress("training", 100) as update:
+        update(20, "compiling")
         update(20, "resumed")
         update(30, "fine")
         update(32, "too soon for another line")

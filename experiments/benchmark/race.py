@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from jaxdl.console import warn
 from jaxdl.errors import UserError
 
 Record = dict[str, Any]
@@ -19,10 +20,16 @@ Record = dict[str, Any]
 REQUIRED_PACKAGES = {
     "ours": ("jax",),
     "keras-tensorflow": ("keras", "tensorflow"),
-    "keras-jax": ("keras",),
+    "keras-jax": ("keras", "tensorflow"),
     "torch": ("torch",),
     "torch-channels-last": ("torch",),
     "torch-compile": ("torch",),
+}
+# All live at once: on a GPU none may take its memory beforehand.
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 PEERS = tuple(name for name in REQUIRED_PACKAGES if name != "ours")
 
@@ -39,8 +46,8 @@ def installed_peers() -> list[str]:
 class Worker:
     """The process of one contestant."""
 
-    def __init__(self, framework: str, cores: int, **request: Any):
-        """Starts it on so many cores; ``request`` is that of `experiments.benchmark.worker`."""
+    def __init__(self, framework: str):
+        """Starts it; it waits for its first question."""
         self.framework = framework
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the process
         self._process = subprocess.Popen(
@@ -49,57 +56,82 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            env=os.environ | ENVIRONMENT,
         )
-        self.description = self.ask(framework=framework, cores=cores, **request)
 
     def ask(self, **request: Any) -> Record:
         """Its answer to one line.
 
         Raises:
-          UserError: it has ended; the message has the last line that it printed.
+          UserError: it has ended, or refuses; the message has the last line that it printed.
         """
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
+        answer = json.loads(self._process.stdout.readline() or "{}")
+        if "refused" in answer:
+            raise UserError(f"{self.framework} takes no part: {answer['refused']}.")
         if not answer:
             self._errors.seek(0)
             lines = self._errors.read().strip().splitlines()
             reason = lines[-1] if lines else "it said nothing"
             raise UserError(f"The process of {self.framework} has ended: {reason}")
-        return json.loads(answer)
+        return answer
 
     def close(self) -> None:
         """Ends the process."""
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._errors.close()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
 
 
 @contextlib.contextmanager
 def start_workers(
-    frameworks: Sequence[str], cores: int, show: Callable[[str], None], **request: Any
-) -> Iterator[list[Worker]]:
-    """One worker for each framework that takes the request; they end with the context."""
-    workers = []
-    try:
+    frameworks: Sequence[str], show: Callable[[str], None], **request: Any
+) -> Iterator[dict[str, tuple[Worker, Record]]]:
+    """Starts a worker for each framework; they end with the context.
+
+    Yields:
+      By framework its worker and what that says of itself. Of a peer that cannot start, or
+      whose model is not ours, a line on standard error tells why, and it is left out.
+
+    Raises:
+      UserError: ours, or the only one, cannot start.
+    """
+    started: dict[str, tuple[Worker, Record]] = {}
+    with contextlib.ExitStack() as stack:
         for framework in frameworks:
             show(f"starting {framework}")
-            worker = Worker(framework, cores, **request)
-            workers.append(worker)
-        yield [worker for worker in workers if "refused" not in worker.description]
-    finally:
-        for worker in workers:
-            worker.close()
+            worker = stack.enter_context(contextlib.closing(Worker(framework)))
+            try:
+                description = worker.ask(framework=framework, **request)
+                if started:
+                    _check_same_model(framework, description, started["ours"][1])
+            except UserError as error:
+                if not started:
+                    raise
+                warn(str(error))
+                continue
+            started[framework] = (worker, description)
+        yield started
+
+
+def _check_same_model(framework: str, peer: Record, ours: Record) -> None:
+    if peer["parameters"] != ours["parameters"]:
+        raise UserError(
+            f"The model of {framework} has {peer['parameters']:,} parameters, "
+            f"ours {ours['parameters']:,}: they cannot be compared."
+        )
 
 
 def race(
-    workers: Sequence[Worker], work: str, rounds: int, seconds: float, show: Callable[[str], None]
+    workers: Mapping[str, tuple[Worker, Record]],
+    work: str,
+    rounds: int,
+    seconds: float,
+    show: Callable[[str], None],
 ) -> list[Record]:
     """Each worker's turn in each round.
 
@@ -107,19 +139,19 @@ def race(
       For each worker its description, "framework", "seconds_each", the seconds of one train
       step or one prediction in each round, and "peak_memory" in bytes.
     """
-    records = [
-        worker.description | {"framework": worker.framework, "seconds_each": []}
-        for worker in workers
-    ]
-    for worker in workers:
+    records = {
+        framework: description | {"framework": framework, "seconds_each": []}
+        for framework, (_, description) in workers.items()
+    }
+    for worker, _ in workers.values():
         worker.ask(work=work, seconds=seconds / 4)  # finds out how often it fits into the time
     for number in range(rounds):
-        for worker, record in zip(workers, records, strict=True):
-            show(f"{worker.framework}, round {number + 1} of {rounds}")
+        for framework, (worker, _) in workers.items():
+            show(f"{framework}, round {number + 1} of {rounds}")
             answer = worker.ask(work=work, seconds=seconds)
-            record["seconds_each"].append(answer["seconds"] / answer["times"])
-            record["peak_memory"] = answer["peak_memory"]
-    return records
+            records[framework]["seconds_each"].append(answer["seconds"] / answer["times"])
+            records[framework]["peak_memory"] = answer["peak_memory"]
+    return list(records.values())
 
 
 def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> list[Record]:
@@ -129,18 +161,10 @@ def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> 
       records: of `race`, ours first.
       batch_size: examples of a step.
       peak_flops: FLOP/s of a matrix product on this machine.
-
-    Raises:
-      UserError: a peer's model has another number of parameters than ours.
     """
     ours = records[0]
     summaries = []
     for record in records:
-        if record["parameters"] != ours["parameters"]:
-            raise UserError(
-                f"The model of {record['framework']} has {record['parameters']:,} parameters, "
-                f"ours {ours['parameters']:,}: they cannot be compared."
-            )
         seconds = np.array(record["seconds_each"])
         ratios = seconds / np.array(ours["seconds_each"])
         flops = None

@@ -13,6 +13,7 @@ from experiments.benchmark.torch_models import CLASSIFIERS, discriminator, gener
 from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Contestant, Precision, Workload
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+torch.set_float32_matmul_precision("high")  # TF32 on a GPU that has it, as XLA does
 
 
 def build_eager(

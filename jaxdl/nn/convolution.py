@@ -90,7 +90,7 @@ def convolve_outside_loops(
 
     Not where the stride skips pixels: there XLA for CPU fails to compile the gradient.
     """
-    skips = any(map(int.__gt__, window_strides, kernel.shape))
+    skips = any(s > size for s, size in zip(window_strides, kernel.shape[:2], strict=True))
     form = convolve if skips else lax.conv_general_dilated
     return form(images, kernel, window_strides, padding, **options)
 

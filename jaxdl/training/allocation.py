@@ -5,7 +5,7 @@ import sys
 
 # Of mallopt(3), from malloc.h.
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
-LARGEST_INT = 2**31 - 1
+NEVER = -1
 
 
 def keep_freed_memory() -> None:
@@ -23,4 +23,4 @@ def keep_freed_memory() -> None:
         return
     mallopt(ARENA_MAX, 1)
     mallopt(MMAP_MAX, 0)
-    mallopt(TRIM_THRESHOLD, LARGEST_INT)
+    mallopt(TRIM_THRESHOLD, NEVER)

@@ -48,7 +48,7 @@ class TrainingConfig:
     warmup_fraction: float = 0.2
     """Share of the steps in which the cosine schedule climbs to its peak."""
     weight_decay: float = 0.0
-    """Of all optimizers but adam, on kernels only."""
+    """Of all optimizers but adam, on kernels only; of muon on hidden ones only."""
     gradient_clip: float = 0.0
     """Largest global norm of the gradients; 0 for no limit."""
     label_smoothing: float = 0.0

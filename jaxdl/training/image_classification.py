@@ -1,7 +1,6 @@
 """What is particular to images: options, augmentation, figures."""
 
 import dataclasses
-import functools
 import math
 from functools import partial
 from typing import Literal
@@ -23,6 +22,7 @@ from jaxdl.training.classification import Batch, Inputs, Mix, Prepare, Task
 from jaxdl.training.config import ClassifierConfig, require
 
 SMALLEST_SIDE = 28
+FLIP = 0x666C6970  # tells the keys of the flips from all others of a seed
 
 # The original tutorial trains its image classifiers all alike.
 SEED_RECIPE = {
@@ -95,7 +95,7 @@ def view_mirrored(batch: Batch) -> Inputs:
 
 def prepare_images(config: ImageConfig) -> Prepare:
     """Makes float32 images of uint8 ones, augmented at random."""
-    first_flip_key = jax.random.key(config.seed)
+    first_flip_key = jax.random.fold_in(jax.random.key(config.seed), FLIP)
 
     def prepare(batch: Batch, key: jax.Array) -> Inputs:
         images = batch["image"]
@@ -113,12 +113,12 @@ def prepare_images(config: ImageConfig) -> Prepare:
 
 
 def mix_images(config: ImageConfig) -> Mix | None:
-    """Mixup or CutMix or, batch by batch, one of the two."""
+    """Mixup or CutMix or, (micro-)batch by (micro-)batch, one of the two."""
     ways = [partial(mixup, alpha=config.mixup)] if config.mixup else []
     ways += [partial(cutmix, alpha=config.cutmix)] if config.cutmix else []
     if not ways:
         return None
-    way = functools.reduce(either, ways)
+    way = either(*ways) if len(ways) == 2 else ways[0]
 
     def mix(inputs: Inputs, key: jax.Array) -> tuple[Inputs, jax.Array, jax.Array]:
         images, partners, shares = way(*inputs, key)

@@ -138,7 +138,7 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
                 stop = min(step + pace.steps_per_call, end_of_epoch)
                 training = _advance(train_steps, training, data, step, stop, pace)
                 step = stop
-                if pace.foresees():
+                if pace.foresees() and step < plan.total_steps:
                     duration = format_duration(pace.seconds_for(plan.total_steps - step))
                     console.print(f"The training will take about {duration}.")
                 latest = _latest_metrics(training, (step - 1) % plan.steps_per_epoch, step)

@@ -51,7 +51,8 @@ def build_optimizer(
         Scalable for LLM Training", section 2.2), all else by Adam with Nesterov's
         momentum.
       learning_rate: by step.
-      weight_decay: on kernels only: biases and normalisation are left alone; not of "adam".
+      weight_decay: on kernels only: biases and normalisation are left alone; not of "adam",
+        and of "muon" only on what it moves itself.
       gradient_clip: largest global norm of the gradients; 0 for no limit.
       b1: of Adam, share of the average of past gradients that a step keeps.
     """
@@ -89,7 +90,8 @@ def hidden_matrices(params: Any) -> Any:
     have a matrix each. None for what Adam moves: vectors, tables, the embedding and the
     layer that gives the logits, which is the last of the Dense layers at the top.
     """
-    heads = sorted(name for name in params if name.startswith("Dense_"))[-1:]
+    dense = [name for name in params if name.startswith("Dense_")]
+    heads = sorted(dense, key=lambda name: int(name.removeprefix("Dense_")))[-1:]
 
     def axes_of(path: tuple[Any, ...], leaf: jax.Array) -> contrib.MuonDimensionNumbers | None:
         *layers, name = (entry.key for entry in path)

@@ -57,6 +57,8 @@ def test_the_score_of_a_generator_is_its_distance_over_the_floor():
     result = {"test_frechet_ratio": {"mean": 3.25, "std": 0.5}}
     expected = "Frechet distance 3.2 ± 0.5 times its floor"
     assert report.format_headline(result) == expected
+    single = {"test_frechet_ratio": {"mean": 3.25, "std": None}}
+    assert report.format_headline(single) == "Frechet distance 3.2 times its floor"
 
 
 def test_a_file_that_is_no_result_is_refused(tmp_path):

@@ -9,6 +9,8 @@ import small_training as small
 
 from jaxdl.data.augmentation import normalise
 from jaxdl.training.classification import Task, evaluate, train_step
+from jaxdl.training.classifier import predict_logits
+from jaxdl.training.image_classification import view, view_mirrored
 from jaxdl.training.state import TrainState
 
 
@@ -103,6 +105,35 @@ def test_batch_statistics_go_from_one_micro_batch_to_the_next():
     jax.tree.map(
         partial(np.testing.assert_allclose, rtol=1e-5), together.batch_stats, expected.batch_stats
     )
+
+
+def test_micro_batches_have_keys_of_their_own(problem):
+    state, batch = problem
+    batch = jax.tree.map(lambda x: np.repeat(x[:1], 2, axis=0), batch)  # the same example twice
+
+    def prepare(batch, key):
+        return (batch["text"] * jax.random.normal(key, batch["text"].shape),)
+
+    task = Task(prepare=prepare, views=())
+    _, metrics = train_step(state, batch, jax.random.key(0), task=task, micro_batches=2)
+    keys = jax.random.split(jax.random.key(0), 2)
+    half = jax.tree.map(lambda x: x[:1], batch)
+    losses = [float(train_step(state, half, key, task=task)[1]["loss"]) for key in keys]
+    assert losses[0] != losses[1]
+    assert metrics["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_the_logits_of_several_views_are_averaged():
+    model, state = small.MODEL, small.new_state()
+    images = small.new_data(3)["image"]
+    views = (view, view_mirrored)
+    together = predict_logits(model, views)(state.variables, {"image": images})
+    alone = [
+        model.apply(state.variables, normalise(x), train=False)
+        for x in (images, images[:, :, ::-1])
+    ]
+    assert (alone[0] != alone[1]).any()
+    np.testing.assert_allclose(together, (alone[0] + alone[1]) / 2, rtol=1e-5, atol=1e-6)
 
 
 def test_evaluation_is_the_mean_over_the_whole_split():

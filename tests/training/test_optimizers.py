@@ -84,6 +84,7 @@ def test_sgd_has_nesterovs_momentum_and_decays_kernels_in_the_gradient():
 
 HIDDEN = {
     "Conv_0": {"kernel": (3, 3, 2, 8)},
+    "Dense_9": {"kernel": (5, 6)},
     "Block_0": {
         "Dense_0": {"kernel": (12, 4)},
         "query_key_value": {"kernel": (6, 3, 2, 3)},
@@ -91,7 +92,7 @@ HIDDEN = {
     },
 }
 NOT_HIDDEN = {
-    "Dense_0": {"kernel": (6, 5), "bias": (5,)},
+    "Dense_10": {"kernel": (6, 5), "bias": (5,)},
     "embedding": {"kernel": (6, 6)},
     "positions": (1, 4, 6),
 }
@@ -127,6 +128,7 @@ def test_muon_moves_hidden_matrices_along_the_nearest_orthogonal_ones_and_all_el
 
     change, gradient = changes["muon"], params
     check(change["Conv_0"]["kernel"], gradient["Conv_0"]["kernel"])
+    check(change["Dense_9"]["kernel"], gradient["Dense_9"]["kernel"])
     change, gradient = change["Block_0"], gradient["Block_0"]
     check(change["Dense_0"]["kernel"], gradient["Dense_0"]["kernel"])
     check(change["output"]["kernel"], gradient["output"]["kernel"])

@@ -56,6 +56,19 @@ def test_order_and_keys_differ_between_epochs_and_between_seeds(seen_in):
     assert len(set(draws)) == len(draws)
 
 
+def test_a_batch_says_which_examples_of_which_epoch_it_has():
+    def check(state, batch, key):
+        right = (batch["index"] == batch["identity"]).all()
+        return state, {"right": right, "epoch": batch["epoch"].mean()}
+
+    train_steps = make_train_steps(check, BATCH, seed=0)
+    history = {name: jnp.zeros(STEPS) for name in ("right", "epoch")}
+    start, stop = np.int32(2 * STEPS), np.int32(3 * STEPS)
+    _, history = train_steps((jnp.zeros(()), history), IDENTITIES, start, stop)
+    assert history["right"].all()
+    assert (history["epoch"] == 2).all()
+
+
 def test_the_history_has_each_step_at_its_place_in_the_epoch(seen_in):
     _, whole = seen_in(STEPS, 2 * STEPS)
     for position in range(STEPS):

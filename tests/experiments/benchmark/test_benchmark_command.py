@@ -1,7 +1,9 @@
 import json
 
 import pytest
+from PIL import Image
 
+from experiments.benchmark import charts
 from experiments.benchmark.ours import Ours
 from experiments.benchmark.race import REQUIRED_PACKAGES
 from experiments.benchmark.worker import CONTESTANTS, build
@@ -27,8 +29,8 @@ def test_the_table_and_its_file_say_the_same(command, tmp_path):
     assert report["geometric_mean"] is None
 
 
-def test_a_sweep_draws_the_speed_over_the_batch_size(command, tmp_path):
-    output = tmp_path / "sweep.json"
+def test_predictions_are_timed_too(command, tmp_path):
+    output = tmp_path / "latency.json"
     sizes = ("--work", "predict", "--batch-sizes", 1, 8)
     status, _, _ = command("benchmark", *QUICK, *sizes, "--output", output)
     assert status == 0
@@ -37,7 +39,29 @@ def test_a_sweep_draws_the_speed_over_the_batch_size(command, tmp_path):
     assert all(result["share_of_peak"] is None for result in results)
 
 
-@pytest.mark.parametrize("option", [("--rounds", 0), ("--threads", 0), ("--models", "perceptron")])
+def test_a_sweep_draws_the_speed_over_the_batch_size(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.benchmark.options.SWEEP", (1, 8))
+    output = tmp_path / "sweep.json"
+    status, _, _ = command("benchmark", *QUICK, "--sweep", "--output", output)
+    assert status == 0
+    assert Image.open(tmp_path / "sweep.png").width > 300
+
+
+def test_the_chart_has_a_bar_for_each_peer(tmp_path):
+    ratio = {"median": 2.0, "lowest": 1.5, "highest": 3.0}
+    results = [
+        {"model": model, "batch_size": 32, "framework": framework, "ours_is_faster_by": ratio}
+        for model in ("mlp", "gan")
+        for framework in ("ours", "torch", "keras-jax")
+        if (model, framework) != ("gan", "keras-jax")
+    ]
+    charts.compare_models(results, tmp_path / "chart.png")
+    assert Image.open(tmp_path / "chart.png").width > 300
+
+
+@pytest.mark.parametrize(
+    "option", [("--rounds", 0), ("--threads", 0), ("--models", "perceptron"), ("--models",)]
+)
 def test_wrong_options_are_refused_in_one_line(command, option):
     status, _, errors = command("benchmark", *option)
     assert status == 2

@@ -1,5 +1,8 @@
+from typing import ClassVar
+
 import pytest
 
+from experiments.benchmark import race
 from experiments.benchmark.race import summarise
 from experiments.benchmark.worker import Stopwatch
 from jaxdl.errors import UserError
@@ -17,9 +20,48 @@ def test_ratios_are_taken_round_by_round_and_medians_over_the_rounds():
     assert peer["ours_is_faster_by"] == {"median": 2, "lowest": 1, "highest": 3}
 
 
-def test_models_of_different_sizes_are_not_compared():
-    with pytest.raises(UserError, match=r"^The model of torch has 11 parameters, ours 10"):
-        summarise([OURS, PEER | {"parameters": 11, "seconds_each": [1, 1, 1]}], 8, peak_flops=40)
+class FakeWorker:
+    """Its framework says what becomes of it: "ours", "refuses", "larger"; it notes its end."""
+
+    closed: ClassVar[list[str]] = []
+
+    def __init__(self, framework):
+        self.framework = framework
+
+    def ask(self, **request):
+        if self.framework == "refuses":
+            raise UserError("refuses takes no part.")
+        return {"parameters": 11 if self.framework == "larger" else 10}
+
+    def close(self):
+        self.closed.append(self.framework)
+
+
+def test_a_peer_that_cannot_be_compared_is_left_out_and_the_reason_said(monkeypatch, capsys):
+    monkeypatch.setattr(race, "Worker", FakeWorker)
+    frameworks = ["ours", "refuses", "larger", "torch"]
+    with race.start_workers(frameworks, show=lambda note: None) as workers:
+        assert list(workers) == ["ours", "torch"]
+    assert sorted(FakeWorker.closed) == sorted(frameworks)
+    refused, larger = capsys.readouterr().err.splitlines()
+    assert refused == "refuses takes no part."
+    assert larger.startswith("The model of larger has 11 parameters, ours 10")
+
+
+def test_without_ours_there_is_nothing_to_compare(monkeypatch):
+    monkeypatch.setattr(race, "Worker", FakeWorker)
+    with pytest.raises(UserError), race.start_workers(["refuses"], show=lambda note: None):
+        pass
+
+
+def test_the_end_of_a_process_is_told_by_its_last_line():
+    worker = race.Worker("nonsense")
+    request = {"model": "mlp", "batch_size": 1, "precision": "float32", "cores": 1}
+    with pytest.raises(UserError, match=r"^The process of nonsense has ended: KeyError"):
+        worker.ask(framework="nonsense", **request)
+    with pytest.raises(UserError, match="has ended"):
+        worker.ask(work="train", seconds=1)
+    worker.close()
 
 
 def test_a_turn_does_as_much_work_as_fits_into_its_seconds(monkeypatch):

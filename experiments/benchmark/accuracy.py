@@ -1,0 +1,91 @@
+"""How long a whole process takes to the tutorial's own test accuracy: ours and its Keras script."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.benchmark.race import Record
+from jaxdl.console import console, progress
+from jaxdl.errors import UserError
+
+# What the tutorial's scripts reach on the test split.
+TARGETS = {"mlp": 0.971, "cnn": 0.991, "rnn": 0.743, "lstm": 0.845}
+
+
+def time_to_accuracy(models: Sequence[str], rounds: int) -> list[Record]:
+    """Runs both processes in turn, from the command to its end, the data being prepared.
+
+    Ours is the experiment's quick preset, with all its figures. What the first run of ours
+    compiles, a later one finds in the cache: the first is not counted.
+
+    Returns:
+      For each model its "target" and, for "ours" and "keras", the "seconds" and the
+      "test_accuracy" of each round; "share_of_keras", median over the rounds.
+
+    Raises:
+      UserError: a process fails.
+    """
+    results = []
+    with progress("to accuracy", len(models) * (rounds + 1)) as update:
+        for number, model in enumerate(models):
+            commands = {
+                "ours": [f"experiments.{model}", "--preset", "quick"],
+                "keras": ["experiments.benchmark.keras_tutorial", model],
+            }
+            record = {
+                "model": model,
+                "target": TARGETS[model],
+                **{name: {"seconds": [], "test_accuracy": []} for name in commands},
+            }
+            for turn in range(rounds + 1):
+                update(number * (rounds + 1) + turn, f"{model}, round {turn} of {rounds}")
+                for name, command in commands.items():
+                    if turn == 0 and name == "keras":
+                        continue
+                    seconds, accuracy = _run(name, command)
+                    if turn > 0:
+                        record[name]["seconds"].append(seconds)
+                        record[name]["test_accuracy"].append(accuracy)
+            ours, keras = (np.array(record[name]["seconds"]) for name in commands)
+            record["share_of_keras"] = float(np.median(ours / keras))
+            results.append(record)
+            console.print(format_record(record))
+    return results
+
+
+def format_record(record: Record) -> str:
+    """One line: seconds and accuracy of both, medians."""
+    words = [f"{record['model']:<6} target {record['target']:.1%}"]
+    for name in ("ours", "keras"):
+        seconds = np.median(record[name]["seconds"])
+        words.append(f"{name} {seconds:.1f} s, {np.median(record[name]['test_accuracy']):.2%}")
+    return "  ".join([*words, f"{record['share_of_keras']:.2f} of the time"])
+
+
+def _run(name: str, command: list[str]) -> tuple[float, float]:
+    """Seconds of the whole process, and the accuracy that it tells."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--runs-dir", folder] if name == "ours" else []
+        environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        started = time.perf_counter()
+        process = subprocess.run(
+            [sys.executable, "-m", *command, *options],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            reason = (process.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise UserError(f"{command[0]} failed: {reason}")
+        if name == "ours":
+            (summary,) = Path(folder).glob("*/*/summary.json")
+            return seconds, json.loads(summary.read_text())["test_accuracy"]
+        return seconds, json.loads(process.stdout.splitlines()[-1])["test_accuracy"]

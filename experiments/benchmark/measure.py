@@ -1,0 +1,114 @@
+"""All that a benchmark times, case by case."""
+
+import importlib.metadata
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from experiments.benchmark.options import Options
+from experiments.benchmark.race import Record, race, start_workers, summarise
+from jaxdl.console import console, progress
+from jaxdl.runs.environment import describe_environment
+
+Show = Callable[[str], None]
+
+HEADER = (
+    f"{'model':<12}{'framework':<18}{'batch':>6}{'examples/s':>13}{'ms':>10}{'first step':>12}"
+    f"{'memory':>9}{'of peak':>9}  ours is faster by"
+)
+
+
+def format_result(result: Record) -> str:
+    """One line of the table."""
+    share, ratio = result["share_of_peak"], result["ours_is_faster_by"]
+    spread = f"{ratio['median']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"
+    return (
+        f"{result['model']:<12}{result['framework']:<18}{result['batch_size']:>6}"
+        f"{result['examples_per_second']:>13,.0f}{result['milliseconds']:>10.3f}"
+        f"{result['first_step_seconds']:>10.1f} s{result['peak_memory'] / 2**30:>6.2f} GB"
+        f"{'' if share is None else f'{share:.0%}':>9}"
+        f"{'' if result['framework'] == 'ours' else '  ' + spread}"
+    )
+
+
+def geometric_mean(results: list[Record]) -> float | None:
+    """Of the ratios of ours to the best peer of each model; None without peers."""
+    best: dict[Any, float] = {}
+    for result in results:
+        if result["framework"] != "ours":
+            case = (result["model"], result["batch_size"])
+            ratio = result["ours_is_faster_by"]["median"]
+            best[case] = min(ratio, best.get(case, ratio))
+    return float(np.exp(np.mean(np.log(list(best.values()))))) if best else None
+
+
+def versions() -> dict[str, str]:
+    """Of every framework that is installed."""
+    names = ("jax", "jaxlib", "flax", "keras", "tensorflow", "tensorflow-cpu", "torch")
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def measure(options: Options, save: Callable[[Record], None]) -> Record:
+    """Times everything that the options ask for, and prints it as it comes.
+
+    Args:
+      options: of the command line.
+      save: is given what there is so far after each model, so that nothing is lost.
+
+    Returns:
+      What the JSON file holds: "environment", "versions", "precision", "rounds",
+      "peak_flops", FLOP/s of a matrix product, "results", a list of what `summarise` gives,
+      and "geometric_mean" of the ratios of ours to the best peer of each case.
+    """
+    cases = [(model, size) for model in options.models for size in options.sizes_of(model)]
+    report = {
+        "environment": describe_environment() | {"threads": options.threads},
+        "versions": versions(),
+        "precision": options.precision,
+        "rounds": options.rounds,
+        "results": [],
+    }
+    with progress("benchmark", len(cases) + 1) as update:
+        peak_flops = measure_peak(options, lambda note: update(0, note))
+        report["peak_flops"] = peak_flops
+        console.print(f"A matrix product: {peak_flops / 1e9:,.0f} GFLOP/s.")
+        console.print(HEADER, style="bold")
+        for number, (model, size) in enumerate(cases, start=1):
+            records = time_case(options, model, size, lambda note, n=number: update(n, note))
+            for result in summarise(records, size, peak_flops):
+                report["results"].append({"model": model, "work": options.work} | result)
+                console.print(format_result(report["results"][-1]))
+            report["geometric_mean"] = geometric_mean(report["results"])
+            save(report)
+    return report
+
+
+def measure_peak(options: Options, show: Show) -> float:
+    """FLOP/s of a matrix product."""
+    request = {"model": "mlp", "batch_size": 1, "precision": options.precision}
+    frameworks = ["matrix-product"]
+    with start_workers(frameworks, show, cores=options.threads, **request) as workers:
+        (product,) = race(workers, "train", options.rounds, options.seconds, show)
+    return product["flops_per_example"] / float(np.median(product["seconds_each"]))
+
+
+def time_case(options: Options, model: str, batch_size: int, show: Show) -> list[Record]:
+    """What `race` gives for one model at one batch size."""
+
+    def show_model(note: str) -> None:
+        show(f"{model}, batch {batch_size}: {note}")
+
+    request = {"model": model, "batch_size": batch_size, "precision": options.precision}
+    frameworks = options.frameworks
+    with start_workers(frameworks, show_model, cores=options.threads, **request) as workers:
+        records = race(workers, options.work, options.rounds, options.seconds, show_model)
+    if options.work == "predict":
+        return [record | {"flops_per_example": None} for record in records]
+    return records
