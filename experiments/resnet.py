@@ -6,10 +6,11 @@
 
 The first trains ResNet-20, 269,722 parameters, on the real CIFAR-10, with mirrored and moved
 images, for about an hour on two CPU cores; with ``--optimizer sgd`` give ``--learning-rate 0.1
---weight-decay 5e-4``. The second is for a CPU: ResNet-8, 75,290 parameters;
-expect QUICK_RESULT. The third is for a GPU: ResNet-18 in bfloat16, meant to reach 94 %; it has not
-been run yet. ``--no-residual`` takes the shortcuts away: figures/residual.png of the second of two
-runs that differ only in this shows what they are worth, most at ``--depth 56``.
+--weight-decay 5e-4``. The second trains ResNet-8, 75,290 parameters; expect a test accuracy of
+77 % (experiments/results/resnet-quick-cifar10.json) after about eight minutes on two cores.
+The third is for a GPU: ResNet-18 in bfloat16, meant to reach 94 %; it has not been run yet.
+``--no-residual`` takes the shortcuts away: figures/residual.png of the second of two runs that
+differ only in this shows what they are worth, most at ``--depth 56``.
 """
 
 import dataclasses

@@ -6,7 +6,8 @@
 Patches of 4x4 pixels as tokens, encoder blocks, positions of waves and the mean of all
 patches, on the real CIFAR-10, with mirrored and moved images, hidden matrices moved by Muon.
 The first has six blocks, 802,698 parameters, and takes more than an hour on two CPU cores. The
-second has four narrower ones, 305,002 parameters; expect QUICK_RESULT.
+second has four narrower ones, 305,002 parameters; expect a test accuracy of 65 %
+(experiments/results/vit-quick-cifar10.json) after about seven minutes on two cores.
 Look at figures/attention.png of a run: what the decision is made of.
 """
 

@@ -35,7 +35,7 @@ def compared_curves(records: Mapping[str, list[dict[str, Any]]], path: Path) -> 
 def attention_maps(
     images: np.ndarray, attention: np.ndarray, captions: Sequence[str], path: Path
 ) -> None:
-    """Images, and below each the same image, bright where the model looks.
+    """Images, and below each the same image, brightest where the model looks most.
 
     Args:
       images: uint8 (examples, height, width, channels).
@@ -54,7 +54,8 @@ def attention_maps(
     ):
         row, column = divmod(example, columns)
         height, width, channels = image.shape
-        mask = Image.fromarray((weights / weights.max()).astype(np.float32))
+        contrast = (weights - weights.min()) / max(np.ptp(weights), np.finfo(np.float32).tiny)
+        mask = Image.fromarray(contrast.astype(np.float32))
         mask = np.asarray(mask.resize((width, height), Image.Resampling.BILINEAR))
         lit = image * (0.15 + 0.85 * mask[..., None])
         for axes, picture in zip(grid[2 * row : 2 * row + 2, column], (image, lit), strict=True):
