@@ -89,8 +89,8 @@ def test_predictions_are_the_first_examples_and_the_most_confident_mistakes(draw
         for label, row in zip(labels[:20], probabilities[:20], strict=True)
     ]
     assert len(worst) == 20
-    assert worst[0] == f"{CLASSES[labels[44]]} taken for {CLASSES[(labels[44] + 1) % 3]}\n89%"
-    shares = [int(title.split("\n")[1].rstrip("%")) for title in worst]
+    assert worst[0] == f"{CLASSES[labels[44]]}, taken\nfor {CLASSES[(labels[44] + 1) % 3]}\n89%"
+    shares = [int(title.split("\n")[-1].rstrip("%")) for title in worst]
     assert shares == sorted(shares, reverse=True)
 
 

@@ -3,10 +3,9 @@ import json
 import pytest
 from PIL import Image
 
-from experiments.benchmark import charts
+from experiments.benchmark import charts, options, worker
 from experiments.benchmark.ours import Ours
 from experiments.benchmark.race import REQUIRED_PACKAGES
-from experiments.benchmark.worker import CONTESTANTS, build
 from experiments.benchmark.workloads import WORKLOADS, random_data
 
 QUICK = ("--models", "mlp", "--rounds", 2, "--seconds", 0.05, "--peers")
@@ -40,7 +39,7 @@ def test_predictions_are_timed_too(command, tmp_path):
 
 
 def test_a_sweep_draws_the_speed_over_the_batch_size(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.benchmark.options.SWEEP", (1, 8))
+    monkeypatch.setattr(options, "SWEEP", (1, 8))
     output = tmp_path / "sweep.json"
     status, _, _ = command("benchmark", *QUICK, "--sweep", "--output", output)
     assert status == 0
@@ -69,7 +68,7 @@ def test_wrong_options_are_refused_in_one_line(command, option):
 
 
 def test_every_contestant_has_its_packages():
-    assert set(CONTESTANTS) == {*REQUIRED_PACKAGES, "matrix-product"}
+    assert set(worker.CONTESTANTS) == {*REQUIRED_PACKAGES, "matrix-product"}
 
 
 @pytest.mark.slow
@@ -87,8 +86,8 @@ def test_every_model_trains_across_epochs_and_predicts(model):
 @pytest.mark.parametrize("framework", ["keras-tensorflow", "torch", "torch-channels-last"])
 @pytest.mark.parametrize("model", WORKLOADS)
 def test_the_models_of_all_frameworks_have_as_many_parameters(framework, model, monkeypatch):
-    monkeypatch.setattr("experiments.benchmark.worker.EXAMPLES", 8)
+    monkeypatch.setattr(worker, "EXAMPLES", 8)
     ours = Ours(WORKLOADS[model], random_data(WORKLOADS[model], 4), 4, "float32")
-    contestant, description = build(framework, model, 4, "float32", started=0.0)
+    contestant, description = worker.build(framework, model, 4, "float32", started=0.0)
     contestant.predict()
     assert description["parameters"] == ours.parameters
