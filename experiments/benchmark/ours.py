@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import flax.linen as nn
@@ -26,7 +26,7 @@ from jaxdl.training.adversarial import Adversaries
 from jaxdl.training.classification import Task
 from jaxdl.training.image_classification import view
 from jaxdl.training.state import count_parameters, create_train_state
-from jaxdl.training.steps import empty_history, make_train_steps
+from jaxdl.training.steps import empty_history, epoch_order, make_train_steps
 from jaxdl.training.text_classification import view_tokens
 
 
@@ -94,12 +94,14 @@ class Ours:
         self._looped = steps_are_looped(workload.name)
         self._steps_per_epoch = len(data[workload.input]) // batch_size
         self._step = 0
+        num_examples = len(data[workload.input])
+        self._order_of = lru_cache(1)(lambda epoch: epoch_order(0, np.int32(epoch), num_examples))
         batch |= {name: np.zeros(batch_size, np.int32) for name in ("index", "epoch")}
         self._count_flops = partial(count_flops, step, state, batch, jax.random.key(0))
         self._batch_size = batch_size
         started = time.perf_counter()
         train_steps = make_train_steps(step, batch_size, seed=0, looped=self._looped)
-        arguments = (self._carry, self._data, np.int32(0), np.int32(0))
+        arguments = (self._carry, self._data, self._order_of(0), np.int32(0), np.int32(0))
         self._train_steps = train_steps.lower(*arguments).compile()
         self.compile_seconds = time.perf_counter() - started
 
@@ -120,7 +122,8 @@ class Ours:
             end_of_epoch = (self._step // self._steps_per_epoch + 1) * self._steps_per_epoch
             stop = min(last, end_of_epoch) if self._looped else self._step + 1
             start, stop = np.int32(self._step), np.int32(stop)
-            self._carry = self._train_steps(self._carry, self._data, start, stop)
+            order = self._order_of(self._step // self._steps_per_epoch)
+            self._carry = self._train_steps(self._carry, self._data, order, start, stop)
             self._step = int(stop)
         jax.block_until_ready(self._carry)
 

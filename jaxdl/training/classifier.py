@@ -13,7 +13,8 @@ from jaxdl.data import Dataset
 from jaxdl.runs import Run, figures
 from jaxdl.training.classification import Batch, Task, View, evaluate, train_step
 from jaxdl.training.config import ClassifierConfig, configure_optimizer
-from jaxdl.training.loop import Plan, Trained, fit
+from jaxdl.training.loop import fit
+from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.report import print_header, summarise
 from jaxdl.training.state import count_parameters, create_train_state
 from jaxdl.training.steps import make_predict

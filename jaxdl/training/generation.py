@@ -16,7 +16,8 @@ from jaxdl.runs.sample_figures import sample_grid
 from jaxdl.training.adversarial import Adversaries, to_pixels, train_step
 from jaxdl.training.config import TrainingConfig, configure_optimizer
 from jaxdl.training.judge import Judge, Judged, class_shares, compare, has_collapsed
-from jaxdl.training.loop import Plan, Trained, fit
+from jaxdl.training.loop import fit
+from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.report import print_header, summarise
 from jaxdl.training.sample_quality import frechet_distance
 from jaxdl.training.state import count_parameters, create_train_state

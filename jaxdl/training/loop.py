@@ -1,9 +1,8 @@
 """The training loop: compiled steps, a live line, evaluation, selection, checkpoints."""
 
-import dataclasses
 import math
 import time
-from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -18,44 +17,10 @@ from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.interruption import InterruptedTraining, deferred_interruption
 from jaxdl.training.journal import format_metrics, log_epoch, print_epoch
 from jaxdl.training.pace import Pace
-from jaxdl.training.steps import TrainStep, empty_history, make_train_steps
+from jaxdl.training.plan import Plan, Trained
+from jaxdl.training.steps import TrainStep, empty_history, epoch_order, make_train_steps
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """How long to train, in what portions, and how to judge it.
-
-    Attributes:
-      batch_size: examples of a step.
-      steps_per_epoch: of one pass over the training split.
-      epochs: passes over it.
-      seed: of order, dropout and augmentation.
-      learning_rate: by step, for the log.
-      evaluate: ``evaluate(variables)``, metrics on the validation split; {} if there is none.
-      score: of these metrics; the epoch with the highest is the one reported.
-      patience: epochs without a better score after which training stops; 0 for never.
-      after_epoch: ``after_epoch(epoch, variables, validation)``: what else there is to do,
-        with the metrics on the validation split; done again if a resumed run comes past it.
-      looped: whether many steps go into one compiled call; see `make_train_steps`.
-    """
-
-    batch_size: int
-    steps_per_epoch: int
-    epochs: int
-    seed: int
-    learning_rate: Callable[[int], Any]
-    evaluate: Callable[[Any], dict[str, float]]
-    score: Callable[[dict[str, float]], float]
-    patience: int = 0
-    after_epoch: Callable[[int, Any, dict[str, float]], None] = lambda *_: None
-    looped: bool = True
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole training."""
-        return self.epochs * self.steps_per_epoch
 
 
 class Training(struct.PyTreeNode):
@@ -80,29 +45,6 @@ class Training(struct.PyTreeNode):
     examples_per_second: jax.Array
 
 
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """What a training gives.
-
-    Attributes:
-      variables: the model of the best epoch.
-      best_epoch: counted from 1.
-      epochs: trained; fewer than planned if stopped early.
-      steps: updates of the parameters.
-      seconds_before: of training in earlier sessions of the run.
-      seconds_compile: until the train steps were compiled or found in the cache.
-      examples_per_second: of the train steps, median over the calls of the last session.
-    """
-
-    variables: Any
-    best_epoch: int
-    epochs: int
-    steps: int
-    seconds_before: float
-    seconds_compile: float
-    examples_per_second: float
-
-
 def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> Trained:
     """Trains, or goes on training, in the directory of a run.
 
@@ -121,6 +63,8 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
       UserError: a metric is no longer finite, or no checkpoint can be read.
     """
     data = jax.device_put(data)
+    num_examples = len(jax.tree.leaves(data)[0])
+    order_of = lru_cache(1)(lambda epoch: epoch_order(plan.seed, np.int32(epoch), num_examples))
     pace = Pace(plan.batch_size, plan.looped)
     with CheckpointStore(run.checkpoints) as store, deferred_interruption() as interrupted:
         step, training = _begin(store, state, train_step, data, plan)
@@ -130,13 +74,15 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
         with progress("training", plan.total_steps) as show:
             if not finished:
                 show(step, "compiling the train step")
-                train_steps, seconds_compile = _compile(train_step, training, data, plan)
+                order = order_of(step // plan.steps_per_epoch)
+                train_steps, seconds_compile = _compile(train_step, training, data, order, plan)
             session_started = time.monotonic() - seconds_before
             last_save = time.monotonic()
             while not finished:
                 end_of_epoch = (step // plan.steps_per_epoch + 1) * plan.steps_per_epoch
                 stop = min(step + pace.steps_per_call, end_of_epoch)
-                training = _advance(train_steps, training, data, step, stop, pace)
+                order = order_of(step // plan.steps_per_epoch)
+                training = _advance(train_steps, training, data, order, step, stop, pace)
                 step = stop
                 if pace.foresees() and step < plan.total_steps:
                     duration = format_duration(pace.seconds_for(plan.total_steps - step))
@@ -192,20 +138,28 @@ def _begin(
     return restored
 
 
-def _compile(train_step: TrainStep, training: Training, data: Any, plan: Plan) -> tuple[Any, float]:
+def _compile(
+    train_step: TrainStep, training: Training, data: Any, order: jax.Array, plan: Plan
+) -> tuple[Any, float]:
     started = time.monotonic()
     carry = (training.state, training.history)
     train_steps = make_train_steps(train_step, plan.batch_size, plan.seed, plan.looped)
-    compiled = train_steps.lower(carry, data, np.int32(0), np.int32(0)).compile()
+    compiled = train_steps.lower(carry, data, order, np.int32(0), np.int32(0)).compile()
     return compiled, time.monotonic() - started
 
 
 def _advance(
-    train_steps: Any, training: Training, data: Any, start: int, stop: int, pace: Pace
+    train_steps: Any,
+    training: Training,
+    data: Any,
+    order: jax.Array,
+    start: int,
+    stop: int,
+    pace: Pace,
 ) -> Training:
     started = time.perf_counter()
     carry = (training.state, training.history)
-    carry = train_steps(carry, data, np.int32(start), np.int32(stop))
+    carry = train_steps(carry, data, order, np.int32(start), np.int32(stop))
     state, history = jax.block_until_ready(carry)
     pace.record(stop - start, time.perf_counter() - started)
     return training.replace(state=state, history=history)

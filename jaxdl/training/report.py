@@ -9,7 +9,7 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import to_options
 from jaxdl.runs.environment import describe_environment
 from jaxdl.training.config import TrainingConfig
-from jaxdl.training.loop import Trained
+from jaxdl.training.plan import Trained
 
 
 def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:

@@ -15,10 +15,20 @@ TrainStep = Callable[[State, Arrays, jax.Array], tuple[State, Arrays]]
 Carry = tuple[State, Arrays]
 
 
+@partial(jax.jit, static_argnums=(0, 2))
+def epoch_order(seed: int, epoch: jax.Array, num_examples: int) -> jax.Array:
+    """In which order an epoch sees the examples, int32 (num_examples,).
+
+    It is made once for an epoch: to shuffle takes a sixth of a small network's step.
+    """
+    order_key, _ = jax.random.split(jax.random.key(seed))
+    return jax.random.permutation(jax.random.fold_in(order_key, epoch), num_examples)
+
+
 def make_train_steps(
     train_step: TrainStep, batch_size: int, seed: int, looped: bool = True
-) -> Callable[[Carry, Arrays, jax.Array, jax.Array], Carry]:
-    """Compiles ``train_step`` into a loop on the device: shuffle, gather, step, record.
+) -> Callable[[Carry, Arrays, jax.Array, jax.Array, jax.Array], Carry]:
+    """Compiles ``train_step`` into a loop on the device: gather, step, record.
 
     All randomness is a pure function of (seed, step): the order of an epoch comes from
     the number of the epoch, the key of a step from the number of the step. So a run
@@ -33,19 +43,20 @@ def make_train_steps(
         start, and no loop stands around it, where XLA for CPU would be slow to convolve.
 
     Returns:
-      ``train_steps((state, history), data, start, stop)``, jitted, its first argument
-      donated: runs the steps from ``start`` to before ``stop``, both of one epoch.
-      ``data`` holds arrays (examples, ...); ``history`` one float32 array for each
-      metric, (steps_per_epoch,), into which the steps write.
+      ``train_steps((state, history), data, order, start, stop)``, jitted, its first
+      argument donated: runs the steps from ``start`` to before ``stop``, both of one epoch.
+      ``data`` holds arrays (examples, ...); ``order`` is the epoch's `epoch_order`;
+      ``history`` holds one float32 array for each metric, (steps_per_epoch,), into which
+      the steps write.
     """
-    order_key, step_key = jax.random.split(jax.random.key(seed))
+    _, step_key = jax.random.split(jax.random.key(seed))
 
     @partial(jax.jit, donate_argnums=0)
-    def train_steps(carry: Carry, data: Arrays, start: jax.Array, stop: jax.Array) -> Carry:
-        num_examples = len(jax.tree.leaves(data)[0])
-        steps_per_epoch = num_examples // batch_size
+    def train_steps(
+        carry: Carry, data: Arrays, order: jax.Array, start: jax.Array, stop: jax.Array
+    ) -> Carry:
+        steps_per_epoch = len(order) // batch_size
         epoch = start // steps_per_epoch
-        order = jax.random.permutation(jax.random.fold_in(order_key, epoch), num_examples)
 
         def body(step: jax.Array, carry: Carry) -> Carry:
             state, history = carry

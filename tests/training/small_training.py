@@ -10,7 +10,7 @@ import optax
 from jaxdl.data.augmentation import normalise
 from jaxdl.training.classification import Task, evaluate, train_step
 from jaxdl.training.classifier import predict_logits
-from jaxdl.training.loop import Plan
+from jaxdl.training.plan import Plan
 from jaxdl.training.state import create_train_state
 from jaxdl.training.steps import make_predict
 

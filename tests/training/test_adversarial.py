@@ -14,7 +14,8 @@ from jaxdl.errors import UserError
 from jaxdl.runs import Run
 from jaxdl.training.adversarial import Adversaries, to_pixels, to_signed, train_step
 from jaxdl.training.checkpoints import CheckpointStore
-from jaxdl.training.loop import Plan, fit
+from jaxdl.training.loop import fit
+from jaxdl.training.plan import Plan
 from jaxdl.training.state import create_train_state
 
 EXAMPLES, BATCH_SIZE = 16, 4

@@ -5,7 +5,7 @@ import pytest
 import small_training as small
 from hypothesis import given, settings, strategies
 
-from jaxdl.training.steps import empty_history, make_predict, make_train_steps
+from jaxdl.training.steps import empty_history, epoch_order, make_predict, make_train_steps
 
 EXAMPLES, BATCH = 23, 4
 STEPS = EXAMPLES // BATCH
@@ -30,7 +30,8 @@ def seen_in():
         )
         history = {name: jnp.zeros(STEPS) for name in ("first", "draw")}
         carry = (jnp.zeros(EXAMPLES, jnp.int32), history)
-        counts, history = train_steps(carry, IDENTITIES, np.int32(start), np.int32(stop))
+        order = epoch_order(seed, np.int32(start // STEPS), EXAMPLES)
+        counts, history = train_steps(carry, IDENTITIES, order, np.int32(start), np.int32(stop))
         return np.asarray(counts), {name: np.asarray(values) for name, values in history.items()}
 
     return run
@@ -63,8 +64,9 @@ def test_a_batch_says_which_examples_of_which_epoch_it_has():
 
     train_steps = make_train_steps(check, BATCH, seed=0)
     history = {name: jnp.zeros(STEPS) for name in ("right", "epoch")}
+    order = epoch_order(0, np.int32(2), EXAMPLES)
     start, stop = np.int32(2 * STEPS), np.int32(3 * STEPS)
-    _, history = train_steps((jnp.zeros(()), history), IDENTITIES, start, stop)
+    _, history = train_steps((jnp.zeros(()), history), IDENTITIES, order, start, stop)
     assert history["right"].all()
     assert (history["epoch"] == 2).all()
 
@@ -96,7 +98,8 @@ def train():
         carry = (small.new_state(), jax.tree.map(jnp.copy, history))
         start = 0
         for stop in sorted({*ends, small.STEPS_PER_EPOCH, 8}):
-            carry = train_steps(carry, data, np.int32(start), np.int32(stop))
+            order = epoch_order(3, np.int32(start // small.STEPS_PER_EPOCH), len(data["label"]))
+            carry = train_steps(carry, data, order, np.int32(start), np.int32(stop))
             start = stop
         return carry
 
