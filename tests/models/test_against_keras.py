@@ -1,3 +1,5 @@
+import os
+
 import jax
 import numpy as np
 import pytest
@@ -6,6 +8,9 @@ from jaxdl.models.cnn import CNN
 from jaxdl.models.mlp import MLP
 
 pytestmark = pytest.mark.peers
+
+# TensorFlow and the compiler of PyTorch, loaded into one process, end it.
+os.environ["KERAS_BACKEND"] = "jax"
 
 
 def build_keras_models(keras):
@@ -47,6 +52,6 @@ def test_logits_are_those_of_the_tutorials_keras_model_with_the_same_weights(nam
         kernel, bias = params[layer]["kernel"], params[layer]["bias"] + 0.1
         params[layer]["bias"] = bias
         keras_layer.set_weights([np.asarray(kernel), np.asarray(bias)])
-    expected = keras_model(images, training=False).numpy()
+    expected = np.asarray(keras_model(images, training=False))
     logits = model.apply({"params": params}, images, train=False)
     np.testing.assert_allclose(logits, expected, atol=1e-4)
