@@ -23,6 +23,7 @@ from jaxdl.models.resnet import RESNETS, Norm, ResNet
 from jaxdl.nn import convolve, convolve_outside_loops
 from jaxdl.runs import Run, vision_figures
 from jaxdl.runs.command_line import run_command
+from jaxdl.training.allocation import keep_freed_memory
 from jaxdl.training.classifier import train_classifier
 from jaxdl.training.image_classification import ImageConfig, draw_image_figures, image_task
 from jaxdl.training.launch import launch
@@ -124,4 +125,5 @@ def describe(run: Run) -> str:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     run_command(lambda: launch("resnet", PRESETS, train, description=__doc__))

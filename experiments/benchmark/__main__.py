@@ -10,9 +10,9 @@
 Peers are what is installed of Keras 3 on TensorFlow, Keras 3 on JAX, PyTorch, the same with the
 channels last, and its compiler (``pip install -e ".[peers]"``; for a GPU, TensorFlow and PyTorch
 built for it). All train the same layers, checked by their number of parameters, with the same
-optimizer on the same random data in memory, in processes of their own that take turns; the
-C library keeps freed memory for all of them. Each trains a GAN as its own tutorial does.
-Reported are medians over the rounds and their spread, and the arithmetic of our step. The
+optimizer on the same random data in memory, in processes of their own that take turns. With a
+ResNet, the C library keeps freed memory for all of them; each trains a GAN as its own tutorial
+does. Reported are medians over the rounds and their spread, and the arithmetic of our step. The
 default takes about twenty minutes on two CPU cores.
 """
 

@@ -65,7 +65,8 @@ def build(framework: str, model: str, batch_size: int, precision: str, started: 
     """The contestant and what it says of itself, after its first train step."""
     module, name, environment = CONTESTANTS[framework]
     os.environ.update(environment)
-    keep_freed_memory()
+    if model.startswith("resnet"):  # as in experiments/resnet.py, but for all contestants
+        keep_freed_memory()
     workloads = importlib.import_module("experiments.benchmark.workloads")
     make = getattr(importlib.import_module(module), name)
     workload = workloads.WORKLOADS[model]

@@ -13,8 +13,10 @@ def keep_freed_memory() -> None:
 
     XLA for CPU takes the memory of a program anew in each call. By default glibc asks the
     system for blocks of that size and gives them back at once, and the system clears them,
-    page by page, in every train step: a third of the time of a small ResNet's. Kept, they
-    are there for the next step. Other systems and C libraries are left as they are.
+    page by page: a third of the time of a small ResNet's step, where each step is a call.
+    Kept, they are there for the next. Where a call makes many steps there is nothing to gain,
+    and the threads then share one heap, which cost an LSTM a tenth. Other systems and C
+    libraries are left as they are.
     """
     if sys.platform != "linux":
         return

@@ -15,7 +15,6 @@ from jaxdl.errors import UserError
 from jaxdl.runs.command_line import parse
 from jaxdl.runs.run import Run, write_json
 from jaxdl.runs.scores import format_average, format_score
-from jaxdl.training.allocation import keep_freed_memory
 from jaxdl.training.config import TrainingConfig
 
 Summary = dict[str, Any]
@@ -40,7 +39,6 @@ def launch(
     """
     config = parse(experiment, presets, description)
     _check_writable(config.resume or config.runs_dir)
-    keep_freed_memory()
     _check_device()
     cache_compiled_programs()
     timestamp = time.strftime("%Y%m%d-%H%M%S")
