@@ -13,38 +13,14 @@ pytestmark = pytest.mark.peers
 os.environ["KERAS_BACKEND"] = "jax"
 
 
-def build_keras_models(keras):
-    layers = keras.layers
-    mlp = [
-        layers.Flatten(),
-        layers.Dense(128, activation="relu"),
-        layers.Dropout(0.2),
-        layers.Dense(64, activation="relu"),
-        layers.Dropout(0.2),
-        layers.Dense(10),
-    ]
-    cnn = [
-        layers.Conv2D(32, (3, 3), activation="relu"),
-        layers.MaxPooling2D((2, 2)),
-        layers.Conv2D(64, (3, 3), activation="relu"),
-        layers.MaxPooling2D((2, 2)),
-        layers.Flatten(),
-        layers.Dense(128, activation="relu"),
-        layers.Dropout(0.5),
-        layers.Dense(10),
-    ]
-    return {
-        name: keras.Sequential([keras.Input((28, 28, 1)), *stack])
-        for name, stack in (("mlp", mlp), ("cnn", cnn))
-    }
-
-
 @pytest.mark.parametrize(("name", "model"), [("mlp", MLP()), ("cnn", CNN())])
 def test_logits_are_those_of_the_tutorials_keras_model_with_the_same_weights(name, model):
-    keras = pytest.importorskip("keras")
+    pytest.importorskip("keras")
+    from experiments.benchmark import keras_models
+
     images = np.random.default_rng(0).random((5, 28, 28, 1), np.float32)
     params = model.init(jax.random.key(0), images, train=False)["params"]
-    keras_model = build_keras_models(keras)[name]
+    keras_model = keras_models.CLASSIFIERS[name]()
     assert keras_model.count_params() == sum(leaf.size for leaf in jax.tree.leaves(params))
     with_weights = [layer for layer in keras_model.layers if layer.weights]
     ours = sorted(params, key=lambda layer: (not layer.startswith("Conv"), layer))
