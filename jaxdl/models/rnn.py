@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import CELLS, recurrence
+from jaxdl.nn import CELLS, Dense, recurrence
 
 CellName = Literal["simple", "lstm", "gru"]
 
@@ -40,7 +40,7 @@ class RecurrentLayer(nn.Module):
         """
         cell = CELLS[self.cell]
         width = cell.gates * self.features
-        projected = nn.Dense(width, use_bias=False, dtype=self.dtype, name="input")(inputs)
+        projected = Dense(width, use_bias=False, dtype=self.dtype, name="input")(inputs)
         kernel = self.param("kernel", nn.initializers.orthogonal(), (self.features, width))
         bias = self.param("bias", self._initial_bias, (width,))
         if self.reverse:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import attend
+from jaxdl.nn import Dense, DenseGeneral, attend
 
 Positions = Literal["learned", "rotary"]
 
@@ -36,7 +36,7 @@ class SelfAttention(nn.Module):
         """Maps (batch, time, size) to the same shape; ``mask`` is bool (batch, time) or None."""
         size = inputs.shape[-1]
         heads = (self.num_heads, size // self.num_heads)
-        projected = nn.DenseGeneral((3, *heads), dtype=self.dtype, name="query_key_value")(inputs)
+        projected = DenseGeneral((3, *heads), dtype=self.dtype, name="query_key_value")(inputs)
         query, key, value = jnp.moveaxis(projected, 2, 0)
         if self.rotary:
             query, key = rotate_by_position(query), rotate_by_position(key)
@@ -46,7 +46,7 @@ class SelfAttention(nn.Module):
             weights = jax.nn.softmax(scores / heads[1] ** 0.5, where=present)
             self.sow("intermediates", "attention", weights)
         attended = attend(query, key, value, mask)
-        outputs = nn.DenseGeneral(size, axis=(-2, -1), dtype=self.dtype, name="output")(attended)
+        outputs = DenseGeneral(size, axis=(-2, -1), dtype=self.dtype, name="output")(attended)
         return nn.Dropout(self.dropout_rate, deterministic=not train)(outputs)
 
 
@@ -92,8 +92,8 @@ class EncoderBlock(nn.Module):
             normalise()(inputs), mask, train=train
         )
         inputs += drop_path(x)
-        x = nn.gelu(nn.Dense(self.mlp_size, dtype=self.dtype)(normalise()(inputs)))
-        x = nn.Dense(inputs.shape[-1], dtype=self.dtype)(x)
+        x = nn.gelu(Dense(self.mlp_size, dtype=self.dtype)(normalise()(inputs)))
+        x = Dense(inputs.shape[-1], dtype=self.dtype)(x)
         return inputs + drop_path(drop(self.dropout_rate)(x))
 
 
@@ -158,5 +158,5 @@ class TextTransformer(nn.Module):
         present = mask[:, :, None]
         x = jnp.where(present, x, 0).sum(1) / present.sum(1)
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        logit = nn.Dense(1, dtype=self.dtype)(x).astype(jnp.float32)
+        logit = Dense(1, dtype=self.dtype)(x).astype(jnp.float32)
         return jnp.concatenate([jnp.zeros_like(logit), logit], axis=-1)

@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from jaxdl.models.transformer import EncoderBlock
+from jaxdl.nn import Dense
 
 Pooling = Literal["token", "mean"]
 Positions = Literal["learned", "sincos"]
@@ -56,7 +57,7 @@ class ViT(nn.Module):
         patches = split_into_patches(images, self.patch_size)
         batch, rows, columns, _ = patches.shape
         x = patches.reshape(batch, rows * columns, -1)
-        x = nn.Dense(self.size, dtype=self.dtype, name="embedding")(x)
+        x = Dense(self.size, dtype=self.dtype, name="embedding")(x)
         if self.positions == "sincos":
             x += sinusoidal_positions(rows, columns, self.size).astype(self.dtype)
         if self.pooling == "token":
@@ -77,7 +78,7 @@ class ViT(nn.Module):
             )(x, None, train)
         x = nn.LayerNorm(dtype=self.dtype)(x)
         x = x[:, 0] if self.pooling == "token" else x.mean(axis=1)
-        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
+        return Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
 
 
 def split_into_patches(images: jax.Array, patch_size: int) -> jax.Array:

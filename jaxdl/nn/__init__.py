@@ -2,12 +2,15 @@
 
 from jaxdl.nn.attention import attend
 from jaxdl.nn.convolution import Conv, convolve, convolve_outside_loops, convolve_transposed
+from jaxdl.nn.dense import Dense, DenseGeneral
 from jaxdl.nn.pooling import max_pool
 from jaxdl.nn.recurrence import CELLS, recurrence
 
 __all__ = [
     "CELLS",
     "Conv",
+    "Dense",
+    "DenseGeneral",
     "attend",
     "convolve",
     "convolve_outside_loops",

@@ -1,0 +1,47 @@
+"""Dense layers over many tokens, in the form that is fast on a CPU too.
+
+Flax multiplies (batch, time, size) by the kernel as it is. XLA for CPU takes up to a tenth
+less time for a step when batch and time are one dimension; elsewhere it is the same program.
+"""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def multiply(
+    inputs: jax.Array, kernel: jax.Array, dimension_numbers: Any, precision: Any = None
+) -> jax.Array:
+    """The ``lax.dot_general`` of a dense layer, as a product of two matrices.
+
+    Example: ``nn.Dense(32, dot_general=multiply)``, which is `Dense`.
+
+    Args:
+      inputs: (..., *sizes), any float dtype.
+      kernel: (*sizes, *features), likewise.
+      dimension_numbers: as in ``lax.dot_general``; that all of ``sizes`` are contracted.
+      precision: as in ``lax.dot_general``.
+
+    Returns:
+      (..., *features), of the dtype of the arguments.
+
+    Raises:
+      ValueError: other dimensions are contracted, or some are batched.
+    """
+    (contracted, kernel_contracted), (batched, _) = dimension_numbers
+    leading = inputs.ndim - len(contracted)
+    trailing = tuple(range(leading, inputs.ndim))
+    if batched or (contracted, kernel_contracted) != (trailing, tuple(range(len(trailing)))):
+        raise ValueError(f"not the product of a dense layer: {dimension_numbers}")
+    features = kernel.shape[len(contracted) :]
+    size = int(np.prod(kernel.shape[: len(contracted)]))
+    outputs = jnp.dot(inputs.reshape(-1, size), kernel.reshape(size, -1), precision=precision)
+    return outputs.reshape(*inputs.shape[:leading], *features)
+
+
+Dense = partial(nn.Dense, dot_general=multiply)
+DenseGeneral = partial(nn.DenseGeneral, dot_general=multiply)
