@@ -5,7 +5,8 @@ about twenty times slower when it stands inside ``lax.while_loop`` or ``lax.scan
 where the train steps of this project run. There the convolution is one matrix
 product of the patches with the kernel ("im2col": Chellapilla et al. 2006, "High
 Performance Convolutional Neural Networks for Document Processing", section 2.1), or, for
-wide layers over small images, a product of spectra (`jaxdl.nn.fourier`).
+wide layers, one of the forms that multiply less: by minimal filtering (`jaxdl.nn.winograd`),
+or as a product of spectra (`jaxdl.nn.fourier`).
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import numpy as np
 from jax import lax
 
 from jaxdl.nn.fourier import convolve_by_fourier, fourier_pays
+from jaxdl.nn.winograd import convolve_by_winograd, winograd_pays
 
 NHWC = lax.ConvDimensionNumbers(lhs_spec=(0, 3, 1, 2), rhs_spec=(3, 2, 0, 1), out_spec=(0, 3, 1, 2))
 
@@ -48,7 +50,7 @@ def convolve(
       rhs_dilation: as in ``lax.conv_general_dilated``.
       dimension_numbers: the layout; the fast form for CPU knows the one above.
       feature_group_count: as in ``lax.conv_general_dilated``.
-      precision: of the matrix product; by spectra it is always that of float32.
+      precision: of the matrix product; where it is given, the form is that by patches.
 
     Returns:
       (batch, new_height, new_width, features), of the dtype of ``images``.
@@ -86,12 +88,17 @@ def convolve_outside_loops(
     padding: str | Sequence[tuple[int, int]],
     **options: Any,
 ) -> jax.Array:
-    """As `convolve`, for wide layers in programs without a loop: there XLA's form is the faster.
+    """As `convolve`, for programs without a loop: there XLA's form is faster than that by patches.
 
     Not where the stride skips pixels: there XLA for CPU fails to compile the gradient.
     """
     skips = any(s > size for s, size in zip(window_strides, kernel.shape[:2], strict=True))
-    form = convolve if skips else lax.conv_general_dilated
+    pads = _pads(images, kernel, window_strides, padding)
+    multiplies_less = tuple(window_strides) == (1, 1) and winograd_pays(
+        images.shape, kernel.shape, pads
+    )
+    form = convolve if skips or multiplies_less else lax.conv_general_dilated
+    images = lax.optimization_barrier(images)
     return form(images, kernel, window_strides, padding, **options)
 
 
@@ -102,12 +109,26 @@ def convolve_on_cpu(
     padding: str | Sequence[tuple[int, int]],
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
-    """The faster of the two forms for CPU; shapes as in `convolve`."""
+    """The fastest of the forms for CPU inside of loops; shapes as in `convolve`."""
+    padding = _pads(images, kernel, window_strides, padding)
+    if tuple(window_strides) == (1, 1) and precision is None:
+        if winograd_pays(images.shape, kernel.shape, padding):
+            return convolve_by_winograd(images, kernel, padding)
+        if fourier_pays(images.shape, kernel.shape, padding):
+            return convolve_by_fourier(images, kernel, padding)
+    return convolve_by_patches(images, kernel, window_strides, padding, precision)
+
+
+def _pads(
+    images: jax.Array,
+    kernel: jax.Array,
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+) -> tuple[tuple[int, int], ...]:
+    """The (low, high) pairs for height and for width that ``padding`` means."""
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(images.shape[1:3], kernel.shape[:2], window_strides, padding)
-    if tuple(window_strides) == (1, 1) and fourier_pays(images.shape, kernel.shape, padding):
-        return convolve_by_fourier(images, kernel, padding)
-    return convolve_by_patches(images, kernel, window_strides, padding, precision)
+    return tuple((low, high) for low, high in padding)
 
 
 def convolve_by_patches(

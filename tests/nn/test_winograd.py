@@ -1,0 +1,107 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies
+from jax import lax
+
+from jaxdl.nn import winograd
+from jaxdl.nn.convolution import NHWC, convolve, convolve_by_patches, convolve_outside_loops
+from jaxdl.nn.winograd import convolve_by_winograd, winograd_pays
+
+SAME = ((1, 1), (1, 1))
+
+
+@strategies.composite
+def shapes_and_padding(draw):
+    """Of images and kernel, where the kernel fits at least once."""
+    batch, channels, features = (draw(strategies.integers(1, 4)) for _ in range(3))
+    padding = tuple(
+        (draw(strategies.integers(0, 2)), draw(strategies.integers(0, 2))) for _ in "hw"
+    )
+    size = [draw(strategies.integers(max(1, 3 - low - high), 10)) for low, high in padding]
+    return (batch, *size, channels), (3, 3, channels, features), padding
+
+
+@partial(jax.jit, static_argnums=0)
+def values_and_gradients(form, images, kernel):
+    values, pull_back = jax.vjp(form, images, kernel)
+    cotangent = jax.random.normal(jax.random.key(2), values.shape).astype(values.dtype)
+    return values, *pull_back(cotangent)
+
+
+@settings(max_examples=4, deadline=None)
+@given(shapes_and_padding(), strategies.sampled_from((jnp.float32, jnp.bfloat16)))
+def test_values_and_gradients_are_those_of_a_convolution_by_patches(case, dtype):
+    image_shape, kernel_shape, padding = case
+    images = jax.random.normal(jax.random.key(0), image_shape).astype(dtype)
+    kernel = jax.random.normal(jax.random.key(1), kernel_shape).astype(dtype)
+
+    def by_patches(images, kernel):
+        return convolve_by_patches(images, kernel, (1, 1), padding)
+
+    def by_winograd(images, kernel):
+        return convolve_by_winograd(images, kernel, padding)
+
+    ours = values_and_gradients(by_winograd, images, kernel)
+    reference = values_and_gradients(
+        by_patches, images.astype(jnp.float32), kernel.astype(jnp.float32)
+    )
+    tolerance = 2e-5 if dtype == jnp.float32 else 0.03
+    for got, expected in zip(ours, reference, strict=True):
+        assert got.dtype == dtype
+        scale = max(1.0, float(jnp.abs(expected).max()))
+        np.testing.assert_allclose(got.astype(jnp.float32), expected, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("room", [1, 36 * 4 * 5 * 3, 10**9], ids=["one", "three", "all"])
+def test_it_does_not_matter_how_many_examples_are_worked_on_at_a_time(monkeypatch, room):
+    monkeypatch.setattr(winograd, "CACHED_VALUES", room)
+    images = jax.random.normal(jax.random.key(0), (6, 7, 8, 3))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 3, 5))
+    forms = (
+        lambda images, kernel: convolve_by_winograd(images, kernel, SAME),
+        lambda images, kernel: convolve_by_patches(images, kernel, (1, 1), SAME),
+    )
+    results = (values_and_gradients(form, images, kernel) for form in forms)
+    for got, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(got, expected, atol=2e-5 * float(jnp.abs(expected).max()))
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "kernel_shape", "padding", "pays"),
+    [
+        ((64, 16, 16, 128), (3, 3, 128, 128), SAME, True),
+        ((64, 32, 32, 16), (3, 3, 16, 16), SAME, False),
+        ((64, 16, 16, 128), (5, 5, 128, 128), ((2, 2), (2, 2)), False),
+        ((64, 16, 16, 128), (3, 3, 128, 128), ((3, 0), (0, 0)), False),
+        ((64, 2, 2, 512), (3, 3, 512, 512), SAME, False),
+    ],
+)
+def test_it_pays_for_wide_layers_with_kernels_of_three(image_shape, kernel_shape, padding, pays):
+    assert winograd_pays(image_shape, kernel_shape, padding) == pays
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other backends use XLA's form")
+@pytest.mark.parametrize("form", [convolve, convolve_outside_loops])
+def test_such_layers_take_this_form(monkeypatch, form):
+    monkeypatch.delattr("jaxdl.nn.convolution.convolve_by_patches")
+    images = jax.random.normal(jax.random.key(0), (2, 9, 8, 32))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 32, 40))
+    arguments = (images, kernel, (1, 1), "SAME")
+    expected = lax.conv_general_dilated(*arguments, dimension_numbers=NHWC)
+    got = form(*arguments, dimension_numbers=NHWC)
+    assert not np.array_equal(got, expected)
+    np.testing.assert_allclose(got, expected, atol=2e-5 * float(jnp.abs(expected).max()))
+
+
+def test_a_precision_that_is_asked_for_is_kept():
+    images = jax.random.normal(jax.random.key(0), (2, 9, 8, 32))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 32, 40))
+    results = [
+        form(images, kernel, (1, 1), SAME, precision=lax.Precision.HIGHEST)
+        for form in (partial(convolve, dimension_numbers=NHWC), convolve_by_patches)
+    ]
+    np.testing.assert_allclose(*results, atol=1e-6 * float(jnp.abs(results[0]).max()))
