@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.benchmark.race import Record
 from jaxdl.runs.figures import save_figure
@@ -45,8 +46,12 @@ def compare_models(results: Sequence[Record], path: Path) -> None:
     axes.set_yticks(np.arange(len(cases)) + BAR / 2 - height / 2, names)
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="times as fast as the peer (1: alike)")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.margins(y=0.01)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     save_figure(figure, path)
 
 
