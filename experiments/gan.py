@@ -18,6 +18,7 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from experiments import cnn
@@ -39,6 +40,7 @@ from jaxdl.training.generation import (
 from jaxdl.training.judge import Judge, make_judge
 from jaxdl.training.launch import launch
 from jaxdl.training.optimizers import OptimizerName
+from jaxdl.training.processes import text_of_first
 from jaxdl.training.report import open_run
 from jaxdl.training.sample_quality import NEIGHBOURS, nearest
 
@@ -151,11 +153,18 @@ def find_judge(config: Config) -> Run:
     """The judge of this data set that an earlier run has trained, or else a new one."""
     runs_dir = config.runs_dir / "judges" / config.dataset
     finished = sorted(runs_dir.glob("cnn/*/summary.json"))
-    if finished:
-        return Run.open(finished[0].parent)
+    found = text_of_first(str(finished[0].parent) if finished else "")
+    if found:
+        return Run.open(Path(found))
     console.print(f"Training a classifier of {config.dataset} once, to measure samples with:")
+    quick = cnn.PRESETS["quick"]
     judge_config = dataclasses.replace(
-        cnn.PRESETS["quick"], dataset=config.dataset, data_dir=config.data_dir, runs_dir=runs_dir
+        quick,
+        dataset=config.dataset,
+        data_dir=config.data_dir,
+        runs_dir=runs_dir,
+        mesh=config.mesh,
+        batch_size=math.lcm(quick.batch_size, jax.device_count()),
     )
     return cnn.train(judge_config)[0]
 

@@ -1,10 +1,10 @@
-"""Collects results and writes the README's table from them.
+"""Collects results and writes the README's tables from them.
 
     python -m experiments.report runs/cnn/20261121-120000-5-seeds.json --name cnn-mnist
     python -m experiments.report
 
 The first keeps what ``--seeds`` wrote, or the summary.json of a single run, as
-``experiments/results/cnn-mnist.json``; both write the table anew from all files there.
+``experiments/results/cnn-mnist.json``; both write the tables anew from all files there.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tyro
 
 from jaxdl.console import console
@@ -25,7 +26,11 @@ from jaxdl.training.launch import average
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "experiments" / "results"
 README = REPOSITORY / "README.md"
-BEGIN, END = "<!-- results: python -m experiments.report -->", "<!-- end of results -->"
+TO_ACCURACY_RESULT = (
+    REPOSITORY / "experiments" / "benchmark" / "results" / "to-accuracy-cpu-2-cores.json"
+)
+TPU_RESULT = RESULTS / "tpu" / "v5e-2x2.json"
+BEGIN, END = "<!-- {}: python -m experiments.report -->", "<!-- end of {} -->"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Options:
     """What to collect."""
 
     results: tyro.conf.Positional[Path | None] = None
-    """What --seeds wrote, or a summary.json; none to write the table only."""
+    """What --seeds wrote, or a summary.json; none to write the tables only."""
     name: str | None = None
     """What to call the result."""
     figure: Path | None = None
@@ -100,22 +105,70 @@ def format_headline(result: dict[str, Any]) -> str:
     return f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor"
 
 
-def with_table(readme: str, table: str) -> str:
-    """The README with the table between its two markers."""
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+def format_times_to_accuracy() -> str:
+    """The Markdown table of what the benchmark's --to-accuracy found."""
+    rows = [
+        "| model | here | test accuracy | in Keras | test accuracy | share of the time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for result in json.loads(TO_ACCURACY_RESULT.read_text())["results"]:
+        cells = [result["model"]]
+        for name in ("ours", "keras"):
+            seconds = np.median(result[name]["seconds"])
+            accuracy = np.median(result[name]["test_accuracy"])
+            cells += [f"{seconds:.0f} s", f"{accuracy:.1%}"]
+        rows.append(f"| {' | '.join(cells)} | {result['share_of_keras']:.2f} |")
+    return "\n".join(rows)
+
+
+def format_tpu_table() -> str:
+    """The Markdown table of what experiments.compile_for_tpu found."""
+    report = json.loads(TPU_RESULT.read_text())
+    kinds = report["published_peaks"]
+    counts = report["results"][0]["computing_share"]["v5e"]
+    header = ["experiment", "batch", "memory", "GFLOP", "messages"]
+    header += [f"{kind}, us" for kind in kinds] + [f"{int(count):,} chips" for count in counts]
+    rows = [header, ["---"] * len(header)]
+    for result in report["results"]:
+        messages = sum(kind["bytes"] for kind in result["collectives"].values())
+        rows.append(
+            [
+                result["experiment"],
+                str(result["batch_size"]),
+                f"{result['memory_bytes'] / 1e6:,.0f} MB",
+                f"{result['flops'] / 1e9:.2f}",
+                f"{messages / 1e6:.1f} MB",
+                *(f"{1e6 * result['least_seconds'][kind]:,.0f}" for kind in kinds),
+                *(f"{share:.0%}" for share in result["computing_share"]["v5e"].values()),
+            ]
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def with_tables(readme: str) -> str:
+    """The README with each table between its two markers."""
+    tables = {
+        "results": format_table(),
+        "to-accuracy": format_times_to_accuracy(),
+        "tpu": format_tpu_table(),
+    }
+    for name, table in tables.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        before, rest = readme.split(begin)
+        after = rest.split(end)[1]
+        readme = f"{before}{begin}\n{table}\n{end}{after}"
+    return readme
 
 
 def main() -> None:
-    """Reads the command line, collects, writes the table."""
+    """Reads the command line, collects, writes the tables."""
     options = parse_dataclass(Options, "experiments.report", description=__doc__)
     if (options.results is None) != (options.name is None):
         raise UsageError("Give a result file and a --name for it, or neither.")
     if options.results and options.name:
         collect(options.results, options.name, options.figure)
-    write_text(README, with_table(README.read_text(), format_table()))
-    console.print(f"Wrote the table in {README.name}.")
+    write_text(README, with_tables(README.read_text()))
+    console.print(f"Wrote the tables in {README.name}.")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from jaxdl.data import load
 from jaxdl.models.resnet import RESNETS, Norm, ResNet
 from jaxdl.nn import convolve, convolve_outside_loops
 from jaxdl.runs import Run, vision_figures
-from jaxdl.runs.command_line import run_command
+from jaxdl.runs.command_line import OF_THE_MACHINE, run_command
 from jaxdl.training.allocation import keep_freed_memory
 from jaxdl.training.classifier import train_classifier
 from jaxdl.training.image_classification import ImageConfig, draw_image_figures, image_task
@@ -30,7 +30,7 @@ from jaxdl.training.launch import launch
 from jaxdl.training.optimizers import OptimizerName
 from jaxdl.training.report import open_run
 
-PLACES = ("resume", "runs_dir", "data_dir")
+PLACES = ("resume", "runs_dir", "data_dir", *OF_THE_MACHINE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

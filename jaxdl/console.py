@@ -16,7 +16,8 @@ SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
 def warn(message: str) -> None:
     """Says something on standard error, apart from what a command gives out."""
-    print(message, file=sys.stderr)
+    if not console.quiet:
+        print(message, file=sys.stderr)
 
 
 def print_table(rows: Mapping[str, str]) -> None:

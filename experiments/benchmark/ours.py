@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
-from experiments.benchmark.flops import count_flops
 from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Precision, Workload
+from experiments.flops import count_flops
 from jaxdl.models.cnn import CNN
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.models.mlp import MLP
@@ -21,12 +22,19 @@ from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer
 from jaxdl.models.vit import ViT
 from jaxdl.nn import convolve, convolve_outside_loops
-from jaxdl.training import adversarial, classification
-from jaxdl.training.adversarial import Adversaries
+from jaxdl.training import classification
+from jaxdl.training.adversarial import create_adversaries, train_both
 from jaxdl.training.classification import Task
 from jaxdl.training.image_classification import view
+from jaxdl.training.mesh import make_mesh
 from jaxdl.training.state import count_parameters, create_train_state
-from jaxdl.training.steps import empty_history, epoch_order, make_train_steps
+from jaxdl.training.steps import (
+    as_rows,
+    empty_history,
+    epoch_order,
+    from_rows,
+    make_train_steps,
+)
 from jaxdl.training.text_classification import view_tokens
 
 
@@ -66,6 +74,11 @@ def steps_are_looped(name: str) -> bool:
     return not (name.startswith("resnet") and jax.default_backend() == "cpu")
 
 
+def one_device() -> Mesh:
+    """Where ours computes, as the others do, however many devices there are."""
+    return make_mesh(devices=jax.devices()[:1])
+
+
 class Ours:
     """A `Contestant`.
 
@@ -89,10 +102,11 @@ class Ours:
         self._batch = jax.device_put({"noise": noise} if is_gan else batch)
         states = (state.generator, state.discriminator) if is_gan else (state,)
         self.parameters = sum(count_parameters(state.params) for state in states)
-        self._data = jax.device_put(data)
-        self._carry = (state, empty_history(step, state, data, batch_size))
+        self._data = jax.device_put(as_rows(data))
         self._looped = steps_are_looped(workload.name)
         self._steps_per_epoch = len(data[workload.input]) // batch_size
+        history = empty_history(step, state, data, batch_size)
+        self._carry = (state, jax.device_put(history))
         self._step = 0
         num_examples = len(data[workload.input])
         self._order_of = lru_cache(1)(lambda epoch: epoch_order(0, np.int32(epoch), num_examples))
@@ -100,7 +114,9 @@ class Ours:
         self._count_flops = partial(count_flops, step, state, batch, jax.random.key(0))
         self._batch_size = batch_size
         started = time.perf_counter()
-        train_steps = make_train_steps(step, batch_size, seed=0, looped=self._looped)
+        train_steps = make_train_steps(
+            from_rows(step, data), batch_size, 0, one_device(), self._looped
+        )
         arguments = (self._carry, self._data, self._order_of(0), np.int32(0), np.int32(0))
         self._train_steps = train_steps.lower(*arguments).compile()
         self.compile_seconds = time.perf_counter() - started
@@ -141,7 +157,7 @@ def _make_classifier(workload: Workload, data: Arrays, dtype: Any) -> tuple[Any,
         optax.adam(1e-3) if workload.optimizer == "adam" else optax.sgd(0.1, 0.9, nesterov=True)
     )
     inputs = jax.eval_shape(look, {name: array[:1] for name, array in data.items()})
-    state = create_train_state(model, optimizer, inputs, seed=0)
+    state = create_train_state(model, optimizer, inputs, seed=0, mesh=one_device())
     task = Task(prepare=lambda batch, key: look(batch), views=(look,))
     step = partial(classification.train_step, task=task)
     apply = jax.jit(lambda variables, batch: model.apply(variables, *look(batch), train=False))
@@ -150,21 +166,19 @@ def _make_classifier(workload: Workload, data: Arrays, dtype: Any) -> tuple[Any,
 
 def _make_gan(_: Workload, data: Arrays, dtype: Any) -> tuple[Any, Any, Any]:
     """Both train states, their step, and the generator's samples."""
-    generator, discriminator = Generator(dtype=dtype), Discriminator(dtype=dtype)
-    noise = jax.ShapeDtypeStruct((1, NOISE_SIZE), jnp.float32)
-    image = jax.ShapeDtypeStruct((1, *data["image"].shape[1:]), jnp.float32)
+    generator = Generator(dtype=dtype)
     optimizer = optax.adam(2e-4, b1=0.5)
-    state = Adversaries(
-        generator=create_train_state(generator, optimizer, [noise], seed=0),
-        discriminator=create_train_state(discriminator, optimizer, [image], seed=0),
+    image_shape = data["image"].shape[1:]
+    state = create_adversaries(
+        generator,
+        Discriminator(dtype=dtype),
+        optimizer,
+        NOISE_SIZE,
+        image_shape,
+        0,
+        mesh=one_device(),
     )
-
-    def step(state: Adversaries, batch: Any, key: jax.Array) -> tuple[Adversaries, Any]:
-        generator, discriminator, metrics = adversarial.train_step(
-            state.generator, state.discriminator, batch, key, noise_size=NOISE_SIZE
-        )
-        return Adversaries(generator=generator, discriminator=discriminator), metrics
-
+    step = partial(train_both, noise_size=NOISE_SIZE)
     apply = jax.jit(
         lambda variables, batch: generator.apply(variables, batch["noise"], train=False)
     )

@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import filelock
+
 from jaxdl.data import arrays
 from jaxdl.data.dataset import Dataset
 from jaxdl.data.tokenizer import (
@@ -40,7 +42,10 @@ def tokenise(
     folder = data_dir.expanduser() / "tokens" / f"{dataset.name}-{key}"
     cached = arrays.read(folder, key)
     if cached is None:
-        _make(dataset, folder, key, vocabulary_size, length, truncation)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
+            if arrays.read(folder, key) is None:  # no other process has made it meanwhile
+                _make(dataset, folder, key, vocabulary_size, length, truncation)
         cached = arrays.read(folder, key)
     splits = {
         name: cached.splits[name] | {"label": getattr(dataset, name)["label"]} for name in SPLITS
@@ -72,7 +77,6 @@ def _make(
         name: encode(tokenizer, getattr(dataset, name)["text"], length, truncation)
         for name in SPLITS
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
     save_tokenizer(tokenizer, unfinished / TOKENIZER)
     arrays.write(arrays.Decoded(splits, dataset.class_names), key, unfinished)

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxdl.nn.grouping import group_size, into_groups
+
 CACHED_WEIGHTS = 2**20
 """How many attention weights are kept in the cache of a CPU: 4 MiB of float32."""
 
@@ -47,12 +49,9 @@ def attend_by_groups(
 ) -> jax.Array:
     """As many examples at a time as the cache has room for; arguments as in `attend`."""
     batch, time, heads, _ = query.shape
-    examples = max(1, CACHED_WEIGHTS // (heads * time * time))
-    group = max(size for size in range(1, batch + 1) if batch % size == 0 and size <= examples)
+    group = group_size(batch, heads * time * time, CACHED_WEIGHTS)
     if group == batch:
         return attend_at_once(query, key, value, mask)
-    groups = jax.tree.map(
-        lambda x: x.reshape(batch // group, group, *x.shape[1:]), (query, key, value, mask)
-    )
+    groups = tuple(into_groups(array, group) for array in (query, key, value, mask))
     attend_group = jax.checkpoint(lambda arrays: attend_at_once(*arrays))
     return lax.map(attend_group, groups).reshape(query.shape)

@@ -88,9 +88,11 @@ def convolve_outside_loops(
     padding: str | Sequence[tuple[int, int]],
     **options: Any,
 ) -> jax.Array:
-    """As `convolve`, for programs without a loop: there XLA's form is faster than that by patches.
+    """As `convolve`, for programs without a loop: there, on CPU too, XLA's form is mostly faster.
 
-    Not where the stride skips pixels: there XLA for CPU fails to compile the gradient.
+    Not where the stride skips pixels: there XLA for CPU fails to compile the gradient. And the
+    images are kept from fusing with what made them: XLA for CPU would make them once more,
+    in another order, for the gradient of the kernel.
     """
     skips = any(s > size for s, size in zip(window_strides, kernel.shape[:2], strict=True))
     pads = _pads(images, kernel, window_strides, padding)
@@ -98,7 +100,7 @@ def convolve_outside_loops(
         images.shape, kernel.shape, pads
     )
     form = convolve if skips or multiplies_less else lax.conv_general_dilated
-    images = lax.optimization_barrier(images)
+    images = lax.platform_dependent(images, cpu=lax.optimization_barrier, default=lambda x: x)
     return form(images, kernel, window_strides, padding, **options)
 
 

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxdl.nn.grouping import group_size, into_groups
+
 # F(4x4, 3x3): a tile of 4x4 outputs comes from a patch of 6x6 pixels.
 TILE, PATCH, KERNEL = 4, 6, 3
 FROM_PIXELS = np.array(
@@ -77,7 +79,7 @@ def convolve_by_winograd(images: jax.Array, kernel: jax.Array, padding: Padding)
         return outputs.reshape(len(images), TILE * tile_rows, TILE * tile_columns, features)
 
     group = _group_size(images.shape, kernel.shape, padding)
-    outputs = lax.map(convolve_group, _into_groups(images, group))
+    outputs = lax.map(convolve_group, into_groups(images, group))
     outputs = outputs.reshape(-1, *outputs.shape[2:])
     return outputs[:, :height, :width].astype(images.dtype)
 
@@ -131,7 +133,7 @@ def _kernel_gradient(
         return total + jnp.matmul(patches.swapaxes(1, 2), tiles), None
 
     group = _group_size(images.shape, kernel.shape, padding)
-    groups = (_into_groups(images, group), _into_groups(cotangent, group))
+    groups = (into_groups(images, group), into_groups(cotangent, group))
     zeros = jnp.zeros((PATCH**2, channels, features), jnp.float32)
     total, _ = lax.scan(add_group, zeros, groups)
     total = total.reshape(PATCH, PATCH, channels, features)
@@ -183,14 +185,7 @@ def _number_of_tiles(image_shape: Sequence[int], padding: Padding) -> tuple[int,
     return math.ceil(height / TILE), math.ceil(width / TILE)
 
 
-def _into_groups(images: jax.Array, group: int) -> jax.Array:
-    """From (batch, ...) to (batch / group, group, ...)."""
-    return images.reshape(-1, group, *images.shape[1:])
-
-
 def _group_size(image_shape: Sequence[int], kernel_shape: Sequence[int], padding: Padding) -> int:
-    """How many examples are worked on at a time: as many as there is room for."""
-    batch = image_shape[0]
-    values = PATCH**2 * math.prod(_number_of_tiles(image_shape, padding)) * max(kernel_shape[2:])
-    fitting = max(1, CACHED_VALUES // values)
-    return max(size for size in range(1, batch + 1) if batch % size == 0 and size <= fitting)
+    """How many examples are worked on at a time."""
+    tiles = math.prod(_number_of_tiles(image_shape, padding))
+    return group_size(image_shape[0], PATCH**2 * tiles * max(kernel_shape[2:]), CACHED_VALUES)

@@ -18,7 +18,8 @@ from jaxdl.runs.run import Run
 Config = TypeVar("Config")
 
 INTERRUPTED = 130  # as shells report a program stopped by Ctrl-C
-CHANGEABLE_ON_RESUME = {"resume", "epochs", "data_dir", "runs_dir"}
+OF_THE_MACHINE = ("mesh", "coordinator", "process_id", "process_count")
+CHANGEABLE_ON_RESUME = {"resume", "epochs", "data_dir", "runs_dir", *OF_THE_MACHINE}
 
 
 def parse(
@@ -57,6 +58,8 @@ def parse(
             f"python -m experiments.{run.experiment} --resume {run.directory}"
         )
     earlier = from_options(type(first), run.options)
+    here = {name: getattr(first, name) for name in OF_THE_MACHINE if hasattr(first, name)}
+    earlier = dataclasses.replace(earlier, **here)
     if not earlier.data_dir.is_dir():  # the run comes from another machine
         earlier = dataclasses.replace(earlier, data_dir=first.data_dir)
     config = parse_over(earlier)

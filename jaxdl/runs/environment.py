@@ -17,6 +17,7 @@ def describe_environment() -> dict[str, Any]:
         "platform": device.platform,
         "device_kind": device.device_kind,
         "device_count": jax.device_count(),
+        "process_count": jax.process_count(),
         "processor": _processor_name(),
         "processor_cores": _available_cores(),
         "python_version": platform.python_version(),

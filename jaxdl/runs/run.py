@@ -10,6 +10,7 @@
 
 import dataclasses
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,14 @@ class Run:
       experiment: the name of the experiment, as in ``python -m experiments.NAME``.
       options: the options of the experiment, as plain JSON values.
       class_names: of the labels, in their order.
+      shared: where the checkpoints are, if not in ``directory``: see `for_another_process`.
     """
 
     directory: Path
     experiment: str
     options: Record
     class_names: tuple[str, ...]
+    shared: Path | None = None
 
     @classmethod
     def create(
@@ -80,10 +83,21 @@ class Run:
         run._write_config()
         return run
 
+    def for_another_process(self, directory: Path) -> "Run":
+        """The run in the eyes of a process that is not the first of those that train together.
+
+        It writes checkpoints with the others, and all else, for nobody, into a new directory.
+        """
+        run = dataclasses.replace(self, directory=directory, shared=self.directory)
+        run.figures.mkdir(parents=True)
+        if self._metrics.exists():
+            shutil.copy(self._metrics, run._metrics)
+        return run
+
     @property
     def checkpoints(self) -> Path:
         """Directory of the checkpoints."""
-        return self.directory / "checkpoints"
+        return (self.shared or self.directory) / "checkpoints"
 
     @property
     def figures(self) -> Path:

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
 from jax import lax
+from jax.sharding import Mesh
 
 from jaxdl.training.classification import Batch, Metrics
-from jaxdl.training.state import TrainState
+from jaxdl.training.state import TrainState, create_train_state
 
 PENALTY_INTERVAL = 8
 LARGEST_LOGIT = 80.0
@@ -32,6 +34,47 @@ class Adversaries(struct.PyTreeNode):
     def variables(self) -> dict[str, Any]:
         """Of the generator."""
         return self.generator.variables
+
+
+def create_adversaries(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    optimizer: optax.GradientTransformation,
+    noise_size: int,
+    image_shape: tuple[int, ...],
+    seed: int,
+    ema_decay: float = 0.0,
+    mesh: Mesh | None = None,
+) -> Adversaries:
+    """Initialises both models and their optimizers; see `jaxdl.training.state`.
+
+    Args:
+      generator: called with noise.
+      discriminator: called with images; gives the logit of "real".
+      optimizer: of both.
+      noise_size: length of a noise vector.
+      image_shape: (height, width, channels).
+      seed: of the initial parameters.
+      ema_decay: of the moving average of the generator's parameters.
+      mesh: over whose devices to lay the states out; None for all there are.
+    """
+    noise = jax.ShapeDtypeStruct((1, noise_size), jnp.float32)
+    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    create = partial(create_train_state, optimizer=optimizer, seed=seed, mesh=mesh)
+    return Adversaries(
+        generator=create(generator, inputs=[noise], ema_decay=ema_decay),
+        discriminator=create(discriminator, inputs=[image]),
+    )
+
+
+def train_both(
+    state: Adversaries, batch: Batch, key: jax.Array, **options: Any
+) -> tuple[Adversaries, Metrics]:
+    """`train_step` of the two states as one; options as there."""
+    generator, discriminator, metrics = train_step(
+        state.generator, state.discriminator, batch, key, **options
+    )
+    return Adversaries(generator=generator, discriminator=discriminator), metrics
 
 
 def train_step(

@@ -81,16 +81,20 @@ class CheckpointStore:
 def load_model(directory: Path) -> Any:
     """The "model" tree of the newest readable checkpoint in a directory, which is only read.
 
-    The arrays are put on the first device, wherever they were when they were saved.
+    The arrays are put on the first device of this process, wherever they were when they were saved.
 
     Raises:
       UserError: there is no checkpoint, or none can be read.
     """
     restored = None
     if directory.is_dir():
-        options = ocp.CheckpointManagerOptions(read_only=True)
+        this = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"process-{this}"
+        )
+        options = ocp.CheckpointManagerOptions(read_only=True, multiprocessing_options=alone)
         handlers = {"model": ocp.StandardCheckpointHandler()}
-        device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         with ocp.CheckpointManager(
             directory.absolute(), options=options, item_handlers=handlers
         ) as manager:
@@ -119,7 +123,12 @@ def _restore_newest(
             with _quiet_failure():
                 arguments = ocp.args.StandardRestore(abstract(step))
                 restored = manager.restore(step, args=ocp.args.Composite(**{item: arguments}))
-        except Exception:  # Orbax and TensorStore raise many kinds for damaged files
+        except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files
+            if jax.process_count() > 1:
+                raise UserError(
+                    f"The checkpoint of step {step:,} cannot be read; take it out of "
+                    f"{manager.directory}."
+                ) from error
             continue
         if step != steps[0]:
             warn(f"The checkpoint of step {steps[0]:,} is damaged: using that of step {step:,}.")

@@ -72,7 +72,8 @@ def train_step(
         )
         return (batch_stats, jax.tree.map(jnp.add, totals, (grads, metrics))), None
 
-    parts = jax.tree.map(lambda x: x.reshape(micro_batches, -1, *x.shape[1:]), batch)
+    # Each part takes examples from the whole batch, and so from all devices.
+    parts = jax.tree.map(lambda x: x.reshape(-1, micro_batches, *x.shape[1:]).swapaxes(0, 1), batch)
     zeros = (jax.tree.map(jnp.zeros_like, state.params), {"loss": 0.0, "accuracy": 0.0})
     (batch_stats, totals), _ = lax.scan(
         accumulate, (state.batch_stats, zeros), (parts, jax.random.split(key, micro_batches))

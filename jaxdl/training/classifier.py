@@ -1,5 +1,6 @@
 """From a configuration, a model and data to a trained classifier, its scores and its figures."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,16 +9,19 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
+import optax
+from jax.sharding import Mesh
 
 from jaxdl.data import Dataset
 from jaxdl.runs import Run, figures
 from jaxdl.training.classification import Batch, Task, View, evaluate, train_step
 from jaxdl.training.config import ClassifierConfig, configure_optimizer
 from jaxdl.training.loop import fit
+from jaxdl.training.mesh import fetch, make_mesh
 from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.report import print_header, summarise
-from jaxdl.training.state import count_parameters, create_train_state
-from jaxdl.training.steps import make_predict
+from jaxdl.training.state import TrainState, count_parameters, create_train_state
+from jaxdl.training.steps import TrainStep, make_predict
 
 
 def train_classifier(
@@ -44,14 +48,13 @@ def train_classifier(
     """
     started = time.monotonic()
     steps_per_epoch = len(dataset.train["label"]) // config.batch_size
-    optimizer, schedule = configure_optimizer(config, steps_per_epoch)
     one_example = {name: array[:1] for name, array in dataset.train.items()}
-    inputs = jax.eval_shape(task.views[0], one_example)
-    state = create_train_state(model, optimizer, inputs, config.seed, config.ema_decay)
+    mesh = make_mesh(config.mesh)
+    state, step, schedule = begin(config, model, task, one_example, steps_per_epoch, mesh)
     parameters = count_parameters(state.params)
     print_header(run, config, dataset, type(model).__name__, parameters)
 
-    predict = make_predict(predict_logits(model, task.views))
+    predict = make_predict(predict_logits(model, task.views), mesh=mesh)
 
     def score(variables: Any, split: Batch) -> tuple[np.ndarray, dict[str, float]]:
         logits = predict(variables, {k: v for k, v in split.items() if k != "label"})
@@ -65,14 +68,9 @@ def train_classifier(
         learning_rate=schedule,
         evaluate=lambda variables: score(variables, dataset.validation)[1],
         score=lambda metrics: metrics["accuracy"],
+        mesh=mesh,
         patience=config.patience,
         looped=looped,
-    )
-    step = partial(
-        train_step,
-        task=task,
-        label_smoothing=config.label_smoothing,
-        micro_batches=config.micro_batches,
     )
     trained = fit(run, state, step, dataset.train, plan)
 
@@ -86,7 +84,38 @@ def train_classifier(
     summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
     run.write_summary(summary)
     figures.learning_curves(run.read_metrics(), run.figures / "learning_curves.png")
-    return trained, logits, summary
+    variables = fetch(trained.variables, mesh)
+    return dataclasses.replace(trained, variables=variables), logits, summary
+
+
+def begin(
+    config: ClassifierConfig,
+    model: nn.Module,
+    task: Task,
+    one_example: Any,
+    steps_per_epoch: int,
+    mesh: Mesh,
+) -> tuple[TrainState, TrainStep, optax.Schedule]:
+    """The fresh train state, the train step and the learning rate by step that the options name.
+
+    Args:
+      config: all options.
+      model: as in `train_classifier`.
+      task: likewise.
+      one_example: arrays of the training split, or their shapes, of (1, ...).
+      steps_per_epoch: of one pass over the training split.
+      mesh: over whose devices to lay the state out.
+    """
+    optimizer, schedule = configure_optimizer(config, steps_per_epoch)
+    inputs = jax.eval_shape(task.views[0], one_example)
+    state = create_train_state(model, optimizer, inputs, config.seed, config.ema_decay, mesh)
+    step = partial(
+        train_step,
+        task=task,
+        label_smoothing=config.label_smoothing,
+        micro_batches=config.micro_batches,
+    )
+    return state, step, schedule
 
 
 def predict_logits(model: nn.Module, views: Sequence[View]) -> Callable[[Any, Batch], jax.Array]:

@@ -1,6 +1,7 @@
 """The options that every training has, and the optimizer that they name."""
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from jax.typing import DTypeLike
 
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
+from jaxdl.training.mesh import parse_layout
 from jaxdl.training.optimizers import (
     OptimizerName,
     ScheduleName,
@@ -72,6 +74,14 @@ class TrainingConfig:
     """Where data sets are kept."""
     runs_dir: Path = Path("runs")
     """Where the directory of the run is made."""
+    mesh: str = ""
+    """Devices along each axis, like data=4,fsdp=2; if not given, all divide the batch only."""
+    coordinator: str = ""
+    """Several processes: host:port of the first; auto on TPU hosts; SLURM's srun needs none."""
+    process_id: int = 0
+    """Several processes: which of them this is."""
+    process_count: int = 1
+    """Several processes: how many there are."""
 
     def __post_init__(self) -> None:
         """Refuses values that no training can have."""
@@ -84,6 +94,16 @@ class TrainingConfig:
             require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         selects = self.patience == 0 or self.validation_fraction > 0
         require(self, "patience", selects, "0 without a validation split")
+        if self.mesh:
+            parse_layout(self.mesh)
+        require(self, "process_count", self.process_count >= 1, "at least 1")
+        within = 0 <= self.process_id < self.process_count
+        require(self, "process_id", within, f"0 to {self.process_count - 1}, below --process-count")
+        address = re.fullmatch(r"auto|.+:\d+", self.coordinator)
+        alone = self.process_count == 1 and not self.coordinator
+        require(
+            self, "coordinator", bool(address) or alone, "host:port of the first process, or auto"
+        )
 
     @property
     def dtype(self) -> DTypeLike:

@@ -1,27 +1,31 @@
 """From a configuration, two models and data to a trained generator and its scores."""
 
+import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
+import optax
+from jax.sharding import Mesh
 
 from jaxdl.console import warn
 from jaxdl.data import Dataset
 from jaxdl.runs import Run
 from jaxdl.runs.sample_figures import sample_grid
-from jaxdl.training.adversarial import Adversaries, to_pixels, train_step
+from jaxdl.training.adversarial import Adversaries, create_adversaries, to_pixels, train_both
 from jaxdl.training.config import TrainingConfig, configure_optimizer
 from jaxdl.training.judge import Judge, Judged, class_shares, compare, has_collapsed
 from jaxdl.training.loop import fit
+from jaxdl.training.mesh import fetch, make_mesh
 from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.report import print_header, summarise
 from jaxdl.training.sample_quality import frechet_distance
-from jaxdl.training.state import count_parameters, create_train_state
-from jaxdl.training.steps import make_predict
+from jaxdl.training.state import count_parameters
+from jaxdl.training.steps import TrainStep, make_predict
 
 Sampler = Callable[[Any, np.ndarray], np.ndarray]
 
@@ -34,13 +38,18 @@ def draw_noise(num_samples: int, noise_size: int, seed: int) -> np.ndarray:
     return np.asarray(jax.random.normal(jax.random.key(seed), (num_samples, noise_size)))
 
 
-def make_sampler(generator: nn.Module) -> Sampler:
-    """``sample(variables, noise)``: uint8 images (samples, height, width, channels)."""
+def make_sampler(generator: nn.Module, mesh: Mesh | None = None) -> Sampler:
+    """``sample(variables, noise)``: uint8 images (samples, height, width, channels).
+
+    Args:
+      generator: called with noise.
+      mesh: over whose devices the noise is divided; None for one device.
+    """
 
     def apply(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
         return to_pixels(generator.apply(variables, batch["noise"], train=False))
 
-    predict = make_predict(apply)
+    predict = make_predict(apply, mesh=mesh)
     return lambda variables, noise: predict(variables, {"noise": noise})
 
 
@@ -81,31 +90,24 @@ def train_generator(
     started = time.monotonic()
     train_images, test_images = dataset.train["image"], dataset.test["image"]
     steps_per_epoch = len(train_images) // config.batch_size
-    optimizer, schedule = configure_optimizer(config, steps_per_epoch, b1)
-    noise = jax.ShapeDtypeStruct((1, noise_size), jnp.float32)
-    image = jax.ShapeDtypeStruct((1, *train_images.shape[1:]), jnp.float32)
-    state = Adversaries(
-        generator=create_train_state(generator, optimizer, [noise], config.seed, config.ema_decay),
-        discriminator=create_train_state(discriminator, optimizer, [image], config.seed),
+    mesh = make_mesh(config.mesh)
+    state, step, schedule = begin(
+        config,
+        generator,
+        discriminator,
+        train_images.shape[1:],
+        steps_per_epoch,
+        mesh,
+        noise_size=noise_size,
+        b1=b1,
+        gradient_penalty=gradient_penalty,
     )
     parameters = count_parameters((state.generator.params, state.discriminator.params))
     print_header(run, config, dataset, "Generator and Discriminator", parameters)
 
     num_classes, folder = len(dataset.class_names), run.figures / "samples"
-    sample = make_sampler(generator)
+    sample = make_sampler(generator, mesh)
     judged_validation = judge(dataset.validation["image"])
-
-    def step(state: Adversaries, batch: Any, key: jax.Array) -> tuple[Adversaries, Any]:
-        generator, discriminator, metrics = train_step(
-            state.generator,
-            state.discriminator,
-            batch,
-            key,
-            noise_size=noise_size,
-            label_smoothing=config.label_smoothing,
-            gradient_penalty=gradient_penalty,
-        )
-        return Adversaries(generator=generator, discriminator=discriminator), metrics
 
     def measure(variables: Any, real: Judged, seed: int) -> tuple[Judged, dict[str, float]]:
         samples = judge(sample(variables, draw_noise(len(real["class"]), noise_size, seed)))
@@ -132,6 +134,7 @@ def train_generator(
         learning_rate=schedule,
         evaluate=evaluate,
         score=lambda quality: -quality["frechet_distance"],
+        mesh=mesh,
         patience=config.patience,
         after_epoch=after_epoch,
     )
@@ -150,4 +153,41 @@ def train_generator(
     seconds = time.monotonic() - started
     summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
     run.write_summary(summary)
-    return trained, summary
+    return dataclasses.replace(trained, variables=fetch(trained.variables, mesh)), summary
+
+
+def begin(
+    config: TrainingConfig,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    image_shape: tuple[int, ...],
+    steps_per_epoch: int,
+    mesh: Mesh,
+    *,
+    noise_size: int,
+    b1: float,
+    gradient_penalty: float,
+) -> tuple[Adversaries, TrainStep, optax.Schedule]:
+    """The fresh train states, the train step and the learning rate by step that the options name.
+
+    Args:
+      config: all options.
+      generator: as in `train_generator`.
+      discriminator: likewise.
+      image_shape: (height, width, channels).
+      steps_per_epoch: of one pass over the training split.
+      mesh: over whose devices to lay the states out.
+      noise_size: as in `train_generator`.
+      b1: likewise.
+      gradient_penalty: likewise.
+    """
+    optimizer, schedule = configure_optimizer(config, steps_per_epoch, b1)
+    options = (optimizer, noise_size, image_shape, config.seed, config.ema_decay, mesh)
+    state = create_adversaries(generator, discriminator, *options)
+    step = partial(
+        train_both,
+        noise_size=noise_size,
+        label_smoothing=config.label_smoothing,
+        gradient_penalty=gradient_penalty,
+    )
+    return state, step, schedule

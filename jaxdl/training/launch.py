@@ -12,15 +12,16 @@ import numpy as np
 
 from jaxdl.console import console, print_table
 from jaxdl.errors import UserError
-from jaxdl.runs.command_line import parse
+from jaxdl.runs.command_line import OF_THE_MACHINE, parse
 from jaxdl.runs.run import Run, write_json
 from jaxdl.runs.scores import format_average, format_score
 from jaxdl.training.config import TrainingConfig
+from jaxdl.training.processes import failing_at_once, is_first, join
 
 Summary = dict[str, Any]
 
 PROGRAM_CACHE = Path("~/.cache/jaxdl/programs").expanduser()
-NOT_OF_THE_RESULT = {"seed", "seeds", "resume", "data_dir", "runs_dir", "judge"}
+NOT_OF_THE_RESULT = {"seed", "seeds", "resume", "data_dir", "runs_dir", "judge", *OF_THE_MACHINE}
 
 
 def launch(
@@ -39,6 +40,14 @@ def launch(
     """
     config = parse(experiment, presets, description)
     _check_writable(config.resume or config.runs_dir)
+    join(config.coordinator, config.process_id, config.process_count)
+    with failing_at_once():
+        _train_all(experiment, config, train)
+
+
+def _train_all(
+    experiment: str, config: TrainingConfig, train: Callable[[Any], tuple[Run, Summary]]
+) -> None:
     _check_device()
     cache_compiled_programs()
     timestamp = time.strftime("%Y%m%d-%H%M%S")
@@ -47,7 +56,7 @@ def launch(
         run, summary = train(dataclasses.replace(config, seed=seed, seeds=1))
         summaries.append(summary)
         _print_results(run, summary)
-    if config.seeds > 1:
+    if config.seeds > 1 and is_first():
         path = config.runs_dir / experiment / f"{timestamp}-{config.seeds}-seeds.json"
         overall = average(summaries)
         write_json(path, overall)

@@ -2,13 +2,15 @@
 
 import math
 import time
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.sharding import Mesh
 
 from jaxdl.console import console, format_duration, progress
 from jaxdl.errors import UserError
@@ -16,15 +18,24 @@ from jaxdl.runs import Run
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.interruption import InterruptedTraining, deferred_interruption
 from jaxdl.training.journal import format_metrics, log_epoch, print_epoch
-from jaxdl.training.pace import Pace
+from jaxdl.training.mesh import constrain_state, copied, place
+from jaxdl.training.pace import Pace, decide
 from jaxdl.training.plan import Plan, Trained
-from jaxdl.training.steps import TrainStep, empty_history, epoch_order, make_train_steps
+from jaxdl.training.processes import gather, stop_without_the_others
+from jaxdl.training.steps import (
+    TrainStep,
+    as_rows,
+    empty_history,
+    epoch_order,
+    from_rows,
+    make_train_steps,
+)
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
 class Training(struct.PyTreeNode):
-    """All that a training is, and so all that a checkpoint holds.
+    """All that a training is, and so all that a checkpoint holds, on the devices of its mesh.
 
     Attributes:
       state: the train state; its ``variables`` are the model as it is now.
@@ -45,7 +56,7 @@ class Training(struct.PyTreeNode):
     examples_per_second: jax.Array
 
 
-def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> Trained:
+def fit(run: Run, state: Any, train_step: TrainStep, split: Any, plan: Plan) -> Trained:
     """Trains, or goes on training, in the directory of a run.
 
     If the run has checkpoints, the training goes on from the newest that can be read,
@@ -55,22 +66,35 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
       run: receives metrics and checkpoints.
       state: the fresh train state, with a property ``variables``: the model to report.
       train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure.
-      data: the training split, arrays (examples, ...); moved to the device once.
+      split: the training split, arrays (examples, ...); moved to the devices once.
       plan: how long, in what portions, how judged.
 
     Raises:
       InterruptedTraining: by Ctrl-C or SIGTERM; a checkpoint has been saved.
       UserError: a metric is no longer finite, or no checkpoint can be read.
     """
-    data = jax.device_put(data)
-    num_examples = len(jax.tree.leaves(data)[0])
-    order_of = lru_cache(1)(lambda epoch: epoch_order(plan.seed, np.int32(epoch), num_examples))
+    with CheckpointStore(run.checkpoints) as store:
+        try:
+            return _fit(run, store, state, train_step, split, plan)
+        except jax.errors.JaxRuntimeError as error:
+            if jax.process_count() == 1:
+                raise
+            stop_without_the_others(error, _command_to_resume(run))
+
+
+def _fit(
+    run: Run, store: CheckpointStore, state: Any, train_step: TrainStep, split: Any, plan: Plan
+) -> Trained:
+    order_of = _orders(len(jax.tree.leaves(split)[0]), plan)
+    data = place(as_rows(split), copied(plan.mesh))
+    train_step = from_rows(train_step, split)
+    number = partial(place, sharding=copied(plan.mesh))
     pace = Pace(plan.batch_size, plan.looped)
-    with CheckpointStore(run.checkpoints) as store, deferred_interruption() as interrupted:
-        step, training = _begin(store, state, train_step, data, plan)
+    with deferred_interruption() as interrupted:
+        step, training = _begin(store, state, train_step, split, plan)
         run.forget_after(step)
         seconds_before, seconds_compile = float(training.seconds), 0.0
-        finished = _is_finished(training, step, plan)
+        finished, stopped = _is_finished(training, step, plan), False
         with progress("training", plan.total_steps) as show:
             if not finished:
                 show(step, "compiling the train step")
@@ -78,9 +102,10 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
                 train_steps, seconds_compile = _compile(train_step, training, data, order, plan)
             session_started = time.monotonic() - seconds_before
             last_save = time.monotonic()
-            while not finished:
+            steps_per_call = 1
+            while not finished and not stopped:
                 end_of_epoch = (step // plan.steps_per_epoch + 1) * plan.steps_per_epoch
-                stop = min(step + pace.steps_per_call, end_of_epoch)
+                stop = min(step + steps_per_call, end_of_epoch)
                 order = order_of(step // plan.steps_per_epoch)
                 training = _advance(train_steps, training, data, order, step, stop, pace)
                 step = stop
@@ -89,23 +114,29 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
                     console.print(f"The training will take about {duration}.")
                 latest = _latest_metrics(training, (step - 1) % plan.steps_per_epoch, step)
                 show(step, f"{latest}  {pace.examples_per_second:,.0f} examples/s")
-                seconds = time.monotonic() - session_started
                 if step == end_of_epoch:
                     show(step, "evaluating on the validation split")
+                    seconds = time.monotonic() - session_started
                     training = _finish_epoch(run, training, step, plan, seconds, pace)
-                training = training.replace(
-                    seconds=jnp.float32(seconds),
-                    examples_per_second=jnp.float32(pace.examples_per_second),
+                steps_per_call, seconds, save, stopped = decide(
+                    pace,
+                    time.monotonic() - session_started,
+                    time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS,
+                    interrupted(),
                 )
-                finished = interrupted() or _is_finished(training, step, plan)
-                if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+                training = training.replace(
+                    seconds=number(np.float32(seconds)),
+                    examples_per_second=number(np.float32(pace.examples_per_second)),
+                )
+                finished = _is_finished(training, step, plan)
+                if save:
                     store.save(step, training, training.best_variables)
                     last_save = time.monotonic()
         store.save(step, training, training.best_variables)
-        if interrupted():
+        if stopped:
             raise InterruptedTraining(
-                f"Stopped at step {step:,} of {plan.total_steps:,}. Go on with: "
-                f"python -m experiments.{run.experiment} --resume {run.directory}"
+                f"Stopped at step {step:,} of {plan.total_steps:,}. "
+                f"Go on with: {_command_to_resume(run)}"
             )
     return Trained(
         variables=training.best_variables,
@@ -118,18 +149,37 @@ def fit(run: Run, state: Any, train_step: TrainStep, data: Any, plan: Plan) -> T
     )
 
 
+def _command_to_resume(run: Run) -> str:
+    return f"python -m experiments.{run.experiment} --resume {run.checkpoints.parent}"
+
+
+def _orders(num_examples: int, plan: Plan) -> Callable[[int], jax.Array]:
+    """The order of an epoch by its number, on the devices; the last one is kept."""
+
+    @lru_cache(1)
+    def order_of(epoch: int) -> jax.Array:
+        order = epoch_order(plan.seed, np.int32(epoch), num_examples)
+        return place(order, copied(plan.mesh))
+
+    return order_of
+
+
 def _begin(
-    store: CheckpointStore, state: Any, train_step: TrainStep, data: Any, plan: Plan
+    store: CheckpointStore, state: Any, train_step: TrainStep, split: Any, plan: Plan
 ) -> tuple[int, Training]:
     """The step to start from and the training there: the newest checkpoint's, or a fresh one."""
+    history = empty_history(train_step, state, split, plan.batch_size)
+    numbers = {
+        "best_score": np.float32(-np.inf),
+        "best_epoch": np.int32(0),
+        "seconds": np.float32(0.0),
+        "examples_per_second": np.float32(0.0),
+    }
     fresh = Training(
         state=state,
-        history=empty_history(train_step, state, data, plan.batch_size),
-        best_variables=_copy(state.variables),
-        best_score=jnp.float32(-jnp.inf),
-        best_epoch=jnp.int32(0),
-        seconds=jnp.float32(0.0),
-        examples_per_second=jnp.float32(0.0),
+        history=place(history, copied(plan.mesh)),
+        best_variables=_copy(state.variables, plan.mesh),
+        **place(numbers, copied(plan.mesh)),
     )
     restored = store.restore_training(fresh)
     if restored is None:
@@ -143,7 +193,7 @@ def _compile(
 ) -> tuple[Any, float]:
     started = time.monotonic()
     carry = (training.state, training.history)
-    train_steps = make_train_steps(train_step, plan.batch_size, plan.seed, plan.looped)
+    train_steps = make_train_steps(train_step, plan.batch_size, plan.seed, plan.mesh, plan.looped)
     compiled = train_steps.lower(carry, data, order, np.int32(0), np.int32(0)).compile()
     return compiled, time.monotonic() - started
 
@@ -187,13 +237,13 @@ def _finish_epoch(
     log_epoch(run, epoch, history, validation, float(plan.learning_rate(step)), seconds)
     print_epoch(epoch, plan.epochs, history, validation, pace)
     plan.after_epoch(epoch, training.state.variables, validation)
-    score = plan.score(validation) if validation else math.inf
+    score = gather(np.float32(plan.score(validation) if validation else math.inf))[0]
     if score < training.best_score:
         return training
     return training.replace(
-        best_variables=_copy(training.state.variables),
-        best_score=jnp.float32(score),
-        best_epoch=jnp.int32(epoch),
+        best_variables=_copy(training.state.variables, plan.mesh),
+        best_score=place(score, copied(plan.mesh)),
+        best_epoch=place(np.int32(epoch), copied(plan.mesh)),
     )
 
 
@@ -203,7 +253,7 @@ def _is_finished(training: Training, step: int, plan: Plan) -> bool:
     return step >= plan.total_steps or 0 < plan.patience <= epochs_since_best
 
 
-@jax.jit
-def _copy(tree: Any) -> Any:
+@partial(jax.jit, static_argnums=1)
+def _copy(tree: Any, mesh: Mesh) -> Any:
     """A copy in buffers of its own, which donating the original leaves alone."""
-    return jax.tree.map(jnp.copy, tree)
+    return constrain_state(jax.tree.map(jnp.copy, tree), mesh)

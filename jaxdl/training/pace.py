@@ -1,8 +1,11 @@
 """How fast a training goes, and so how much of it goes into one compiled call."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+
+from jaxdl.training.processes import gather
 
 SECONDS_PER_CALL = 0.5
 CALLS_TO_FORESEE = 4
@@ -37,3 +40,26 @@ class Pace:
         """Median over the calls so far; the first, still cold, counts only while alone."""
         seconds = self._seconds_per_step[1:] or self._seconds_per_step
         return self._batch_size / float(np.median(seconds)) if seconds else math.nan
+
+
+class Decision(NamedTuple):
+    """What all processes of a training are to do next.
+
+    Attributes:
+      steps: of the next call.
+      seconds: spent in training so far.
+      save: whether a checkpoint is due.
+      stop: whether one of the processes was told to stop.
+    """
+
+    steps: int
+    seconds: float
+    save: bool
+    stop: bool
+
+
+def decide(pace: Pace, seconds: float, save: bool, stop: bool) -> Decision:
+    """What clocks and signals tell differs: the first process decides, any may stop all."""
+    votes = gather(np.array([pace.steps_per_call, seconds, save, stop], np.float32))
+    steps, seconds, save, _ = votes[0]
+    return Decision(int(steps), float(seconds), bool(save), bool(votes[:, 3].any()))

@@ -4,6 +4,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from jax.sharding import Mesh
+
+from jaxdl.training.mesh import make_mesh
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -17,6 +21,7 @@ class Plan:
       learning_rate: by step, for the log.
       evaluate: ``evaluate(variables)``, metrics on the validation split; {} if there is none.
       score: of these metrics; the epoch with the highest is the one reported.
+      mesh: over whose devices examples and state are laid out.
       patience: epochs without a better score after which training stops; 0 for never.
       after_epoch: ``after_epoch(epoch, variables, validation)``: what else there is to do,
         with the metrics on the validation split; done again if a resumed run comes past it.
@@ -30,6 +35,7 @@ class Plan:
     learning_rate: Callable[[int], Any]
     evaluate: Callable[[Any], dict[str, float]]
     score: Callable[[dict[str, float]], float]
+    mesh: Mesh = dataclasses.field(default_factory=make_mesh)
     patience: int = 0
     after_epoch: Callable[[int, Any, dict[str, float]], None] = lambda *_: None
     looped: bool = True

@@ -1,22 +1,27 @@
 """What a training says of itself: its directory, its header, its summary."""
 
+from pathlib import Path
 from typing import Any
+
+import jax
 
 from jaxdl.console import print_table
 from jaxdl.data import Dataset
-from jaxdl.errors import UsageError
+from jaxdl.errors import UsageError, UserError
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import to_options
 from jaxdl.runs.environment import describe_environment
 from jaxdl.training.config import TrainingConfig
+from jaxdl.training.mesh import make_mesh, require_whole_shares
 from jaxdl.training.plan import Trained
+from jaxdl.training.processes import is_first, scratch_directory, text_of_first
 
 
 def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
     """The run to resume, with the epochs now asked for, or a new one.
 
     Raises:
-      UsageError: the batch is larger than the training split.
+      UsageError: the batch is larger than the training split, or does not divide among the devices.
       UserError: the directory cannot be written.
     """
     num_train = len(dataset.train["label"])
@@ -25,10 +30,23 @@ def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
             f"--batch-size is {config.batch_size:,}, but the training split has only "
             f"{num_train:,} examples."
         )
+    require_whole_shares(config.batch_size, make_mesh(config.mesh))
     options = to_options(config)
-    if config.resume:
-        return Run.open(config.resume).with_options(options)
-    return Run.create(experiment, config.runs_dir, config.seed, options, dataset.class_names)
+    if is_first() and config.resume:
+        run = Run.open(config.resume).with_options(options)
+    elif is_first():
+        run = Run.create(experiment, config.runs_dir, config.seed, options, dataset.class_names)
+    directory = text_of_first(str(run.directory) if is_first() else "")
+    if is_first():
+        return run
+    try:
+        run = Run.open(Path(directory))
+    except UsageError as error:
+        raise UserError(
+            f"Process {jax.process_index()} does not see {directory}; give a --runs-dir that all "
+            "processes share."
+        ) from error
+    return run.for_another_process(scratch_directory() / "run")
 
 
 def print_header(
@@ -36,11 +54,12 @@ def print_header(
 ) -> None:
     """What is about to be trained, on what."""
     environment = describe_environment()
+    processes = f"{jax.process_count()} processes, " if jax.process_count() > 1 else ""
     sizes = [f"{len(s['label']):,}" for s in (dataset.train, dataset.validation, dataset.test)]
     print_table(
         {
             "device": f"{environment['device_count']} x {environment['device_kind']}, "
-            f"{environment['processor']}, JAX {environment['jax_version']}",
+            f"{processes}{environment['processor']}, JAX {environment['jax_version']}",
             "data": f"{dataset.name}: {sizes[0]} train, {sizes[1]} validation, {sizes[2]} test",
             "model": f"{model_name}, {parameters:,} parameters, {config.precision}",
             "run": str(run.directory),

@@ -6,9 +6,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 from flax.training import train_state
+from jax.sharding import Mesh
+
+from jaxdl.training.mesh import constrain_state, make_mesh
 
 
 class TrainState(train_state.TrainState):
@@ -47,6 +51,7 @@ def create_train_state(
     inputs: Sequence[jax.ShapeDtypeStruct],
     seed: int,
     ema_decay: float = 0.0,
+    mesh: Mesh | None = None,
 ) -> TrainState:
     """Initialises the model and the optimizer, on the device, in one compiled call.
 
@@ -56,14 +61,16 @@ def create_train_state(
       inputs: shape and dtype of what the model takes, for a batch of any size.
       seed: of the initial parameters.
       ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for none.
+      mesh: over whose devices to lay the state out; None for all there are, copied to each.
     """
+    mesh = mesh or make_mesh()
 
     @jax.jit
-    def create(key: jax.Array) -> TrainState:
+    def create(seed: np.ndarray) -> TrainState:
         zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]
-        variables = model.init(key, *zeros, train=False)
+        variables = model.init(jax.random.key(seed), *zeros, train=False)
         params = variables["params"]
-        return TrainState.create(
+        state = TrainState.create(
             apply_fn=model.apply,
             params=params,
             tx=optimizer,
@@ -71,8 +78,9 @@ def create_train_state(
             ema_params=params if ema_decay else None,
             ema_decay=ema_decay,
         )
+        return constrain_state(state, mesh)
 
-    return create(jax.random.key(seed))
+    return create(np.int64(seed))
 
 
 def count_parameters(params: Any) -> int:

@@ -1,5 +1,6 @@
 """Many train steps in one compiled call, and prediction over a whole split."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -8,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh
+
+from jaxdl.training.mesh import by_example, constrain_state, copied, place
 
 State = Any
 Arrays = dict[str, jax.Array]
@@ -26,7 +30,7 @@ def epoch_order(seed: int, epoch: jax.Array, num_examples: int) -> jax.Array:
 
 
 def make_train_steps(
-    train_step: TrainStep, batch_size: int, seed: int, looped: bool = True
+    train_step: TrainStep, batch_size: int, seed: int, mesh: Mesh, looped: bool = True
 ) -> Callable[[Carry, Arrays, jax.Array, jax.Array, jax.Array], Carry]:
     """Compiles ``train_step`` into a loop on the device: gather, step, record.
 
@@ -39,13 +43,15 @@ def make_train_steps(
         data, a batch says where it comes from: "index" in the data, "epoch", both int32 (batch,).
       batch_size: examples of a step; what is left of an epoch's order is not seen.
       seed: of the order and of the steps.
+      mesh: over whose devices examples and state are laid out.
       looped: whether a call makes any number of steps; if not, it makes the one at its
         start, and no loop stands around it, where XLA for CPU would be slow to convolve.
 
     Returns:
       ``train_steps((state, history), data, order, start, stop)``, jitted, its first
       argument donated: runs the steps from ``start`` to before ``stop``, both of one epoch.
-      ``data`` holds arrays (examples, ...); ``order`` is the epoch's `epoch_order`;
+      ``data`` holds arrays (examples, ...), on each device, which takes its share of every
+      batch; ``order`` is the epoch's `epoch_order`;
       ``history`` holds one float32 array for each metric, (steps_per_epoch,), into which
       the steps write.
     """
@@ -62,6 +68,7 @@ def make_train_steps(
             state, history = carry
             position = step % steps_per_epoch
             indices = lax.dynamic_slice_in_dim(order, position * batch_size, batch_size)
+            indices = lax.with_sharding_constraint(indices, by_example(mesh))
             batch = jax.tree.map(lambda array: array[indices], data)
             batch |= {"index": indices, "epoch": jnp.full_like(indices, epoch)}
             state, metrics = train_step(state, batch, jax.random.fold_in(step_key, step))
@@ -70,14 +77,39 @@ def make_train_steps(
             }
             return state, history
 
-        return lax.fori_loop(start, stop, body, carry) if looped else body(start, carry)
+        state, history = lax.fori_loop(start, stop, body, carry) if looped else body(start, carry)
+        return constrain_state(state, mesh), lax.with_sharding_constraint(history, copied(mesh))
 
     return train_steps
 
 
+def as_rows(split: Arrays) -> Arrays:
+    """Examples as rows, (examples, values): so they lie one after the other on every device.
+
+    A TPU would copy a split of images before each call, and fill up their channels, to have
+    the examples of a batch in one piece: 780 MB instead of 160 for CIFAR-10.
+    """
+    return {
+        name: array.reshape(len(array), -1) if array.ndim > 1 else array
+        for name, array in split.items()
+    }
+
+
+def from_rows(train_step: TrainStep, split: Arrays) -> TrainStep:
+    """A train step on batches of rows of a split: the same step on the examples that they are."""
+
+    shapes = {name: array.shape[1:] for name, array in split.items()}
+
+    def step(state: State, batch: Arrays, key: jax.Array) -> tuple[State, Arrays]:
+        examples = {name: batch[name].reshape(-1, *shape) for name, shape in shapes.items()}
+        return train_step(state, batch | examples, key)
+
+    return step
+
+
 def empty_history(
     train_step: TrainStep, state: State, data: Arrays, batch_size: int
-) -> dict[str, jax.Array]:
+) -> dict[str, np.ndarray]:
     """Room for the metrics of one epoch: for each metric, zeros of (steps_per_epoch,)."""
     batch = {
         name: jax.ShapeDtypeStruct((batch_size, *array.shape[1:]), array.dtype)
@@ -87,11 +119,11 @@ def empty_history(
     batch |= {"index": origin, "epoch": origin}
     _, metrics = jax.eval_shape(train_step, state, batch, jax.random.key(0))
     steps_per_epoch = len(next(iter(data.values()))) // batch_size
-    return {name: jnp.zeros(steps_per_epoch, jnp.float32) for name in metrics}
+    return {name: np.zeros(steps_per_epoch, np.float32) for name in metrics}
 
 
 def make_predict(
-    apply: Callable[[Any, Arrays], Any], batch_size: int = 500
+    apply: Callable[[Any, Arrays], Any], batch_size: int = 500, mesh: Mesh | None = None
 ) -> Callable[[Any, dict[str, np.ndarray]], Any]:
     """Compiles ``apply(variables, batch)`` for whole splits, one program for any length.
 
@@ -99,22 +131,27 @@ def make_predict(
       apply: maps a batch, arrays (batch, ...), to outputs, one array or a tree of them,
         each (batch, ...).
       batch_size: examples of a call; the last batch is padded, the padding cut off.
+      mesh: over whose devices a batch, made a little larger if need be, is divided; None
+        for one device.
 
     Returns:
       ``predict(variables, split)``: arrays (examples, ...), outputs (examples, ...).
     """
-    apply_batch = jax.jit(apply)
+    devices = mesh.size if mesh else 1
+    batch_size = math.ceil(batch_size / devices) * devices
+    apply_batch = jax.jit(apply, out_shardings=copied(mesh) if mesh else None)
 
-    def pad(array: np.ndarray) -> np.ndarray:
+    def batch_of(array: np.ndarray, start: int) -> Any:
+        array = array[start : start + batch_size]
         missing = batch_size - len(array)
-        return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+        array = np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+        return place(array, by_example(mesh)) if mesh else array
 
     def predict(variables: Any, split: dict[str, np.ndarray]) -> Any:
         num_examples = len(next(iter(split.values())))
         outputs = []
         for start in range(0, max(1, num_examples), batch_size):
-            stop = start + batch_size
-            batch = {name: pad(array[start:stop]) for name, array in split.items()}
+            batch = {name: batch_of(array, start) for name, array in split.items()}
             outputs.append(apply_batch(variables, batch))
         return jax.tree.map(lambda *parts: np.concatenate(parts)[:num_examples], *outputs)
 

@@ -5,9 +5,9 @@ import pytest
 from experiments import report
 
 
-def test_the_readmes_table_is_the_one_that_the_results_give():
+def test_the_readmes_tables_are_those_that_the_results_give():
     readme = report.README.read_text()
-    assert readme == report.with_table(readme, report.format_table())
+    assert readme == report.with_tables(readme)
 
 
 def test_a_result_becomes_a_row(tmp_path, monkeypatch):

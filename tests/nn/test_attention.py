@@ -18,7 +18,7 @@ from jaxdl.nn import attend, attention
     room=strategies.sampled_from((1, 100, 10_000)),
     seed=strategies.integers(0, 100),
 )
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_values_and_gradients_are_those_of_jax(
     dtype, tolerance, batch, time, heads, masked, room, seed
 ):

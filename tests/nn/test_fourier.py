@@ -28,7 +28,7 @@ def shapes_and_padding(draw):
     return (batch, *size, channels), (*kernel, channels, features), padding
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(shapes_and_padding(), strategies.sampled_from((jnp.float32, jnp.bfloat16)))
 def test_values_and_gradients_are_those_of_a_convolution_by_patches(case, dtype):
     image_shape, kernel_shape, padding = case

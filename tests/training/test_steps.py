@@ -5,6 +5,7 @@ import pytest
 import small_training as small
 from hypothesis import given, settings, strategies
 
+from jaxdl.training.mesh import make_mesh
 from jaxdl.training.steps import empty_history, epoch_order, make_predict, make_train_steps
 
 EXAMPLES, BATCH = 23, 4
@@ -26,7 +27,7 @@ def seen_in():
 
     def run(start, stop, seed=0, looped=True):
         train_steps = compiled.setdefault(
-            (seed, looped), make_train_steps(note_what_is_seen, BATCH, seed, looped)
+            (seed, looped), make_train_steps(note_what_is_seen, BATCH, seed, make_mesh(), looped)
         )
         history = {name: jnp.zeros(STEPS) for name in ("first", "draw")}
         carry = (jnp.zeros(EXAMPLES, jnp.int32), history)
@@ -62,7 +63,7 @@ def test_a_batch_says_which_examples_of_which_epoch_it_has():
         right = (batch["index"] == batch["identity"]).all()
         return state, {"right": right, "epoch": batch["epoch"].mean()}
 
-    train_steps = make_train_steps(check, BATCH, seed=0)
+    train_steps = make_train_steps(check, BATCH, 0, make_mesh())
     history = {name: jnp.zeros(STEPS) for name in ("right", "epoch")}
     order = epoch_order(0, np.int32(2), EXAMPLES)
     start, stop = np.int32(2 * STEPS), np.int32(3 * STEPS)
@@ -92,7 +93,7 @@ def train():
     """Trains the small model for an epoch and a half in calls that end at the steps given."""
     data = jax.device_put(small.new_data())
     history = empty_history(small.step, small.new_state(), data, small.BATCH_SIZE)
-    train_steps = make_train_steps(small.step, small.BATCH_SIZE, seed=3)
+    train_steps = make_train_steps(small.step, small.BATCH_SIZE, 3, make_mesh())
 
     def run(*ends):
         carry = (small.new_state(), jax.tree.map(jnp.copy, history))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies
 from jax import lax
 
-from experiments.benchmark.flops import count_flops
+from experiments.flops import count_flops
 from jaxdl.nn import convolve
 from jaxdl.nn.convolution import NHWC
 

@@ -1,0 +1,123 @@
+"""Trainings of several processes, each with a device of its own, on this machine."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def start(process_id, process_count, port, *options):
+    command = [sys.executable, "-m", "experiments.cnn", *map(str, options)]
+    command += ["--coordinator", f"localhost:{port}"]
+    command += ["--process-id", str(process_id), "--process-count", str(process_count)]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+    )
+
+
+@pytest.fixture
+def start_all():
+    """Starts so many processes of one training; whatever becomes of it, they end with the test."""
+    started = []
+
+    def start_them(count, *options):
+        with socket.socket() as probe:
+            probe.bind(("localhost", 0))
+            port = probe.getsockname()[1]
+        processes = [start(number, count, port, *options) for number in range(count)]
+        started.extend(processes)
+        return processes
+
+    yield start_them
+    for process in started:
+        process.kill()
+
+
+def wait_for(processes):
+    outputs = [process.communicate(timeout=300) for process in processes]
+    statuses = [process.returncode for process in processes]
+    return statuses, outputs
+
+
+def losses_of(run):
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["train_loss"] for line in lines]
+
+
+def options_for(data_dir, runs_dir, epochs):
+    quick = ("--preset", "quick", "--batch-size", 20, "--epochs", epochs)
+    return (*quick, "--data-dir", data_dir, "--runs-dir", runs_dir)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_they_train_as_one_process_does_and_the_first_writes(count, data_dir, tmp_path, start_all):
+    processes = start_all(count, *options_for(data_dir, tmp_path / "several", 2))
+    statuses, outputs = wait_for(processes)
+    assert statuses == [0] * count, outputs
+    assert "test accuracy" in outputs[0][0]
+    printed = [line for out, _ in outputs[1:] for line in out.splitlines()]
+    assert all(line.startswith("[Gloo]") for line in printed)  # of the collectives' library
+    (run,) = (tmp_path / "several" / "cnn").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert (summary["device_count"], summary["process_count"]) == (count, count)
+    assert (run / "figures" / "predictions.png").exists()
+
+    alone = [sys.executable, "-m", "experiments.cnn"]
+    subprocess.run(
+        [*alone, *map(str, options_for(data_dir, tmp_path / "alone", 2))],
+        check=True,
+        capture_output=True,
+    )
+    (single,) = (tmp_path / "alone" / "cnn").iterdir()
+    np.testing.assert_allclose(losses_of(run), losses_of(single), rtol=1e-3)
+
+    # Another number of processes goes on with it.
+    subprocess.run([*alone, "--resume", str(run), "--epochs", "3"], check=True, capture_output=True)
+    assert json.loads((run / "summary.json").read_text())["process_count"] == 1
+    assert len(losses_of(run)) > len(losses_of(single))
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_if_one_is_killed_the_other_stops_and_the_run_can_be_resumed(
+    killed, data_dir, tmp_path, start_all
+):
+    runs_dir = tmp_path / "runs"
+    processes = start_all(2, *options_for(data_dir, runs_dir, 100_000))
+    deadline = time.monotonic() + 120
+    while not any(path.name.isdigit() for path in runs_dir.glob("cnn/*/checkpoints/*")):
+        assert time.monotonic() < deadline, "no checkpoint was written"
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.5)
+    processes[killed].send_signal(signal.SIGKILL)
+    _, error = processes[1 - killed].communicate(timeout=60)
+    (run,) = (runs_dir / "cnn").iterdir()
+    if processes[1 - killed].returncode == -signal.SIGABRT:
+        # The first process serves JAX's own coordination, which may notice before we do.
+        assert killed == 0
+        assert "another task died" in error
+    else:
+        assert processes[1 - killed].returncode == 1
+        assert "error: This process of the training or another one has stopped" in error
+        assert f"--resume {run}" in error
+    processes[killed].communicate()
+
+    resumed = start_all(2, "--resume", run)
+    time.sleep(20)
+    assert all(process.poll() is None for process in resumed)
+    resumed[0].send_signal(signal.SIGINT)
+    out, error = resumed[0].communicate(timeout=60)
+    assert "Going on from step" in out
+    assert "Stopped at step" in error
+    assert [process.wait(60) for process in resumed] == [130, 130]
