@@ -7,7 +7,7 @@ rounding: BatchNorm, too, sees the whole batch.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -19,6 +19,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxdl.errors import UsageError
 
 Tree = TypeVar("Tree")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 AXES = ("data", "fsdp")
 SMALLEST_DIVIDED = 4096
@@ -108,6 +109,21 @@ def constrain_state(state: Tree, mesh: Mesh) -> Tree:
         ),
         state,
     )
+
+
+def with_whole_arrays(function: Function, mesh: Mesh) -> Function:
+    """A function whose first argument is gathered on every device before it is used.
+
+    So the parameters are, where "fsdp" divides them: left to itself, the compiler would
+    divide the activations as they are, and exchange those, which are larger.
+    """
+    if mesh.shape["fsdp"] == 1:
+        return function
+
+    def with_whole_first(tree: Any, *arguments: Any, **options: Any) -> Any:
+        return function(lax.with_sharding_constraint(tree, copied(mesh)), *arguments, **options)
+
+    return with_whole_first
 
 
 def place(tree: Any, sharding: NamedSharding) -> Any:

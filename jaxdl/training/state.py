@@ -12,7 +12,7 @@ from flax import struct
 from flax.training import train_state
 from jax.sharding import Mesh
 
-from jaxdl.training.mesh import constrain_state, make_mesh
+from jaxdl.training.mesh import constrain_state, make_mesh, with_whole_arrays
 
 
 class TrainState(train_state.TrainState):
@@ -71,7 +71,7 @@ def create_train_state(
         variables = model.init(jax.random.key(seed), *zeros, train=False)
         params = variables["params"]
         state = TrainState.create(
-            apply_fn=model.apply,
+            apply_fn=with_whole_arrays(model.apply, mesh),
             params=params,
             tx=optimizer,
             batch_stats=variables.get("batch_stats", {}),

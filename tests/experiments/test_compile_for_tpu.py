@@ -26,15 +26,14 @@ def test_its_step_compiles_and_fits_a_chip(name, command, tmp_path):
     assert name in out
 
 
-def test_divided_states_take_less_memory_and_are_gathered(command, tmp_path):
-    results = {}
-    for mesh in ("data=4", "fsdp=4"):
-        output = tmp_path / f"{mesh}.json"
-        options = ("--experiments", "vit", "--mesh", mesh, "--output", output)
-        assert command("compile_for_tpu", *options)[0] == 0
-        (results[mesh],) = json.loads(output.read_text())["results"]
-    assert results["fsdp=4"]["memory_bytes"] < results["data=4"]["memory_bytes"]
-    assert "all-gather" in results["fsdp=4"]["collectives"]
+def test_of_a_divided_state_the_parameters_are_gathered_and_no_more(command, tmp_path):
+    output = tmp_path / "tpu.json"
+    options = ("--experiments", "transformer", "--mesh", "fsdp=4", "--output", output)
+    assert command("compile_for_tpu", *options)[0] == 0
+    (result,) = json.loads(output.read_text())["results"]
+    gathered = result["collectives"]["all-gather"]["bytes"]
+    bytes_of_parameters = 4 * 706_433
+    assert 0.4 * bytes_of_parameters < gathered < 3 * bytes_of_parameters
 
 
 def test_an_unknown_topology_is_refused_in_one_line(command, tmp_path):
