@@ -28,6 +28,7 @@ from jaxdl.console import console, progress
 from jaxdl.errors import UserError
 from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.run import write_json
+from jaxdl.training.config import require
 from jaxdl.training.mesh import copied, make_mesh, of_state, require_whole_shares
 from jaxdl.training.steps import as_rows, empty_history, from_rows, make_train_steps
 
@@ -71,7 +72,8 @@ def main() -> None:
             show(number, name)
             results.append(describe_step(name, options, mesh))
     print_steps(results)
-    print_scaling(results)
+    if mesh.shape["fsdp"] == 1:
+        print_scaling(results)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_json(
         options.output,
@@ -109,11 +111,17 @@ def tpu_devices(topology: str) -> list[jax.Device]:
 def describe_step(name: str, options: Options, mesh: Mesh) -> dict[str, Any]:
     """What a train step of an experiment is on each chip."""
     config = EXPERIMENTS[name].PRESETS["default"]
-    batch_size = options.batch_size or config.batch_size
+    batch_size = config.batch_size if options.batch_size is None else options.batch_size
+    most = NUM_EXAMPLES[config.dataset]
+    require(options, "batch_size", 1 <= batch_size <= most, f"1 to {most:,}")
     require_whole_shares(batch_size, mesh)
     config = dataclasses.replace(config, batch_size=batch_size, precision=options.precision)
     started = time.monotonic()
-    compiled, flops = compile_step(name, config, mesh)
+    try:
+        compiled, flops = compile_step(name, config, mesh)
+    except jax.errors.JaxRuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"The step of {name} does not compile for a TPU: {reason}") from error
     described = {"flops": flops / mesh.size} | describe_program(compiled)
     summed = described["collectives"].get("all-reduce", {"bytes": 0})["bytes"]
     amounts = (described["flops"], described["bytes_accessed"])
@@ -125,7 +133,9 @@ def describe_step(name: str, options: Options, mesh: Mesh) -> dict[str, Any]:
         "least_seconds": {kind: seconds_of_step(*amounts, chip) for kind, chip in CHIPS.items()},
         "computing_share": {
             kind: scaling(*amounts, summed, chip, CHIP_COUNTS) for kind, chip in CHIPS.items()
-        },
+        }
+        if mesh.shape["fsdp"] == 1
+        else None,  # a divided state has other messages, which grow otherwise
     }
 
 

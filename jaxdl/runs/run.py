@@ -100,6 +100,11 @@ class Run:
         return (self.shared or self.directory) / "checkpoints"
 
     @property
+    def command_to_resume(self) -> str:
+        """What goes on with a training that was stopped."""
+        return f"python -m experiments.{self.experiment} --resume {self.checkpoints.parent}"
+
+    @property
     def figures(self) -> Path:
         """Directory of the figures."""
         return self.directory / "figures"

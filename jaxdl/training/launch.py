@@ -49,6 +49,7 @@ def _train_all(
     experiment: str, config: TrainingConfig, train: Callable[[Any], tuple[Run, Summary]]
 ) -> None:
     _check_device()
+    console.quiet = not is_first()
     cache_compiled_programs()
     timestamp = time.strftime("%Y%m%d-%H%M%S")
     summaries = []
@@ -103,8 +104,8 @@ def _check_writable(directory: Path) -> None:
 def _check_device() -> None:
     try:
         jax.devices()
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+    except (RuntimeError, AssertionError) as error:
+        reason = (str(error).splitlines() or ["it does not say why"])[0]
         raise UserError(f"JAX finds no device ({reason}); mind JAX_PLATFORMS.") from error
 
 

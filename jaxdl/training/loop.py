@@ -79,7 +79,7 @@ def fit(run: Run, state: Any, train_step: TrainStep, split: Any, plan: Plan) -> 
         except jax.errors.JaxRuntimeError as error:
             if jax.process_count() == 1:
                 raise
-            stop_without_the_others(error, _command_to_resume(run))
+            stop_without_the_others(error, run.command_to_resume)
 
 
 def _fit(
@@ -136,7 +136,7 @@ def _fit(
         if stopped:
             raise InterruptedTraining(
                 f"Stopped at step {step:,} of {plan.total_steps:,}. "
-                f"Go on with: {_command_to_resume(run)}"
+                f"Go on with: {run.command_to_resume}"
             )
     return Trained(
         variables=training.best_variables,
@@ -147,10 +147,6 @@ def _fit(
         seconds_compile=seconds_compile,
         examples_per_second=float(training.examples_per_second),
     )
-
-
-def _command_to_resume(run: Run) -> str:
-    return f"python -m experiments.{run.experiment} --resume {run.checkpoints.parent}"
 
 
 def _orders(num_examples: int, plan: Plan) -> Callable[[int], jax.Array]:

@@ -7,8 +7,11 @@ import atexit
 import contextlib
 import os
 import shutil
+import socket
 import sys
 import tempfile
+import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -42,6 +45,10 @@ def join(coordinator: str, process_id: int, process_count: int) -> None:
         return
     arguments = {}
     if coordinator not in ("", AUTOMATIC):
+        if process_id == 0:
+            console.print(f"Waiting at {coordinator} for {process_count} processes to meet.")
+        else:
+            _wait_for(coordinator)
         arguments = {
             "coordinator_address": coordinator,
             "num_processes": process_count,
@@ -55,7 +62,23 @@ def join(coordinator: str, process_id: int, process_count: int) -> None:
             f"The processes of the training do not find each other ({reason}); "
             "mind --coordinator, --process-id and --process-count."
         ) from error
-    console.quiet = not is_first()
+
+
+def _wait_for(coordinator: str) -> None:
+    """Until the first process is there; JAX itself would end this one without a word."""
+    host, port = coordinator.rsplit(":", 1)
+    deadline = time.monotonic() + SECONDS_TO_MEET
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"No first process answers at {coordinator} ({error.strerror or error}); "
+                    "mind --coordinator and --process-id."
+                ) from error
+            time.sleep(0.2)
 
 
 def _environment_tells_of_several() -> bool:
@@ -104,10 +127,15 @@ def failing_at_once() -> Iterator[None]:
     except BaseException as error:
         if not jax.distributed.is_initialized():
             raise
+        if isinstance(error, KeyboardInterrupt):
+            _say("Interrupted.")
+            _exit(INTERRUPTED)
         if isinstance(error, UserError):
-            if is_first() or error.exit_status != INTERRUPTED:
+            if error.exit_status == UserError.exit_status or is_first():  # else all say the same
                 _say(str(error) if error.exit_status == INTERRUPTED else f"error: {error}")
             _exit(error.exit_status)
+        if not isinstance(error, jax.errors.JaxRuntimeError | OSError):
+            traceback.print_exception(error)
         stop_without_the_others(error, "the same command and --resume RUN")
 
 

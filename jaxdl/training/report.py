@@ -1,5 +1,6 @@
 """What a training says of itself: its directory, its header, its summary."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from jaxdl.training.mesh import make_mesh, require_whole_shares
 from jaxdl.training.plan import Trained
 from jaxdl.training.processes import is_first, scratch_directory, text_of_first
 
+OF_ONE_PROCESS = {"process_id", "data_dir", "runs_dir", "resume", "judge"}
+
 
 def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
     """The run to resume, with the epochs now asked for, or a new one.
 
     Raises:
       UsageError: the batch is larger than the training split, or does not divide among the devices.
-      UserError: the directory cannot be written.
+      UserError: the directory cannot be written, or another process has other options.
     """
     num_train = len(dataset.train["label"])
     if config.batch_size > num_train:
@@ -32,6 +35,7 @@ def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
         )
     require_whole_shares(config.batch_size, make_mesh(config.mesh))
     options = to_options(config)
+    _require_options_of_first(options)
     if is_first() and config.resume:
         run = Run.open(config.resume).with_options(options)
     elif is_first():
@@ -47,6 +51,17 @@ def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
             "processes share."
         ) from error
     return run.for_another_process(scratch_directory() / "run")
+
+
+def _require_options_of_first(options: dict[str, Any]) -> None:
+    own = json.dumps(options)
+    for name, value in json.loads(text_of_first(own)).items():
+        if name not in OF_ONE_PROCESS and json.loads(own)[name] != value:
+            option = "--" + name.replace("_", "-")
+            raise UserError(
+                f"{option} is {options[name]} in process {jax.process_index()}, but {value} in the "
+                "first: give all processes the same options."
+            )
 
 
 def print_header(

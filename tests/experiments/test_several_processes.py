@@ -114,10 +114,22 @@ def test_if_one_is_killed_the_other_stops_and_the_run_can_be_resumed(
     processes[killed].communicate()
 
     resumed = start_all(2, "--resume", run)
-    time.sleep(20)
-    assert all(process.poll() is None for process in resumed)
-    resumed[0].send_signal(signal.SIGINT)
-    out, error = resumed[0].communicate(timeout=60)
-    assert "Going on from step" in out
+    while "Going on from step" not in (line := resumed[0].stdout.readline()):
+        assert line, resumed[0].stderr.read()
+    time.sleep(5)
+    resumed[1].send_signal(signal.SIGINT)
+    _, error = resumed[0].communicate(timeout=60)
     assert "Stopped at step" in error
     assert [process.wait(60) for process in resumed] == [130, 130]
+
+
+def test_other_options_than_the_first_has_are_refused(data_dir, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    options = options_for(data_dir, tmp_path, 1)
+    processes = [start(0, 2, port, *options), start(1, 2, port, *options, "--seed", 3)]
+    _, (_, error) = (process.communicate(timeout=120) for process in processes)
+    assert "error: --seed is 3 in process 1, but 0 in the first: give all" in error
+    assert [process.returncode != 0 for process in processes] == [True, True]
+    assert not list(tmp_path.glob("cnn/*/summary.json"))

@@ -48,7 +48,8 @@ def test_the_environment_tells_of_several(connections, monkeypatch, name, value,
     assert all("coordinator_address" not in arguments for arguments in connections)
 
 
-def test_by_hand_all_is_told(connections):
+def test_by_hand_all_is_told(connections, monkeypatch):
+    monkeypatch.setattr(processes, "_wait_for", lambda coordinator: None)
     processes.join("host:1234", 1, 2)
     ((arguments),) = connections
     assert arguments["coordinator_address"] == "host:1234"
@@ -61,7 +62,14 @@ def test_that_the_others_are_not_found_is_said_in_one_line(connections, monkeypa
 
     monkeypatch.setattr(jax.distributed, "initialize", fail)
     with pytest.raises(UserError, match=r"do not find each other \(deadline exceeded\); mind"):
-        processes.join("host:1234", 1, 2)
+        processes.join("host:1234", 0, 2)
+
+
+def test_that_the_first_is_not_found_is_said_in_one_line(connections, monkeypatch):
+    monkeypatch.setattr(processes, "SECONDS_TO_MEET", 0.1)
+    with pytest.raises(UserError, match="No first process answers at localhost:1 "):
+        processes.join("localhost:1", 1, 2)
+    assert connections == []
 
 
 def test_what_one_process_gives_is_what_all_have():
