@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import Conv, convolve_transposed
+from jaxdl.nn import Conv, convolve_transposed, default_kernel_init
 
 leaky_relu = partial(nn.leaky_relu, negative_slope=0.3)  # as Keras has it
 
@@ -31,7 +31,7 @@ class TransposedConv(nn.Module):
     def __call__(self, images: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to images larger by the strides."""
         shape = (*self.kernel_size, images.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        kernel = self.param("kernel", default_kernel_init, shape)
         return convolve_transposed(
             images.astype(self.dtype), kernel.astype(self.dtype), self.strides
         )

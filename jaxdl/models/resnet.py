@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import convolve
+from jaxdl.nn import convolve, with_flat_window
 
 MakeModule = Callable[..., Any]
 Norm = Literal["batch", "group"]
@@ -121,7 +121,9 @@ class ResNet(nn.Module):
             use_bias=False,
             dtype=self.dtype,
             conv_general_dilated=self.convolution,
-            kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+            kernel_init=with_flat_window(
+                nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+            ),
         )
         norm = self._norm(train)
         if self.stem == "large":

@@ -3,6 +3,7 @@
 from jaxdl.nn.attention import attend
 from jaxdl.nn.convolution import Conv, convolve, convolve_outside_loops, convolve_transposed
 from jaxdl.nn.dense import Dense, DenseGeneral
+from jaxdl.nn.initialisation import default_kernel_init, with_flat_window
 from jaxdl.nn.pooling import max_pool
 from jaxdl.nn.recurrence import CELLS, recurrence
 
@@ -15,6 +16,8 @@ __all__ = [
     "convolve",
     "convolve_outside_loops",
     "convolve_transposed",
+    "default_kernel_init",
     "max_pool",
     "recurrence",
+    "with_flat_window",
 ]

@@ -20,6 +20,7 @@ import numpy as np
 from jax import lax
 
 from jaxdl.nn.fourier import convolve_by_fourier, fourier_pays
+from jaxdl.nn.initialisation import default_kernel_init
 from jaxdl.nn.winograd import convolve_by_winograd, winograd_pays
 
 NHWC = lax.ConvDimensionNumbers(lhs_spec=(0, 3, 1, 2), rhs_spec=(3, 2, 0, 1), out_spec=(0, 3, 1, 2))
@@ -39,7 +40,7 @@ def convolve(
 ) -> jax.Array:
     """Drop-in for ``lax.conv_general_dilated``, to be given to ``nn.Conv``.
 
-    Example: ``nn.Conv(32, (3, 3), conv_general_dilated=convolve)``, which is `Conv`.
+    Example: ``nn.Conv(32, (3, 3), conv_general_dilated=convolve)``, as in `Conv`.
 
     Args:
       images: (batch, height, width, channels), any float dtype.
@@ -78,7 +79,7 @@ def convolve(
     return by_xla(images, kernel)
 
 
-Conv = partial(nn.Conv, conv_general_dilated=convolve)
+Conv = partial(nn.Conv, conv_general_dilated=convolve, kernel_init=default_kernel_init)
 
 
 def convolve_outside_loops(
