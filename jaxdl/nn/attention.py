@@ -47,11 +47,15 @@ def attend_at_once(
 def attend_by_groups(
     query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array
 ) -> jax.Array:
-    """As many examples at a time as the cache has room for; arguments as in `attend`."""
+    """As many examples at a time as the cache has room for; arguments as in `attend`.
+
+    Computed in float32: older XLA for CPU has no such products of bfloat16.
+    """
     batch, time, heads, _ = query.shape
+    arrays = (*(array.astype(jnp.float32) for array in (query, key, value)), mask)
     group = group_size(batch, heads * time * time, CACHED_WEIGHTS)
     if group == batch:
-        return attend_at_once(query, key, value, mask)
-    groups = tuple(into_groups(array, group) for array in (query, key, value, mask))
+        return attend_at_once(*arrays).astype(query.dtype)
+    groups = tuple(into_groups(array, group) for array in arrays)
     attend_group = jax.checkpoint(lambda arrays: attend_at_once(*arrays))
-    return lax.map(attend_group, groups).reshape(query.shape)
+    return lax.map(attend_group, groups).reshape(query.shape).astype(query.dtype)
