@@ -30,7 +30,7 @@ from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.run import write_json
 from jaxdl.training.config import require
 from jaxdl.training.mesh import copied, make_mesh, of_state, require_whole_shares
-from jaxdl.training.steps import as_rows, empty_history, from_rows, make_train_steps
+from jaxdl.training.steps import as_rows, describe_batch, empty_history, from_rows, make_train_steps
 
 ExperimentName = Literal["mlp", "cnn", "rnn", "lstm", "gan", "transformer", "resnet", "vit"]
 WITHOUT_A_TPU = {
@@ -174,12 +174,7 @@ def compile_step(name: str, config: Any, mesh: Mesh) -> tuple[Any, int]:
     step = from_rows(steps["step"], data)
     train_steps = make_train_steps(step, config.batch_size, config.seed, mesh)
     lowered = train_steps.lower(carry, rows, order, np.int32(0), np.int32(0))
-    origin = jax.ShapeDtypeStruct((config.batch_size,), np.int32)
-    batch = {
-        feature: jax.ShapeDtypeStruct((config.batch_size, *one.shape[1:]), one.dtype)
-        for feature, one in steps["example"].items()
-    }
-    batch |= {"index": origin, "epoch": origin}
+    batch = describe_batch(data, config.batch_size)
     flops = count_flops(steps["step"], state, batch, jax.random.key(0))
     return lowered.compile(), flops
 

@@ -30,6 +30,7 @@ from jaxdl.training.mesh import make_mesh
 from jaxdl.training.state import count_parameters, create_train_state
 from jaxdl.training.steps import (
     as_rows,
+    describe_batch,
     empty_history,
     epoch_order,
     from_rows,
@@ -110,8 +111,8 @@ class Ours:
         self._step = 0
         num_examples = len(data[workload.input])
         self._order_of = lru_cache(1)(lambda epoch: epoch_order(0, np.int32(epoch), num_examples))
-        batch |= {name: np.zeros(batch_size, np.int32) for name in ("index", "epoch")}
-        self._count_flops = partial(count_flops, step, state, batch, jax.random.key(0))
+        shapes = describe_batch(data, batch_size)
+        self._count_flops = partial(count_flops, step, state, shapes, jax.random.key(0))
         self._batch_size = batch_size
         started = time.perf_counter()
         train_steps = make_train_steps(

@@ -99,13 +99,10 @@ class TrainingConfig:
         require(self, "process_count", self.process_count >= 1, "at least 1")
         within = 0 <= self.process_id < self.process_count
         require(self, "process_id", within, f"below --process-count, {self.process_count}")
-        address = re.fullmatch(r"auto|.+:\d+", self.coordinator)
-        alone = self.process_count == 1 and not self.coordinator
         if self.process_count > 1 and not self.coordinator:
             raise UsageError("--process-count above 1 needs --coordinator, host:port of the first.")
-        require(
-            self, "coordinator", bool(address) or alone, "host:port of the first process, or auto"
-        )
+        known = re.fullmatch(r"|auto|.+:\d+", self.coordinator) is not None
+        require(self, "coordinator", known, "host:port of the first process, or auto")
 
     @property
     def dtype(self) -> DTypeLike:

@@ -54,9 +54,8 @@ def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
 
 
 def _require_options_of_first(options: dict[str, Any]) -> None:
-    own = json.dumps(options)
-    for name, value in json.loads(text_of_first(own)).items():
-        if name not in OF_ONE_PROCESS and json.loads(own)[name] != value:
+    for name, value in json.loads(text_of_first(json.dumps(options))).items():
+        if name not in OF_ONE_PROCESS and options[name] != value:
             option = "--" + name.replace("_", "-")
             raise UserError(
                 f"{option} is {options[name]} in process {jax.process_index()}, but {value} in the "

@@ -107,16 +107,21 @@ def from_rows(train_step: TrainStep, split: Arrays) -> TrainStep:
     return step
 
 
-def empty_history(
-    train_step: TrainStep, state: State, data: Arrays, batch_size: int
-) -> dict[str, np.ndarray]:
-    """Room for the metrics of one epoch: for each metric, zeros of (steps_per_epoch,)."""
+def describe_batch(data: Arrays, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shape and dtype of what a train step gets, a batch of ``data`` and where it comes from."""
     batch = {
         name: jax.ShapeDtypeStruct((batch_size, *array.shape[1:]), array.dtype)
         for name, array in data.items()
     }
     origin = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
-    batch |= {"index": origin, "epoch": origin}
+    return batch | {"index": origin, "epoch": origin}
+
+
+def empty_history(
+    train_step: TrainStep, state: State, data: Arrays, batch_size: int
+) -> dict[str, np.ndarray]:
+    """Room for the metrics of one epoch: for each metric, zeros of (steps_per_epoch,)."""
+    batch = describe_batch(data, batch_size)
     _, metrics = jax.eval_shape(train_step, state, batch, jax.random.key(0))
     steps_per_epoch = len(next(iter(data.values()))) // batch_size
     return {name: np.zeros(steps_per_epoch, np.float32) for name in metrics}

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_patches import assert_the_same
 from hypothesis import given, settings, strategies
 from jax import lax
 
-from jaxdl.nn.convolution import NHWC, convolve, convolve_by_patches, convolve_transposed
+from jaxdl.nn.convolution import NHWC, convolve, convolve_transposed
 from jaxdl.nn.fourier import convolve_by_fourier, fourier_pays
 
 SAME = ((2, 2), (2, 2))
@@ -31,26 +32,8 @@ def shapes_and_padding(draw):
 @settings(max_examples=4, deadline=None)
 @given(shapes_and_padding(), strategies.sampled_from((jnp.float32, jnp.bfloat16)))
 def test_values_and_gradients_are_those_of_a_convolution_by_patches(case, dtype):
-    image_shape, kernel_shape, padding = case
-    images = jax.random.normal(jax.random.key(0), image_shape).astype(dtype)
-    kernel = jax.random.normal(jax.random.key(1), kernel_shape).astype(dtype)
-
-    def by_patches(images, kernel):
-        return convolve_by_patches(images, kernel, (1, 1), padding)
-
-    @partial(jax.jit, static_argnums=0)
-    def results(form, images, kernel):
-        values, pull_back = jax.vjp(form, images, kernel)
-        cotangent = jax.random.normal(jax.random.key(2), values.shape).astype(values.dtype)
-        return values, *pull_back(cotangent)
-
-    ours = results(lambda i, k: convolve_by_fourier(i, k, padding), images, kernel)
-    reference = results(by_patches, images.astype(jnp.float32), kernel.astype(jnp.float32))
     tolerance = 1e-5 if dtype == jnp.float32 else 0.03
-    for got, expected in zip(ours, reference, strict=True):
-        assert got.dtype == dtype
-        scale = max(1.0, float(jnp.abs(expected).max()))
-        np.testing.assert_allclose(got.astype(jnp.float32), expected, atol=tolerance * scale)
+    assert_the_same(convolve_by_fourier, *case, dtype, tolerance)
 
 
 @pytest.mark.parametrize(
