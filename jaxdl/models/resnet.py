@@ -28,6 +28,8 @@ class Block(nn.Module):
       projects: whether a shortcut that changes shape is a 1x1 convolution (option B of
         section 3.3) or skips pixels and pads channels with zeros (option A, no parameters).
       residual: whether there is a shortcut at all.
+      strides_first: whether a bottleneck has its stride in the first convolution ("v1", as
+        in the paper) or in the 3x3 one ("v1.5", as almost everywhere since).
     """
 
     features: int
@@ -36,6 +38,7 @@ class Block(nn.Module):
     norm: MakeModule
     projects: bool
     residual: bool
+    strides_first: bool = False
 
 
 class BasicBlock(Block):
@@ -53,15 +56,15 @@ class BasicBlock(Block):
 class BottleneckBlock(Block):
     """A 3x3 convolution between two 1x1 ones that narrow and widen, added to their input.
 
-    The output has four times the features. The stride is in the 3x3 convolution ("v1.5"),
-    where the paper has it in the first.
+    The output has four times the features.
     """
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to (batch, new_height, new_width, 4 * features)."""
-        x = nn.relu(self.norm()(self.conv(self.features, (1, 1))(inputs)))
-        x = self.conv(self.features, (3, 3), strides=self.strides, padding=1)(x)
+        first, second = (self.strides, 1) if self.strides_first else (1, self.strides)
+        x = nn.relu(self.norm()(self.conv(self.features, (1, 1), strides=first)(inputs)))
+        x = self.conv(self.features, (3, 3), strides=second, padding=1)(x)
         x = nn.relu(self.norm()(x))
         x = self.conv(4 * self.features, (1, 1))(x)
         return _add_shortcut(self, inputs, x)
@@ -88,17 +91,22 @@ def _add_shortcut(block: Block, inputs: jax.Array, outputs: jax.Array) -> jax.Ar
 class ResNet(nn.Module):
     """Stages of residual blocks; each stage after the first halves the size of the images.
 
+    Where the collection "intermediates" is mutable, the output of the last block is sown into it
+    as "maps", float32 (batch, rows, columns, features).
+
     Attributes:
       stage_sizes: blocks of each stage.
       features: channels of the first stage's convolutions; each stage has twice as many.
       block: `BasicBlock` or `BottleneckBlock`.
       stem: what comes first: "small" is a 3x3 convolution, "large" a 7x7 convolution and
         a maximum over 3x3 pixels, both with stride 2.
-      projects: see `BasicBlock`.
+      projects: see `Block`.
       residual: whether blocks have shortcuts; without, it is the paper's "plain" network.
+      strides_first: see `Block`.
       normalisation: "batch", or "group" (Wu and He 2018), which needs no batch statistics.
+      epsilon: added to the variance in batch normalisation.
       convolution: how to convolve, one of `jaxdl.nn`.
-      num_classes: number of logits.
+      num_classes: number of logits; 0 for none, the vector of the image itself.
       dtype: of the computation; parameters and batch statistics are float32.
     """
 
@@ -108,7 +116,9 @@ class ResNet(nn.Module):
     stem: Stem = "large"
     projects: bool = True
     residual: bool = True
+    strides_first: bool = False
     normalisation: Norm = "batch"
+    epsilon: float = 1e-5
     convolution: Callable[..., jax.Array] = convolve
     num_classes: int = 1000
     dtype: DTypeLike = jnp.float32
@@ -141,9 +151,14 @@ class ResNet(nn.Module):
                     norm,
                     self.projects,
                     self.residual,
+                    self.strides_first,
                 )(x)
+        if self.is_mutable_collection("intermediates"):
+            self.sow("intermediates", "maps", x.astype(jnp.float32))
         x = x.mean(axis=(1, 2))
-        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
+        if self.num_classes:
+            x = nn.Dense(self.num_classes, dtype=self.dtype)(x)
+        return x.astype(jnp.float32)
 
     def _norm(self, train: bool) -> MakeModule:
         if self.normalisation == "group":
@@ -152,7 +167,7 @@ class ResNet(nn.Module):
             nn.BatchNorm,
             use_running_average=not train,
             momentum=0.9,
-            epsilon=1e-5,
+            epsilon=self.epsilon,
             dtype=self.dtype,
         )
 

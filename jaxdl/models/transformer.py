@@ -1,5 +1,6 @@
 """A Transformer encoder that reads a text (Vaswani et al. 2017)."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -10,7 +11,10 @@ from jax.typing import DTypeLike
 
 from jaxdl.nn import Dense, DenseGeneral, attend
 
+Activation = Callable[[jax.Array], jax.Array]
 Positions = Literal["learned", "rotary"]
+
+exact_gelu = partial(nn.gelu, approximate=False)
 
 
 class SelfAttention(nn.Module):
@@ -61,14 +65,16 @@ def rotate_by_position(x: jax.Array) -> jax.Array:
 
 
 class EncoderBlock(nn.Module):
-    """Attention and a two-layer perceptron, each normalised first and added to its input.
-
-    The order of Xiong et al. 2020, "On Layer Normalization in the Transformer Architecture".
+    """Attention and a two-layer perceptron, each added to its input, and layer normalisation.
 
     Attributes:
       num_heads: of the attention.
       mlp_size: hidden units of the perceptron.
+      norm_first: whether the inputs of both are normalised (Xiong et al. 2020, "On Layer
+        Normalization in the Transformer Architecture"), or the sums (Vaswani et al. 2017).
       rotary: whether positions are rotary.
+      activation: of the hidden units.
+      epsilon: added to the variance in layer normalisation.
       dropout_rate: of the outputs of both.
       drop_path_rate: probability that attention, or the perceptron, is skipped for an
         example in training (stochastic depth: Huang et al. 2016, section 3).
@@ -77,7 +83,10 @@ class EncoderBlock(nn.Module):
 
     num_heads: int
     mlp_size: int
+    norm_first: bool = True
     rotary: bool = False
+    activation: Activation = nn.gelu
+    epsilon: float = 1e-6
     dropout_rate: float = 0.0
     drop_path_rate: float = 0.0
     dtype: DTypeLike = jnp.float32
@@ -85,16 +94,24 @@ class EncoderBlock(nn.Module):
     @nn.compact
     def __call__(self, inputs: jax.Array, mask: jax.Array | None, train: bool) -> jax.Array:
         """Maps (batch, time, size) to the same shape; ``mask`` is bool (batch, time) or None."""
-        normalise = partial(nn.LayerNorm, dtype=self.dtype)
+        normalise = partial(nn.LayerNorm, epsilon=self.epsilon, dtype=self.dtype)
         drop = partial(nn.Dropout, deterministic=not train)
         drop_path = drop(self.drop_path_rate, broadcast_dims=(1, 2))
-        x = SelfAttention(self.num_heads, self.rotary, self.dropout_rate, self.dtype)(
-            normalise()(inputs), mask, train=train
-        )
-        inputs += drop_path(x)
-        x = nn.gelu(Dense(self.mlp_size, dtype=self.dtype)(normalise()(inputs)))
-        x = Dense(inputs.shape[-1], dtype=self.dtype)(x)
-        return inputs + drop_path(drop(self.dropout_rate)(x))
+
+        def attention(x: jax.Array) -> jax.Array:
+            layer = SelfAttention(self.num_heads, self.rotary, self.dropout_rate, self.dtype)
+            return drop_path(layer(x, mask, train=train))
+
+        def perceptron(x: jax.Array) -> jax.Array:
+            x = self.activation(Dense(self.mlp_size, dtype=self.dtype)(x))
+            x = Dense(inputs.shape[-1], dtype=self.dtype)(x)
+            return drop_path(drop(self.dropout_rate)(x))
+
+        if self.norm_first:
+            x = inputs + attention(normalise()(inputs))
+            return x + perceptron(normalise()(x))
+        x = normalise()(inputs + attention(inputs))
+        return normalise()(x + perceptron(x))
 
 
 class TextTransformer(nn.Module):

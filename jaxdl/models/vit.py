@@ -1,5 +1,6 @@
 """Vision Transformers (Dosovitskiy et al. 2020, "An Image is Worth 16x16 Words")."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from jaxdl.models.transformer import EncoderBlock
+from jaxdl.models.transformer import Activation, EncoderBlock
 from jaxdl.nn import Dense
 
 Pooling = Literal["token", "mean"]
@@ -33,8 +34,10 @@ class ViT(nn.Module):
         is skipped in training, falling linearly to 0 at the first block (stochastic depth:
         Huang et al. 2016).
       dropout_rate: of block outputs.
+      activation: of the perceptrons' hidden units.
+      epsilon: added to the variance in layer normalisation.
       remat: whether blocks are computed once more for the gradient, which saves memory.
-      num_classes: number of logits.
+      num_classes: number of logits; 0 for none, the vector of the image itself.
       dtype: of the computation; parameters are float32.
     """
 
@@ -47,6 +50,8 @@ class ViT(nn.Module):
     positions: Positions = "learned"
     drop_path_rate: float = 0.0
     dropout_rate: float = 0.0
+    activation: Activation = nn.gelu
+    epsilon: float = 1e-6
     remat: bool = False
     num_classes: int = 1000
     dtype: DTypeLike = jnp.float32
@@ -71,14 +76,18 @@ class ViT(nn.Module):
             x = block(
                 self.num_heads,
                 self.mlp_ratio * self.size,
+                activation=self.activation,
+                epsilon=self.epsilon,
                 dropout_rate=self.dropout_rate,
                 drop_path_rate=self.drop_path_rate * index / max(1, self.num_blocks - 1),
                 dtype=self.dtype,
                 name=f"EncoderBlock_{index}",
             )(x, None, train)
-        x = nn.LayerNorm(dtype=self.dtype)(x)
+        x = nn.LayerNorm(epsilon=self.epsilon, dtype=self.dtype)(x)
         x = x[:, 0] if self.pooling == "token" else x.mean(axis=1)
-        return Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
+        if self.num_classes:
+            x = Dense(self.num_classes, dtype=self.dtype)(x)
+        return x.astype(jnp.float32)
 
 
 def split_into_patches(images: jax.Array, patch_size: int) -> jax.Array:
@@ -113,6 +122,24 @@ def sinusoidal_positions(rows: int, columns: int, size: int) -> np.ndarray:
     angles = [axis.reshape(-1, 1) * frequencies for axis in (row, column)]
     waves = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
     return np.concatenate(waves, axis=1).astype(np.float32)
+
+
+def resize_positions(positions: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Learned positions of a square of patches, for images of another size.
+
+    Args:
+      positions: float32 (1, 1 + side * side, size), that of the extra token first.
+      rows: of patches that there are now.
+      columns: likewise.
+
+    Returns:
+      float32 (1, 1 + rows * columns, size), between the old ones by cubic interpolation
+      (Dosovitskiy et al. 2020, section 3.2).
+    """
+    side = math.isqrt(positions.shape[1] - 1)
+    token, grid = positions[:, :1], positions[:, 1:].reshape(side, side, -1)
+    resized = jax.image.resize(grid, (rows, columns, grid.shape[-1]), "cubic", antialias=False)
+    return np.concatenate([token, np.asarray(resized).reshape(1, rows * columns, -1)], axis=1)
 
 
 def _for_imagenet(size: int, num_heads: int) -> Callable[..., ViT]:

@@ -8,6 +8,7 @@ weights computed once more for the gradient, take less than half the time.
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.export import is_symbolic_dim
 
 from jaxdl.nn.grouping import group_size, into_groups
 
@@ -32,6 +33,8 @@ def attend(
     """
     if mask is None:
         mask = jnp.ones(query.shape[:2], bool)
+    if is_symbolic_dim(query.shape[0]):  # a program for batches of any size
+        return attend_at_once(query, key, value, mask)
     return lax.platform_dependent(
         query, key, value, mask, cpu=attend_by_groups, default=attend_at_once
     )

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.export import is_symbolic_dim
 
 from jaxdl.nn.fourier import convolve_by_fourier, fourier_pays
 from jaxdl.nn.initialisation import default_kernel_init
@@ -74,7 +75,7 @@ def convolve(
         return convolve_on_cpu(images, kernel, window_strides, padding, precision)
 
     undilated = all(d == 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
-    if undilated and feature_group_count == 1 and dimension_numbers == NHWC:
+    if sized(images) and undilated and feature_group_count == 1 and dimension_numbers == NHWC:
         return lax.platform_dependent(images, kernel, cpu=on_cpu, default=by_xla)
     return by_xla(images, kernel)
 
@@ -95,6 +96,8 @@ def convolve_outside_loops(
     images are kept from fusing with what made them: XLA for CPU would make them once more,
     in another order, for the gradient of the kernel.
     """
+    if not sized(images):
+        return lax.conv_general_dilated(images, kernel, window_strides, padding, **options)
     skips = any(s > size for s, size in zip(window_strides, kernel.shape[:2], strict=True))
     pads = _pads(images, kernel, window_strides, padding)
     multiplies_less = tuple(window_strides) == (1, 1) and winograd_pays(
@@ -103,6 +106,11 @@ def convolve_outside_loops(
     form = convolve if skips or multiplies_less else lax.conv_general_dilated
     images = lax.platform_dependent(images, cpu=lax.optimization_barrier, default=lambda x: x)
     return form(images, kernel, window_strides, padding, **options)
+
+
+def sized(images: jax.Array) -> bool:
+    """Whether the batch has a size: not in a program that is exported for batches of any size."""
+    return not is_symbolic_dim(images.shape[0])
 
 
 def convolve_on_cpu(

@@ -1,0 +1,107 @@
+"""The BERT family of text encoders (Devlin et al. 2018; DistilBERT: Sanh et al. 2019)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from jaxdl.models.transformer import EncoderBlock, exact_gelu
+from jaxdl.nn import Dense
+
+Pooling = Literal["mean", "tanh", "relu"]
+EPSILON = 1e-12
+
+
+class Bert(nn.Module):
+    """Embeddings, encoder blocks that normalise their sums, one vector for the text, logits.
+
+    Attributes:
+      vocabulary_size: number of tokens, padding (0) included.
+      max_length: longest text in tokens.
+      num_token_types: kinds of tokens, such as those of a first and of a second sentence; 0
+        for a model that tells none apart.
+      size: of a token's vector.
+      num_blocks: encoder blocks.
+      num_heads: of each attention.
+      mlp_size: hidden units of each block's perceptron.
+      pooling: "mean" averages the tokens of the text (Reimers and Gurevych 2019, section 3);
+        "tanh", as in BERT, and "relu", as in DistilBERT's classifiers, put the first token
+        through one more dense layer.
+      dropout_rate: of embedding, block outputs and pooled vector.
+      num_classes: number of logits; 0 for none, the pooled vector itself.
+      dtype: of the computation; parameters are float32.
+    """
+
+    vocabulary_size: int = 30_522
+    max_length: int = 512
+    num_token_types: int = 2
+    size: int = 768
+    num_blocks: int = 12
+    num_heads: int = 12
+    mlp_size: int = 3072
+    pooling: Pooling = "tanh"
+    dropout_rate: float = 0.0
+    num_classes: int = 2
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        tokens: jax.Array,
+        length: jax.Array,
+        token_types: jax.Array | None = None,
+        *,
+        train: bool,
+    ) -> jax.Array:
+        """Logits of texts.
+
+        Args:
+          tokens: int32 (batch, time), padded at the end, time at most ``max_length``.
+          length: int32 (batch,), how many tokens are text, at least 1.
+          token_types: int32 (batch, time); None where all are of type 0.
+          train: whether to drop.
+
+        Returns:
+          float32 (batch, num_classes), or (batch, size) without classes.
+        """
+        time = tokens.shape[1]
+        mask = jnp.arange(time) < length[:, None]
+        drop = partial(nn.Dropout(self.dropout_rate), deterministic=not train)
+        table = nn.initializers.normal(0.02)
+        x = nn.Embed(self.vocabulary_size, self.size, embedding_init=table, name="embedding")(
+            tokens
+        )
+        x += self.param("positions", table, (self.max_length, self.size))[:time]
+        if self.num_token_types:
+            types = self.param("token_types", table, (self.num_token_types, self.size))
+            x += types[0] if token_types is None else types[token_types]
+        x = drop(nn.LayerNorm(epsilon=EPSILON, dtype=self.dtype, name="embedding_norm")(x))
+        for index in range(self.num_blocks):
+            x = EncoderBlock(
+                self.num_heads,
+                self.mlp_size,
+                norm_first=False,
+                activation=exact_gelu,
+                epsilon=EPSILON,
+                dropout_rate=self.dropout_rate,
+                dtype=self.dtype,
+                name=f"EncoderBlock_{index}",
+            )(x, mask, train)
+        x = x.astype(jnp.float32)
+        if self.pooling == "mean":
+            present = mask[:, :, None]
+            x = jnp.where(present, x, 0).sum(1) / present.sum(1)
+        else:
+            x = getattr(nn, self.pooling)(Dense(self.size, name="pooler")(x[:, 0]))
+        return Dense(self.num_classes)(drop(x)) if self.num_classes else x
+
+
+BERTS: dict[str, Callable[..., Bert]] = {
+    "bert-base": Bert,
+    "distilbert": partial(Bert, num_token_types=0, num_blocks=6, pooling="relu"),
+    "minilm": partial(Bert, size=384, num_blocks=6, mlp_size=1536),
+}

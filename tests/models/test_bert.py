@@ -1,0 +1,45 @@
+import jax
+import numpy as np
+import pytest
+
+from jaxdl.models.bert import Bert
+
+SIZES = {"vocabulary_size": 30, "max_length": 20, "size": 16, "num_heads": 2, "mlp_size": 24}
+TOKENS = np.random.default_rng(0).integers(1, 30, (3, 12)).astype(np.int32)
+LENGTH = np.array([12, 5, 1], np.int32)
+
+
+def run(tokens=TOKENS, length=LENGTH, types=None, dtype=np.float32, **options):
+    model = Bert(num_blocks=2, **SIZES, **options)
+    variables = model.init(jax.random.key(0), TOKENS, LENGTH, train=False)
+    return model.clone(dtype=dtype).apply(variables, tokens, length, types, train=False)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "tanh", "relu"])
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_padding_changes_nothing(pooling, num_classes):
+    options = {"pooling": pooling, "num_classes": num_classes}
+    outputs = run(**options)
+    assert outputs.shape == (3, num_classes or 16)
+    others = TOKENS.copy()
+    others[np.arange(12) >= LENGTH[:, None]] = 7
+    np.testing.assert_allclose(run(others, **options), outputs, atol=1e-5)
+    np.testing.assert_allclose(
+        run(TOKENS[:, :5], LENGTH.clip(max=5), **options)[1:], outputs[1:], atol=1e-5
+    )
+
+
+def test_token_types_tell_sentences_apart():
+    types = (np.arange(12) > 5).astype(np.int32) * np.ones((3, 1), np.int32)
+    assert np.abs(run(types=types)[0] - run()[0]).max() > 1e-4
+    np.testing.assert_allclose(run(types=0 * types), run(), atol=1e-6)
+
+
+def test_without_token_types_there_is_no_table_of_them():
+    model = Bert(num_blocks=1, num_token_types=0, **SIZES)
+    variables = model.init(jax.random.key(0), TOKENS, LENGTH, train=False)
+    assert "token_types" not in variables["params"]
+
+
+def test_bfloat16_is_close_to_float32():
+    np.testing.assert_allclose(run(dtype=jax.numpy.bfloat16), run(), atol=0.05)
