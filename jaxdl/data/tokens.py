@@ -24,28 +24,34 @@ TOKENIZER = "tokenizer.json"
 
 
 def tokenise(
-    dataset: Dataset, data_dir: Path, vocabulary_size: int, length: int, truncation: Truncation
+    dataset: Dataset,
+    data_dir: Path,
+    vocabulary: int | Tokenizer,
+    length: int,
+    truncation: Truncation,
 ) -> tuple[Dataset, Tokenizer]:
-    """Splits texts into words of a vocabulary made from the training split.
+    """Splits texts into words.
 
     Args:
       dataset: each split with "text" and "label".
       data_dir: where the result is cached, in ``tokens/``.
-      vocabulary_size: ids at most, as in `train_tokenizer`.
+      vocabulary: a tokenizer, or how many words the one to be made from the training split is
+        to know at most, as in `train_tokenizer`.
       length: tokens of a text, as in `encode`.
       truncation: which end of a longer text is cut, as in `encode`.
 
     Returns:
       The data set with "tokens", "length" and "label", and the tokenizer.
     """
-    key = _key(dataset, vocabulary_size, length, truncation)
+    known = vocabulary if isinstance(vocabulary, int) else vocabulary.to_str()
+    key = _key(dataset, known, length, truncation)
     folder = data_dir.expanduser() / "tokens" / f"{dataset.name}-{key}"
     cached = arrays.read(folder, key)
     if cached is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
             if arrays.read(folder, key) is None:  # no other process has made it meanwhile
-                _make(dataset, folder, key, vocabulary_size, length, truncation)
+                _make(dataset, folder, key, vocabulary, length, truncation)
         cached = arrays.read(folder, key)
     splits = {
         name: cached.splits[name] | {"label": getattr(dataset, name)["label"]} for name in SPLITS
@@ -67,12 +73,15 @@ def _make(
     dataset: Dataset,
     folder: Path,
     key: str,
-    vocabulary_size: int,
+    vocabulary: int | Tokenizer,
     length: int,
     truncation: Truncation,
 ) -> None:
     """Writes the folder whole: it is made under another name, then renamed."""
-    tokenizer = train_tokenizer(dataset.train["text"], vocabulary_size)
+    if isinstance(vocabulary, int):
+        tokenizer = train_tokenizer(dataset.train["text"], vocabulary)
+    else:
+        tokenizer = vocabulary
     splits = {
         name: encode(tokenizer, getattr(dataset, name)["text"], length, truncation)
         for name in SPLITS
