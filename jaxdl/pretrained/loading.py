@@ -1,0 +1,94 @@
+"""Published models, fetched, checked and ready to use."""
+
+from pathlib import Path
+from typing import Any
+
+import filelock
+import flax.linen as nn
+import jax
+import numpy as np
+from tokenizers import Tokenizer
+
+from jaxdl.data import sources
+from jaxdl.data.client import empty_folder
+from jaxdl.errors import UserError
+from jaxdl.pretrained.catalog import PUBLISHED, VOCABULARY, Published
+from jaxdl.pretrained.conversion import Tensors, import_variables, likeliest_names
+from jaxdl.pretrained.weight_files import read_tensors
+from jaxdl.pretrained.wordpiece import read_wordpiece
+
+FOLDER = "weights"
+
+
+def load_published(name: str, data_dir: Path, weights: Path | None = None) -> tuple[nn.Module, Any]:
+    """A published model; the first time it is fetched.
+
+    Args:
+      name: one of `PUBLISHED`.
+      data_dir: where its files are kept, in ``weights/NAME/``.
+      weights: a file of other weights for the same module, instead of the published ones.
+
+    Returns:
+      The module as it was published and its variables, float32 numpy arrays.
+
+    Raises:
+      UserError: the files cannot be had or read, or are not of this model.
+    """
+    published = PUBLISHED[name]
+    path = weights or fetch(name, data_dir) / published.weights
+    module = published.build()
+    return module, convert(module, published, read_tensors(path), str(path))
+
+
+def load_tokenizer_of(name: str, data_dir: Path) -> Tokenizer:
+    """The tokenizer of a published model that reads texts; errors as `load_published`."""
+    return read_wordpiece(fetch(name, data_dir) / VOCABULARY.name)
+
+
+def convert(module: nn.Module, published: Published, tensors: Tensors, source: str) -> Any:
+    """The variables of a module, from tensors under any of the names that it may have.
+
+    Raises:
+      MismatchError: they are not those of the module.
+    """
+    shapes = describe_variables(module, published)
+    stage_sizes = stage_sizes_of(module)
+    names = likeliest_names(shapes, tensors, published.names, stage_sizes)
+    return import_variables(shapes, tensors, names, stage_sizes, source)
+
+
+def stage_sizes_of(module: nn.Module) -> tuple[int, ...]:
+    """Blocks in each stage of a residual network; empty for other modules."""
+    return tuple(getattr(module, "stage_sizes", ()))
+
+
+def describe_variables(module: nn.Module, published: Published) -> Any:
+    """Shapes and dtypes of the variables of a module, as a tree."""
+    if published.reads == "image":
+        side = published.preprocessing.side
+        inputs = [np.zeros((1, side, side, 3), np.float32)]
+    else:
+        inputs = [np.zeros((1, 1), np.int32), np.ones(1, np.int32)]
+    return jax.eval_shape(lambda key: module.init(key, *inputs, train=False), jax.random.key(0))
+
+
+def fetch(name: str, data_dir: Path) -> Path:
+    """Makes sure that the files of a published model are there, and sound; gives their folder.
+
+    Raises:
+      UserError: they cannot be had, or the directory cannot be used.
+    """
+    folder = data_dir.expanduser() / FOLDER / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            filelock.FileLock(folder.with_name(f"{name}.lock")),
+            empty_folder(folder.with_name(f"{name}.temporary")) as temporary,
+        ):
+            sources.obtain(name, PUBLISHED[name].sources, folder, temporary)
+    except OSError as error:
+        raise UserError(
+            f"{name}: the data directory {data_dir} cannot be used "
+            f"({error.strerror or error}). Mend that or give another --data-dir."
+        ) from error
+    return folder

@@ -1,0 +1,130 @@
+import re
+
+import jax
+import numpy as np
+import pytest
+import small_models
+from hypothesis import given, settings, strategies
+
+from jaxdl.models.bert import BERTS
+from jaxdl.models.resnet import RESNETS
+from jaxdl.pretrained import PUBLISHED, name_maps
+from jaxdl.pretrained.conversion import (
+    MismatchError,
+    export_tensors,
+    import_variables,
+    likeliest_names,
+)
+from jaxdl.pretrained.loading import describe_variables, stage_sizes_of
+
+NAMES = [(name, names) for name, small in small_models.SMALL.items() for names in small.names]
+
+
+def export_and_shapes(name, names, seed=0):
+    published = small_models.SMALL[name]
+    variables = small_models.random_variables(published, seed)
+    shapes = describe_variables(published.build(), published)
+    return variables, export_tensors(variables, names, stage_sizes_of(published.build())), shapes
+
+
+@settings(max_examples=8, deadline=None)
+@given(strategies.sampled_from(NAMES), strategies.integers(0, 99))
+def test_what_was_exported_is_imported_again(case, seed):
+    name, names = case
+    variables, tensors, shapes = export_and_shapes(name, names, seed)
+    stage_sizes = stage_sizes_of(small_models.SMALL[name].build())
+    assert likeliest_names(shapes, tensors, PUBLISHED[name].names, stage_sizes) == names
+    imported = import_variables(shapes, tensors, names, stage_sizes)
+    jax.tree.map(np.testing.assert_array_equal, imported, variables)
+
+
+def test_a_file_of_the_bare_encoder_leaves_its_prefix_out():
+    variables, tensors, shapes = export_and_shapes("minilm", name_maps.BERT)
+    bare = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
+    imported = import_variables(shapes, bare, name_maps.BERT)
+    jax.tree.map(np.testing.assert_array_equal, imported, variables)
+
+
+def test_the_bias_of_a_convolution_moves_into_the_running_mean():
+    names = name_maps.OLD_KERAS_RESNET
+    variables, tensors, shapes = export_and_shapes("resnet50", names)
+    bias = np.arange(4, dtype=np.float32)
+    tensors["res2a_branch2a/bias"] = bias
+    imported = import_variables(shapes, tensors, names, (1, 2))
+    before, after = (
+        v["batch_stats"]["BottleneckBlock_0"]["BatchNorm_0"]["mean"] for v in (variables, imported)
+    )
+    np.testing.assert_allclose(after, before - bias, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda tensors: tensors.pop("layer2.1.conv2.weight"),
+            "FILE lacks the tensor layer2.1.conv2.weight, which is our "
+            "BottleneckBlock_2/Conv_1/kernel.",
+        ),
+        (
+            lambda tensors: tensors.update({"fc.bias": np.zeros(5, np.float32)}),
+            "FILE: the tensor fc.bias has the shape (5,), but our Dense_0/bias needs (4,).",
+        ),
+        (
+            lambda tensors: tensors.update({"fc.weight": tensors["fc.weight"].T}),
+            "FILE: the tensor fc.weight has the shape (32, 4), but our Dense_0/kernel needs "
+            "(4, 32).",
+        ),
+        (
+            lambda tensors: tensors.update(extra=np.zeros(1), other=np.zeros(1)),
+            "FILE has tensors that our model has not: extra and 1 more.",
+        ),
+    ],
+)
+def test_the_first_mismatch_is_named(change, message):
+    _, tensors, shapes = export_and_shapes("resnet50", name_maps.TORCH_RESNET)
+    change(tensors)
+    with pytest.raises(MismatchError, match=f"^{re.escape(message)}$"):
+        import_variables(shapes, tensors, name_maps.TORCH_RESNET, (1, 2), "FILE")
+
+
+def test_another_architecture_is_named_by_its_first_mismatch():
+    _, tensors, _ = export_and_shapes("distilbert-sst2", name_maps.DISTILBERT)
+    _, _, shapes = export_and_shapes("minilm", name_maps.BERT)
+    with pytest.raises(MismatchError, match=r"^FILE lacks the tensor bert\.\S+, which is our "):
+        import_variables(shapes, tensors, name_maps.BERT, (), "FILE")
+
+
+def test_numbers_of_batches_are_passed_over():
+    _, tensors, shapes = export_and_shapes("resnet50", name_maps.TORCH_RESNET)
+    tensors["bn1.num_batches_tracked"] = np.zeros((), np.float32)
+    import_variables(shapes, tensors, name_maps.TORCH_RESNET, (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("minilm", 22_713_216),
+        ("distilbert-sst2", 66_955_010),
+        ("resnet50", 25_557_032),
+        ("resnet50-torchvision", 25_557_032),
+        ("vit-base", 86_567_656),
+    ],
+)
+def test_the_number_of_parameters_is_the_published_one(name, count):
+    shapes = describe_variables(PUBLISHED[name].build(), PUBLISHED[name])
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])) == count
+
+
+def test_bert_base_has_the_published_number_of_parameters():
+    model = BERTS["bert-base"](num_classes=0)
+    shapes = describe_variables(model, PUBLISHED["minilm"])
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == 109_482_240
+
+
+def test_basic_blocks_have_names_too():
+    model = RESNETS[18](num_classes=10)
+    shapes = describe_variables(model, PUBLISHED["resnet50"])
+    variables = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
+    tensors = export_tensors(variables, name_maps.TORCH_RESNET, model.stage_sizes)
+    assert tensors["layer4.0.downsample.0.weight"].shape == (512, 256, 1, 1)
+    import_variables(shapes, tensors, name_maps.TORCH_RESNET, model.stage_sizes)

@@ -1,0 +1,75 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+import small_models
+
+from jaxdl.errors import UserError
+from jaxdl.pretrained import PUBLISHED, ModelName, load_published, load_tokenizer_of
+from jaxdl.pretrained.catalog import IMAGENET_CLASSES
+
+
+@pytest.mark.parametrize("name", small_models.SMALL)
+def test_a_model_is_loaded_from_its_files(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, name, small_models.place(name, tmp_path))
+    _, variables = load_published(name, tmp_path)
+    expected = small_models.random_variables(small_models.SMALL[name])
+    jax.tree.map(np.testing.assert_array_equal, variables, expected)
+
+
+def test_a_file_of_other_weights(tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "minilm", small_models.place("minilm", tmp_path))
+    path = tmp_path / "weights" / "minilm" / "model.safetensors"
+    _, variables = load_published("minilm", tmp_path / "elsewhere", weights=path)
+    assert variables["params"]["positions"].shape == (512, 16)
+
+
+def test_a_changed_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "minilm", small_models.place("minilm", tmp_path))
+    path = tmp_path / "weights" / "minilm" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is not the published file"):
+        load_published("minilm", tmp_path)
+
+
+def test_without_a_network_it_says_which_files_to_put_where(tmp_path, monkeypatch):
+    there = small_models.place("minilm", tmp_path / "elsewhere")
+    monkeypatch.setitem(PUBLISHED, "minilm", there)
+    with pytest.raises(UserError, match=r"put into \S+minilm the files: model.safetensors \(sha"):
+        load_published("minilm", tmp_path)
+    assert not (tmp_path / "weights" / "minilm.temporary").exists()
+
+
+def test_the_tokenizer_cuts_words_into_pieces(tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "minilm", small_models.place("minilm", tmp_path))
+    tokenizer = load_tokenizer_of("minilm", tmp_path)
+    tokens = tokenizer.encode("It's<br />GOOD films!").tokens
+    assert tokens == ["[CLS]", "it", "[UNK]", "[UNK]", "good", "film", "##s", "[UNK]", "[SEP]"]
+
+
+def test_a_damaged_vocabulary_is_one_line(tmp_path, monkeypatch):
+    published = small_models.place("minilm", tmp_path)
+    vocabulary = tmp_path / "weights" / "minilm" / "vocab.txt"
+    vocabulary.write_text("a\nb\n")
+    (website,) = published.sources
+    files = (website.files[0], small_models.describe(vocabulary))
+    website = dataclasses.replace(website, files=files)
+    published = dataclasses.replace(published, sources=(website,))
+    monkeypatch.setitem(PUBLISHED, "minilm", published)
+    with pytest.raises(UserError, match="is not a vocabulary"):
+        load_tokenizer_of("minilm", tmp_path)
+
+
+def test_the_table_is_whole():
+    assert set(ModelName.__args__) == set(PUBLISHED)
+    assert len(set(IMAGENET_CLASSES)) == 1000
+    for published in PUBLISHED.values():
+        assert published.licence
+        assert published.homepage.startswith("https://")
+        assert len(published.class_names) in (0, getattr(published.build(), "num_classes", 0))
+        for source in published.sources:
+            assert published.weights in {file.name for file in source.files}
+            assert all(len(file.sha256) == 64 for file in source.files)

@@ -1,0 +1,135 @@
+import json
+import pickle
+import struct
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_models
+from hypothesis import given, settings, strategies
+from safetensors.flax import save_file as save_flax
+from safetensors.numpy import save_file
+
+from jaxdl.errors import UserError
+from jaxdl.pretrained.weight_files import read_tensors
+
+TENSORS = {
+    "first": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "second": np.float32([1.5]),
+    "third": np.zeros((2, 0), np.float32),
+}
+
+
+def assert_same(read, expected):
+    assert read.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert read[name].dtype == np.float32
+        np.testing.assert_array_equal(read[name], tensor)
+
+
+def test_safetensors(tmp_path):
+    save_file(TENSORS, tmp_path / "a.safetensors")
+    assert_same(read_tensors(tmp_path / "a.safetensors"), TENSORS)
+
+
+def test_half_precision_is_widened_and_integers_are_left_out(tmp_path):
+    values = jnp.array([0.5, -2.0])
+    tensors = {
+        "a": values.astype(jnp.bfloat16),
+        "b": values.astype(jnp.float16),
+        "c": jnp.arange(3),
+    }
+    save_flax(tensors, tmp_path / "a.safetensors")
+    assert_same(read_tensors(tmp_path / "a.safetensors"), {"a": values, "b": values})
+
+
+@pytest.mark.parametrize("shard_bytes", [8, 1000])
+def test_tensorflow_js(tmp_path, shard_bytes):
+    assert_same(read_tensors(small_models.write_tfjs(TENSORS, tmp_path, shard_bytes)), TENSORS)
+
+
+def write_header(path, header, content=b""):
+    encoded = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + content)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}},
+        {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 400]}},
+        {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}},
+        {"a": {"dtype": "F99", "shape": [1], "data_offsets": [0, 4]}},
+        {"a": "nothing"},
+    ],
+)
+def test_a_header_that_lies_is_one_line(tmp_path, header):
+    write_header(tmp_path / "a.safetensors", header, b"\0" * 4)
+    with pytest.raises(UserError, match=r"^\S+a.safetensors is no sound safetensors file: .+") as e:
+        read_tensors(tmp_path / "a.safetensors")
+    assert "\n" not in str(e.value)
+
+
+@settings(max_examples=30, deadline=None)
+@given(strategies.binary(max_size=200))
+def test_bytes_of_any_kind_are_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("bytes") / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="no sound safetensors file"):
+        read_tensors(path)
+
+
+def test_a_pickle_is_refused_and_never_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path.joinpath("ran").touch, ())
+
+    for name in ("pytorch_model.bin", "model.pt", "model.pth"):
+        (tmp_path / name).write_bytes(pickle.dumps(Trap()))
+        with pytest.raises(UserError, match=r"is a PyTorch pickle.*safetensors.torch.save_file"):
+            read_tensors(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+def change(manifest, **entries):
+    manifest["weightsManifest"][0]["weights"][0] |= entries
+
+
+@pytest.mark.parametrize(
+    ("mutate", "message"),
+    [
+        (lambda m: change(m, shape=[2, 4]), "the shards end before the tensor first does"),
+        (lambda m: change(m, shape=[2, 2]), "the shards hold 8 bytes of no tensor"),
+        (lambda m: change(m, shape=[-2, 3]), r"the tensor first has the shape \[-2, 3\]"),
+        (lambda m: change(m, dtype="uint8"), "the tensor first is not stored as float32"),
+        (lambda m: change(m, quantization={}), "the tensor first is not stored as float32"),
+        (lambda m: m["weightsManifest"][0]["paths"].append("no.bin"), "names the shard no.bin"),
+        (lambda m: m.pop("weightsManifest"), "is not the model.json of a TensorFlow.js"),
+    ],
+)
+def test_a_manifest_that_lies_is_one_line(tmp_path, mutate, message):
+    path = small_models.write_tfjs(TENSORS, tmp_path)
+    manifest = json.loads(path.read_text())
+    mutate(manifest)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=message):
+        read_tensors(path)
+
+
+def test_shards_are_looked_for_beside_the_manifest_only(tmp_path):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    path = small_models.write_tfjs(TENSORS, inside)
+    (tmp_path / "group1-shard1.bin").write_bytes((inside / "group1-shard1.bin").read_bytes())
+    (inside / "group1-shard1.bin").unlink()
+    path.write_text(path.read_text().replace("group1-shard1", "../group1-shard1"))
+    with pytest.raises(UserError, match="which is not beside it"):
+        read_tensors(path)
+
+
+def test_other_formats_and_missing_files(tmp_path):
+    (tmp_path / "weights.h5").touch()
+    with pytest.raises(UserError, match=r"give weights as \.safetensors"):
+        read_tensors(tmp_path / "weights.h5")
+    with pytest.raises(UserError, match="There is no file"):
+        read_tensors(tmp_path / "absent.safetensors")
