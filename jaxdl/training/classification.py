@@ -1,7 +1,7 @@
 """Train step and evaluation of a classifier: softmax cross-entropy over integer labels."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -17,6 +17,7 @@ Metrics = dict[str, jax.Array]
 Inputs = tuple[jax.Array, ...]
 Prepare = Callable[[Batch, jax.Array], Inputs]
 View = Callable[[Batch], Inputs]
+TrainStep = Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Metrics]]
 Mix = Callable[[Inputs, jax.Array], tuple[Inputs, jax.Array, jax.Array]]
 
 
@@ -29,11 +30,17 @@ class Task:
       views: ``view(batch)``, inputs to predict on; the logits of several views are averaged.
       mix: ``mix(inputs, key)`` gives mixed inputs, int32 (batch,), with which example each
         was mixed, and float32 (batch,), the share that each kept of itself; None for none.
+      lengths: to which a batch of "tokens" (batch, time) may be cut if none is longer, in
+        growing order, the last one the longest there is; each is compiled by itself. Empty
+        where nothing is cut.
+      batch_size: examples to predict at once.
     """
 
     prepare: Prepare
     views: tuple[View, ...]
     mix: Mix | None = None
+    lengths: tuple[int, ...] = ()
+    batch_size: int = 500
 
 
 def train_step(
@@ -80,6 +87,26 @@ def train_step(
     )
     grads, metrics = jax.tree.map(lambda total: total / micro_batches, totals)
     return state.apply_gradients(grads=grads, batch_stats=batch_stats), metrics
+
+
+def cut_to_longest(step: TrainStep, lengths: Sequence[int]) -> TrainStep:
+    """The same train step, without the padding that all texts of a batch have.
+
+    Args:
+      step: on batches with "tokens" (batch, time) and their "length" (batch,).
+      lengths: see `Task`.
+    """
+
+    def step_of(length: int) -> TrainStep:
+        return lambda state, batch, key: step(
+            state, batch | {"tokens": batch["tokens"][:, :length]}, key
+        )
+
+    def cut_step(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, Metrics]:
+        shortest = jnp.searchsorted(jnp.array(lengths), batch["length"].max())
+        return lax.switch(shortest, [step_of(length) for length in lengths], state, batch, key)
+
+    return cut_step
 
 
 def gradients(

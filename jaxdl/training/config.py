@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax.numpy as jnp
 import optax
@@ -31,6 +31,8 @@ FRACTIONS = (
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """Options of a training; each experiment adds its own and sets its own defaults."""
+
+    LEAST_EPOCHS: ClassVar[int] = 1
 
     preset: Literal["default", "seed", "quick"] = "default"
     """Options not given are the best known, the tutorial's, or the soonest as good as those."""
@@ -85,7 +87,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuses values that no training can have."""
-        for name in ("epochs", "batch_size", "seeds"):
+        least = self.LEAST_EPOCHS
+        require(self, "epochs", self.epochs >= least, f"at least {least}")
+        for name in ("batch_size", "seeds"):
             require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("patience", "weight_decay", "gradient_clip", "seed"):
             require(self, name, getattr(self, name) >= 0, "at least 0")

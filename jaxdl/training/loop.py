@@ -28,6 +28,7 @@ from jaxdl.training.steps import (
     empty_history,
     epoch_order,
     from_rows,
+    group_by_length,
     make_train_steps,
 )
 
@@ -155,6 +156,9 @@ def _orders(num_examples: int, plan: Plan) -> Callable[[int], jax.Array]:
     @lru_cache(1)
     def order_of(epoch: int) -> jax.Array:
         order = epoch_order(plan.seed, np.int32(epoch), num_examples)
+        if plan.lengths is not None:
+            random = np.random.default_rng((plan.seed, epoch))
+            order = group_by_length(np.asarray(order), plan.lengths, plan.batch_size, random)
         return place(order, copied(plan.mesh))
 
     return order_of

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxdl.training.mesh import make_mesh
@@ -26,6 +27,8 @@ class Plan:
       after_epoch: ``after_epoch(epoch, variables, validation)``: what else there is to do,
         with the metrics on the validation split; done again if a resumed run comes past it.
       looped: whether many steps go into one compiled call; see `make_train_steps`.
+      lengths: int (examples,), of the training examples: those of a batch are then of about
+        the same length; None for batches of any examples.
     """
 
     batch_size: int
@@ -39,6 +42,7 @@ class Plan:
     patience: int = 0
     after_epoch: Callable[[int, Any, dict[str, float]], None] = lambda *_: None
     looped: bool = True
+    lengths: np.ndarray | None = None
 
     @property
     def total_steps(self) -> int:

@@ -52,6 +52,7 @@ def create_train_state(
     seed: int,
     ema_decay: float = 0.0,
     mesh: Mesh | None = None,
+    variables: Any = None,
 ) -> TrainState:
     """Initialises the model and the optimizer, on the device, in one compiled call.
 
@@ -62,13 +63,15 @@ def create_train_state(
       seed: of the initial parameters.
       ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for none.
       mesh: over whose devices to lay the state out; None for all there are, copied to each.
+      variables: of the model to begin with; None for fresh ones.
     """
     mesh = mesh or make_mesh()
 
     @jax.jit
-    def create(seed: np.ndarray) -> TrainState:
-        zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]
-        variables = model.init(jax.random.key(seed), *zeros, train=False)
+    def create(seed: np.ndarray, variables: Any) -> TrainState:
+        if variables is None:
+            zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]
+            variables = model.init(jax.random.key(seed), *zeros, train=False)
         params = variables["params"]
         state = TrainState.create(
             apply_fn=with_whole_arrays(model.apply, mesh),
@@ -80,7 +83,7 @@ def create_train_state(
         )
         return constrain_state(state, mesh)
 
-    return create(np.int64(seed))
+    return create(np.int64(seed), variables)
 
 
 def count_parameters(params: Any) -> int:

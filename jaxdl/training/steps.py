@@ -1,7 +1,8 @@
 """Many train steps in one compiled call, and prediction over a whole split."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,16 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 
+from jaxdl.console import progress
 from jaxdl.training.mesh import by_example, constrain_state, copied, place
 
 State = Any
 Arrays = dict[str, jax.Array]
 TrainStep = Callable[[State, Arrays, jax.Array], tuple[State, Arrays]]
 Carry = tuple[State, Arrays]
+Predict = Callable[..., Any]
+
+BATCHES_SORTED = 50
 
 
 @partial(jax.jit, static_argnums=(0, 2))
@@ -27,6 +32,33 @@ def epoch_order(seed: int, epoch: jax.Array, num_examples: int) -> jax.Array:
     """
     order_key, _ = jax.random.split(jax.random.key(seed))
     return jax.random.permutation(jax.random.fold_in(order_key, epoch), num_examples)
+
+
+def group_by_length(
+    order: np.ndarray, lengths: np.ndarray, batch_size: int, random: np.random.Generator
+) -> np.ndarray:
+    """Another order, in which the examples of a batch are of about the same length.
+
+    Examples are sorted within many batches, not within all, so that an example meets others in
+    every epoch; the batches are then shuffled.
+
+    Args:
+      order: int32 (examples,), shuffled.
+      lengths: int (examples,), by the number of the example.
+      batch_size: examples of a batch; those that fill none are left out.
+      random: shuffles the batches.
+
+    Returns:
+      int32 (batches * batch_size,).
+    """
+    num_batches = len(order) // batch_size
+    whole = order[: num_batches * batch_size]
+    portions = [
+        portion[np.argsort(lengths[portion], kind="stable")]
+        for portion in np.split(whole, range(0, len(whole), BATCHES_SORTED * batch_size)[1:])
+    ]
+    batches = np.concatenate(portions).reshape(num_batches, batch_size)
+    return random.permutation(batches).reshape(-1)
 
 
 def make_train_steps(
@@ -129,7 +161,7 @@ def empty_history(
 
 def make_predict(
     apply: Callable[[Any, Arrays], Any], batch_size: int = 500, mesh: Mesh | None = None
-) -> Callable[[Any, dict[str, np.ndarray]], Any]:
+) -> Predict:
     """Compiles ``apply(variables, batch)`` for whole splits, one program for any length.
 
     Args:
@@ -140,7 +172,8 @@ def make_predict(
         for one device.
 
     Returns:
-      ``predict(variables, split)``: arrays (examples, ...), outputs (examples, ...).
+      ``predict(variables, split, description)``: arrays (examples, ...), outputs
+      (examples, ...); with a description, how far it is is shown.
     """
     devices = mesh.size if mesh else 1
     batch_size = math.ceil(batch_size / devices) * devices
@@ -152,12 +185,40 @@ def make_predict(
         array = np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
         return place(array, by_example(mesh)) if mesh else array
 
-    def predict(variables: Any, split: dict[str, np.ndarray]) -> Any:
+    def predict(variables: Any, split: dict[str, np.ndarray], description: str = "") -> Any:
         num_examples = len(next(iter(split.values())))
         outputs = []
-        for start in range(0, max(1, num_examples), batch_size):
-            batch = {name: batch_of(array, start) for name, array in split.items()}
-            outputs.append(apply_batch(variables, batch))
+        with progress(description, num_examples) if description else nullcontext() as show:
+            for start in range(0, max(1, num_examples), batch_size):
+                batch = {name: batch_of(array, start) for name, array in split.items()}
+                outputs.append(apply_batch(variables, batch))
+                if show:
+                    jax.block_until_ready(outputs[-1])
+                    show(min(start + batch_size, num_examples))
         return jax.tree.map(lambda *parts: np.concatenate(parts)[:num_examples], *outputs)
 
     return predict
+
+
+def predict_by_length(predict: Predict, lengths: Sequence[int]) -> Predict:
+    """The same predictions, without the padding that all texts of a batch have.
+
+    Args:
+      predict: from `make_predict`; its examples have "tokens" (examples, time) and "length".
+      lengths: to which texts may be cut, in growing order; the last is the longest there is.
+    """
+
+    def predict_all(variables: Any, split: dict[str, np.ndarray], description: str = "") -> Any:
+        shortest = np.searchsorted(lengths, split["length"])
+        parts, origins = [], []
+        for number in sorted({*shortest}) or [0]:
+            chosen = np.flatnonzero(shortest == number)
+            part = {name: array[chosen] for name, array in split.items()}
+            part["tokens"] = part["tokens"][:, : lengths[number]]
+            up_to = description and f"{description}, texts of up to {lengths[number]} tokens"
+            parts.append(predict(variables, part, up_to))
+            origins.append(chosen)
+        back = np.argsort(np.concatenate(origins))
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays)[back], *parts)
+
+    return predict_all

@@ -14,6 +14,9 @@ from jaxdl.runs import Run, figures, text_figures
 from jaxdl.training.classification import Batch, Inputs, Task
 from jaxdl.training.config import ClassifierConfig, require
 
+CUT = 64
+"""Texts are cut to multiples of so many tokens."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextConfig(ClassifierConfig):
@@ -60,6 +63,17 @@ def tokenizer_path(run: Run) -> Path:
 def view_tokens(batch: Batch) -> Inputs:
     """The inputs of a text model: tokens int32 (batch, time), lengths int32 (batch,)."""
     return batch["tokens"], batch["length"]
+
+
+def cut_text_task(sequence_length: int, batch_size: int = 32) -> Task:
+    """Texts without the padding that all of a batch have, up to multiples of `CUT` tokens.
+
+    Args:
+      sequence_length: tokens of the longest texts.
+      batch_size: texts to predict at once.
+    """
+    lengths = (*range(CUT, sequence_length, CUT), sequence_length)
+    return dataclasses.replace(TEXT_TASK, lengths=lengths, batch_size=batch_size)
 
 
 # Nothing is random: words are dropped in the model.

@@ -1,6 +1,7 @@
 """A small MNIST that looks like the real one to the experiments, through the real pipeline."""
 
 import io
+import json
 import runpy
 import subprocess
 import sys
@@ -10,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxdl.data import cifar, load, mnist, sources
+from jaxdl.data import arrays, cifar, load, mnist, records, sources
+from jaxdl.data.catalog import CATALOG
 from jaxdl.data.website import Website
 
-sys.path.append(str(Path(__file__).parent.parent / "data"))
+sys.path.extend(str(Path(__file__).parent.parent / name) for name in ("data", "pretrained"))
 import small_mnist
 
+GOOD, BAD = ("wonderful", "brilliant", "moving"), ("boring", "awful", "dull")
+FILLER = ("the", "film", "was", "and", "its", "story", "of", "a", "man")
 TRAIN_EXAMPLES, TEST_EXAMPLES = 400, 60
 
 
@@ -73,6 +77,38 @@ def cifar_dir(tmp_path_factory) -> Path:
         patch.setattr(sources.File, "matches", lambda file, path: True)
         patch.setattr(cifar.Cifar10, "DIGESTS", {})
         load("cifar10", folder)
+    return folder
+
+
+def write_reviews(count: int, seed: int) -> dict[str, np.ndarray]:
+    """Reviews of some words, a few of which tell the label."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, count).astype(np.int32)
+    texts = np.empty(count, object)
+    for index, label in enumerate(labels):
+        words = [
+            *random.choice(FILLER, random.integers(3, 9)),
+            *random.choice((BAD, GOOD)[label], 2),
+        ]
+        texts[index] = " ".join(random.permutation(words))
+    return {"text": texts, "label": labels}
+
+
+@pytest.fixture(scope="session")
+def review_dir(tmp_path_factory):
+    """A data directory whose cache of ``imdb_reviews`` holds reviews that are easy to learn."""
+    folder = tmp_path_factory.mktemp("reviews")
+    entry = CATALOG["imdb_reviews"]
+    version = folder / "imdb_reviews" / (entry.config or "") / entry.version
+    version.mkdir(parents=True)
+    (version / "dataset_info.json").write_text(
+        json.dumps({"fileFormat": "array_record", "name": "imdb_reviews"})
+    )
+    splits = {"train": write_reviews(300, 0), "test": write_reviews(60, 1)}
+    (version / "arrays").mkdir()
+    fingerprint = records.fingerprint(version)
+    arrays.write(arrays.Decoded(splits, ("neg", "pos")), fingerprint, version / "arrays")
+    assert len(load("imdb_reviews", folder).test["text"]) == 60
     return folder
 
 

@@ -5,45 +5,6 @@ import sys
 import numpy as np
 import pytest
 
-from jaxdl.data import arrays, load, records
-from jaxdl.data.catalog import CATALOG
-
-GOOD, BAD = ("wonderful", "brilliant", "moving"), ("boring", "awful", "dull")
-FILLER = ("the", "film", "was", "and", "its", "story", "of", "a", "man")
-
-
-def write_reviews(count: int, seed: int) -> dict[str, np.ndarray]:
-    """Reviews of some words, a few of which tell the label."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 2, count).astype(np.int32)
-    texts = np.empty(count, object)
-    for index, label in enumerate(labels):
-        words = [
-            *random.choice(FILLER, random.integers(3, 9)),
-            *random.choice((BAD, GOOD)[label], 2),
-        ]
-        texts[index] = " ".join(random.permutation(words))
-    return {"text": texts, "label": labels}
-
-
-@pytest.fixture(scope="session")
-def review_dir(tmp_path_factory):
-    """A data directory whose cache of ``imdb_reviews`` holds reviews that are easy to learn."""
-    folder = tmp_path_factory.mktemp("reviews")
-    entry = CATALOG["imdb_reviews"]
-    version = folder / "imdb_reviews" / (entry.config or "") / entry.version
-    version.mkdir(parents=True)
-    (version / "dataset_info.json").write_text(
-        json.dumps({"fileFormat": "array_record", "name": "imdb_reviews"})
-    )
-    splits = {"train": write_reviews(300, 0), "test": write_reviews(60, 1)}
-    (version / "arrays").mkdir()
-    fingerprint = records.fingerprint(version)
-    arrays.write(arrays.Decoded(splits, ("neg", "pos")), fingerprint, version / "arrays")
-    assert len(load("imdb_reviews", folder).test["text"]) == 60
-    return folder
-
-
 OPTIONS = ("--epochs", 8, "--batch-size", 16, "--sequence-length", 12, "--learning-rate", 0.01)
 
 

@@ -6,7 +6,14 @@ import small_training as small
 from hypothesis import given, settings, strategies
 
 from jaxdl.training.mesh import make_mesh
-from jaxdl.training.steps import empty_history, epoch_order, make_predict, make_train_steps
+from jaxdl.training.steps import (
+    empty_history,
+    epoch_order,
+    group_by_length,
+    make_predict,
+    make_train_steps,
+    predict_by_length,
+)
 
 EXAMPLES, BATCH = 23, 4
 STEPS = EXAMPLES // BATCH
@@ -131,3 +138,33 @@ def test_prediction_of_any_number_of_examples_is_the_direct_application(examples
     outputs = predict(np.float32(2), {"x": inputs})
     assert outputs.shape == (examples, 2)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
+
+
+@given(strategies.integers(1, 9), strategies.integers(1, 2000), strategies.integers(0, 9))
+@settings(deadline=None)
+def test_examples_of_about_the_same_length_share_a_batch(batch_size, examples, seed):
+    random = np.random.default_rng(seed)
+    order, lengths = random.permutation(examples), random.integers(1, 512, examples)
+    grouped = group_by_length(order, lengths, batch_size, random)
+    num_batches = examples // batch_size
+    assert sorted(grouped) == sorted(order[: num_batches * batch_size])
+    spread = np.ptp(lengths[grouped].reshape(-1, batch_size), axis=1).sum()
+    before = np.ptp(lengths[order][: len(grouped)].reshape(-1, batch_size), axis=1).sum()
+    assert spread <= before
+
+
+@pytest.mark.parametrize("examples", [0, 1, 7, 20])
+def test_predictions_without_common_padding_are_the_same(examples):
+    random = np.random.default_rng(0)
+    length = random.integers(1, 13, examples).astype(np.int32)
+    tokens = np.where(np.arange(12) < length[:, None], random.integers(1, 9, (examples, 12)), 0)
+    split = {"tokens": tokens, "length": length}
+    widths = set()
+
+    def apply(scale, batch):
+        widths.add(batch["tokens"].shape[1])
+        return scale * batch["tokens"].sum(1) / batch["length"]
+
+    predict = predict_by_length(make_predict(apply, 4), (3, 8, 12))
+    np.testing.assert_allclose(predict(2.0, split), 2 * tokens.sum(1) / length, rtol=1e-6)
+    assert widths == ({3, 8, 12} if examples == 20 else widths)

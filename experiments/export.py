@@ -1,0 +1,207 @@
+"""Takes a trained network away, to where there is no jaxdl.
+
+    python -m experiments.export runs/resnet/20261121-120000-0 --format stablehlo
+    python -m experiments.export minilm --format safetensors --output minilm.safetensors
+    python -m experiments.export resnet50 --format onnx
+
+``stablehlo`` is a program for CPU, CUDA and TPU at once, weights and preprocessing included, for
+batches of any size; ``jax.export.deserialize(FILE bytes).call(...)`` runs it, for as long as JAX
+promises (half a year). ``safetensors`` is the weights alone, under the names of the
+transformers library where the architecture has any there, else under ours; they do not age.
+``onnx`` is a program for other runtimes, by jax2onnx (``pip install -e ".[onnx]"``). Images go in
+as uint8 (batch, height, width, channels), texts as int32 tokens (batch, time) and their lengths
+(batch,); logits come out, float32 (batch, classes). What is written is read back and compared.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import flax.traverse_util
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax import lax
+from safetensors.numpy import save_file
+
+from experiments.trained_networks import TrainedNetwork, open_network
+from jaxdl.console import console, print_table
+from jaxdl.data import DEFAULT_DATA_DIR
+from jaxdl.errors import UserError
+from jaxdl.models.bert import Bert
+from jaxdl.models.resnet import ResNet
+from jaxdl.models.vit import ViT
+from jaxdl.pretrained import name_maps
+from jaxdl.pretrained.conversion import export_tensors
+from jaxdl.pretrained.loading import stage_sizes_of
+from jaxdl.pretrained.name_maps import NameMap
+from jaxdl.pretrained.weight_files import read_tensors
+from jaxdl.runs.command_line import parse_dataclass, run_command
+from jaxdl.training.classifier import predict_logits
+from jaxdl.training.launch import cache_compiled_programs
+
+Format = Literal["stablehlo", "safetensors", "onnx"]
+PLATFORMS = ("cpu", "cuda", "tpu")
+TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to export, and how."""
+
+    network: tyro.conf.Positional[str]
+    """The directory of a run, or the name of a published model."""
+    format: Format = "stablehlo"
+    """What to write."""
+    output: Path | None = None
+    """The file to write; if not given, named after the network, in this folder."""
+    data_dir: Path = DEFAULT_DATA_DIR
+    """Where published weights are kept."""
+
+
+def make_apply(network: TrainedNetwork) -> Callable[..., jax.Array]:
+    """``apply(*features)``, logits: the network with its variables, in forms for any batch."""
+    model = network.model
+    if hasattr(model, "convolution"):
+        model = model.clone(convolution=lax.conv_general_dilated)
+    logits = predict_logits(model, network.task.views)
+    variables = jax.tree.map(jnp.asarray, network.variables)
+    names = list(network.example_shapes)
+    return lambda *features: logits(variables, dict(zip(names, features, strict=True)))
+
+
+def describe_inputs(network: TrainedNetwork) -> list[jax.ShapeDtypeStruct]:
+    """Shape and dtype of each feature, for a batch of any size."""
+    (batch,) = jax.export.symbolic_shape("batch")
+    return [
+        jax.ShapeDtypeStruct((batch, *shape), jnp.uint8 if name == "image" else jnp.int32)
+        for name, shape in network.example_shapes.items()
+    ]
+
+
+def draw_examples(network: TrainedNetwork, count: int) -> list[np.ndarray]:
+    """Features of some examples, at random; texts have two tokens or more."""
+    random = np.random.default_rng(0)
+    shapes = network.example_shapes
+    if "image" in shapes:
+        return [random.integers(0, 256, (count, *shapes["image"]), np.uint8)]
+    (time,) = shapes["tokens"]
+    vocabulary_size = network.model.vocabulary_size
+    length = random.integers(2, time + 1, count).astype(np.int32)
+    tokens = random.integers(1, vocabulary_size, (count, time)).astype(np.int32)
+    return [np.where(np.arange(time) < length[:, None], tokens, 0).astype(np.int32), length]
+
+
+def write_stablehlo(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]:
+    """Writes a program; returns what was read back, ``call(*features)``, logits."""
+    program = jax.export.export(jax.jit(make_apply(network)), platforms=PLATFORMS)
+    path.write_bytes(program(*describe_inputs(network)).serialize())
+    return jax.export.deserialize(bytearray(path.read_bytes())).call
+
+
+def write_onnx(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]:
+    """Writes a program by jax2onnx; returns what was read back, ``call(*features)``, logits.
+
+    Raises:
+      UserError: jax2onnx is not installed, or cannot convert the network.
+    """
+    try:
+        import onnx
+        import onnxruntime
+        from jax2onnx import to_onnx
+    except ImportError as error:
+        message = f'{error.name} is not installed: pip install -e ".[onnx]"'
+        raise UserError(message) from error
+    names = list(network.example_shapes)
+    inputs = describe_inputs(network)
+    try:
+        model = to_onnx(make_apply(network), inputs, input_names=names, output_names=["logits"])
+    except NotImplementedError as error:
+        raise UserError(f"jax2onnx cannot convert {network.name} ({error}).") from error
+    onnx.save(model, path)
+    session = onnxruntime.InferenceSession(path)
+    return lambda *features: session.run(None, dict(zip(names, features, strict=True)))[0]
+
+
+def write_safetensors(network: TrainedNetwork, path: Path) -> dict[str, np.ndarray]:
+    """Writes the weights; returns them as they were written, by their names."""
+    names = names_of(network)
+    if names is None:
+        flat = flax.traverse_util.flatten_dict(network.variables)
+        tensors = {".".join(key): np.array(leaf, np.float32) for key, leaf in flat.items()}
+    else:
+        tensors = export_tensors(network.variables, names, stage_sizes_of(network.model))
+    save_file(tensors, path, metadata={"format": "pt"})
+    return tensors
+
+
+def names_of(network: TrainedNetwork) -> NameMap | None:
+    """What the transformers library calls the parameters; None where it has no such network."""
+    match network.model:
+        case Bert(num_token_types=0):
+            return name_maps.DISTILBERT
+        case Bert():
+            return name_maps.BERT
+        case ViT(pooling="token", positions="learned"):
+            return name_maps.HF_VIT
+        case ResNet(stem="large", projects=True, residual=True, normalisation="batch"):
+            return name_maps.HF_RESNET
+    return None
+
+
+def export(network: TrainedNetwork, format: Format, path: Path) -> str:
+    """Writes a file, whole or not at all, reads it back, and says how well it agrees.
+
+    Raises:
+      UserError: what was read back differs.
+    """
+    unfinished = path.with_name(f".{path.name}.tmp")
+    try:
+        if format == "safetensors":
+            written = write_safetensors(network, unfinished.with_suffix(".safetensors"))
+            unfinished = unfinished.with_suffix(".safetensors")
+            read = read_tensors(unfinished)
+            equal = read.keys() == written.keys() and all(
+                np.array_equal(read[name], written[name]) for name in written
+            )
+            agreement, fits = f"{len(read)} tensors, equal", equal
+        else:
+            write = write_stablehlo if format == "stablehlo" else write_onnx
+            call = write(network, unfinished)
+            difference = largest_difference(network, call)
+            agreement = f"logits differ by {difference:.1e} of the largest at most"
+            fits = difference <= TOLERANCE
+        if not fits:
+            raise UserError(f"What was read back is not what was written ({agreement}).")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return agreement
+
+
+def largest_difference(network: TrainedNetwork, call: Callable[..., Any]) -> float:
+    """Between the logits of the exported program and ours, relative to the largest of ours."""
+    features = draw_examples(network, count=2)
+    expected = network.logits(dict(zip(network.example_shapes, features, strict=True)))
+    return float(np.abs(np.asarray(call(*features)) - expected).max() / np.abs(expected).max())
+
+
+def main() -> None:
+    """Reads the command line, exports, says what was written."""
+    options = parse_dataclass(Options, "experiments.export", description=__doc__)
+    cache_compiled_programs()
+    network = open_network(options.network, options.data_dir)
+    name = Path(options.network).resolve().name if "/" in options.network else options.network
+    path = options.output or Path(f"{name}.{options.format}")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"There is no folder {path.parent}; give another --output.")
+    console.print(f"Exporting {network.name} to {options.format}; this takes a moment.")
+    agreement = export(network, options.format, path)
+    print_table({"file": f"{path}, {path.stat().st_size / 1e6:.1f} MB", "read back": agreement})
+
+
+if __name__ == "__main__":
+    run_command(main)
