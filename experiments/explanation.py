@@ -11,7 +11,7 @@ from jaxdl.errors import UsageError
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.vit import ViT
 from jaxdl.runs import vision_figures
-from jaxdl.training.attention_rollout import attention_rollout
+from jaxdl.training.attention_rollout import rollout_of_blocks
 from jaxdl.training.class_activation import class_activation
 
 
@@ -49,10 +49,4 @@ def where_it_looks(network: TrainedNetwork, sown: Any, classes: np.ndarray) -> n
     if isinstance(network.model, ResNet):
         kernel = np.asarray(network.variables["params"]["Dense_0"]["kernel"])
         return class_activation(np.asarray(sown["maps"][0]), kernel, classes)
-    attention = [
-        np.asarray(sown[f"EncoderBlock_{index}"]["SelfAttention_0"]["attention"][0])
-        for index in range(network.model.num_blocks)
-    ]
-    rollout = attention_rollout(attention, network.model.pooling == "token")
-    side = round(rollout.shape[-1] ** 0.5)
-    return rollout.reshape(-1, side, side)
+    return rollout_of_blocks(sown, network.model.pooling == "token")

@@ -208,6 +208,8 @@ def compute_features(
 
 def train(config: Config) -> tuple[Run, dict[str, Any]]:
     """Data, published network, head, training, scores and figures of one run."""
+    if not steps_are_looped(config):
+        keep_freed_memory()
     dataset = load(config.learned, config.data_dir, config.validation_fraction)
     num_classes = len(dataset.class_names)
     encoder = load_encoder(config)
@@ -240,5 +242,4 @@ def train(config: Config) -> tuple[Run, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    keep_freed_memory()
     run_command(lambda: launch("finetune", PRESETS, train, description=__doc__))

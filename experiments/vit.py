@@ -22,7 +22,7 @@ from jaxdl.data.augmentation import normalise
 from jaxdl.models.vit import Pooling, Positions, ViT
 from jaxdl.runs import Run, vision_figures
 from jaxdl.runs.command_line import run_command
-from jaxdl.training.attention_rollout import attention_rollout
+from jaxdl.training.attention_rollout import rollout_of_blocks
 from jaxdl.training.classifier import train_classifier
 from jaxdl.training.config import require
 from jaxdl.training.image_classification import ImageConfig, draw_image_figures, image_task
@@ -126,14 +126,7 @@ def draw_attention(
         images = normalise(images)
         return model.apply(variables, images, train=False, mutable=["intermediates"])[1]
 
-    blocks = blocks_of(images)["intermediates"]
-    attention = [
-        np.asarray(blocks[f"EncoderBlock_{index}"]["SelfAttention_0"]["attention"][0])
-        for index in range(config.num_blocks)
-    ]
-    patches = images.shape[1] // config.patch_size
-    rollout = attention_rollout(attention, config.pooling == "token")
-    rollout = rollout.reshape(-1, patches, patches)
+    rollout = rollout_of_blocks(blocks_of(images)["intermediates"], config.pooling == "token")
     captions = [dataset.class_names[label] for label in logits[:NUM_SHOWN].argmax(-1)]
     vision_figures.attention_maps(images, rollout, captions, run.figures / "attention.png")
 

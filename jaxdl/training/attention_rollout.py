@@ -1,8 +1,30 @@
 """Where in an image a Vision Transformer looks."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+
+
+def rollout_of_blocks(sown: Any, has_token: bool) -> np.ndarray:
+    """`attention_rollout` of what the encoder blocks of a network have sown.
+
+    Args:
+      sown: the collection "intermediates", of images of a square of patches.
+      has_token: as in `attention_rollout`.
+
+    Returns:
+      float (examples, rows, columns), each example sums to 1.
+    """
+    num_blocks = sum(name.startswith("EncoderBlock_") for name in sown)
+    attention = [
+        np.asarray(sown[f"EncoderBlock_{index}"]["SelfAttention_0"]["attention"][0])
+        for index in range(num_blocks)
+    ]
+    rollout = attention_rollout(attention, has_token)
+    side = math.isqrt(rollout.shape[-1])
+    return rollout.reshape(-1, side, side)
 
 
 def attention_rollout(attention: Sequence[np.ndarray], has_token: bool) -> np.ndarray:
