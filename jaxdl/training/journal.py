@@ -1,10 +1,13 @@
 """The record of a training: its lines in metrics.jsonl and on the console."""
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from jaxdl.console import console
+from jaxdl.errors import UserError
 from jaxdl.runs import Run
 from jaxdl.training.pace import Pace
 
@@ -67,3 +70,24 @@ def print_epoch(
 def format_metrics(metrics: Mapping[str, float]) -> str:
     """Names and values on one line."""
     return "  ".join(f"{name} {metrics[name]:.4f}" for name in sorted(metrics))
+
+
+def describe_latest(history: dict[str, Any], position: int, step: int) -> str:
+    """The metrics of the last step in words.
+
+    Args:
+      history: of this epoch, each float32 (steps_per_epoch,).
+      position: of the step in the epoch.
+      step: its number, counted from 1.
+
+    Raises:
+      UserError: one of them is not finite.
+    """
+    latest = {name: np.asarray(values)[position] for name, values in history.items()}
+    for name, value in latest.items():
+        if not math.isfinite(value):
+            raise UserError(
+                f"The {name} is {value} at step {step:,}: try a lower --learning-rate, "
+                "or --gradient-clip 1."
+            )
+    return format_metrics(latest)

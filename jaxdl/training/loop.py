@@ -13,11 +13,10 @@ from flax import struct
 from jax.sharding import Mesh
 
 from jaxdl.console import console, format_duration, progress
-from jaxdl.errors import UserError
 from jaxdl.runs import Run
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.interruption import InterruptedTraining, deferred_interruption
-from jaxdl.training.journal import format_metrics, log_epoch, print_epoch
+from jaxdl.training.journal import describe_latest, log_epoch, print_epoch
 from jaxdl.training.mesh import constrain_state, copied, place
 from jaxdl.training.pace import Pace, decide
 from jaxdl.training.plan import Plan, Trained
@@ -113,7 +112,7 @@ def _fit(
                 if pace.foresees() and step < plan.total_steps:
                     duration = format_duration(pace.seconds_for(plan.total_steps - step))
                     console.print(f"The training will take about {duration}.")
-                latest = _latest_metrics(training, (step - 1) % plan.steps_per_epoch, step)
+                latest = describe_latest(training.history, (step - 1) % plan.steps_per_epoch, step)
                 show(step, f"{latest}  {pace.examples_per_second:,.0f} examples/s")
                 if step == end_of_epoch:
                     show(step, "evaluating on the validation split")
@@ -213,18 +212,6 @@ def _advance(
     state, history = jax.block_until_ready(carry)
     pace.record(stop - start, time.perf_counter() - started)
     return training.replace(state=state, history=history)
-
-
-def _latest_metrics(training: Training, position: int, step: int) -> str:
-    """The metrics of the last step in words, if all of them are finite."""
-    latest = {name: np.asarray(values)[position] for name, values in training.history.items()}
-    for name, value in latest.items():
-        if not math.isfinite(value):
-            raise UserError(
-                f"The {name} is {value} at step {step:,}: try a lower --learning-rate, "
-                "or --gradient-clip 1."
-            )
-    return format_metrics(latest)
 
 
 def _finish_epoch(

@@ -8,10 +8,12 @@ import pytest
 import small_training as small
 
 from jaxdl.data.augmentation import normalise
-from jaxdl.training.classification import Task, evaluate, train_step
+from jaxdl.models.bert import Bert
+from jaxdl.training.classification import Task, cut_to_longest, evaluate, train_step
 from jaxdl.training.classifier import predict_logits
 from jaxdl.training.image_classification import view, view_mirrored
-from jaxdl.training.state import TrainState
+from jaxdl.training.state import TrainState, create_train_state
+from jaxdl.training.text_classification import TEXT_TASK
 
 
 def softmax(logits):
@@ -199,3 +201,26 @@ def test_augmentation_and_dropout_have_keys_of_their_own(problem):
     step(state.replace(apply_fn=apply), batch, jax.random.key(0))
     bits = {name: tuple(jax.random.key_data(key).tolist()) for name, key in keys.items()}
     assert len({*bits.values(), tuple(jax.random.key_data(jax.random.key(0)).tolist())}) == 3
+
+
+@pytest.mark.parametrize("longest", [1, 4, 5, 12])
+def test_a_step_without_common_padding_is_the_same_step(longest):
+    random = np.random.default_rng(longest)
+    length = np.array([longest, 1, (longest + 1) // 2], np.int32)
+    tokens = np.where(np.arange(12) < length[:, None], random.integers(1, 9, (3, 12)), 0)
+    batch = {
+        "tokens": tokens.astype(np.int32),
+        "length": length,
+        "label": np.array([0, 1, 1], np.int32),
+    }
+    sizes = {"vocabulary_size": 9, "max_length": 12, "size": 8, "num_heads": 2, "mlp_size": 8}
+    model = Bert(num_blocks=1, pooling="mean", **sizes)
+    inputs = [jax.ShapeDtypeStruct((1, 12), np.int32), jax.ShapeDtypeStruct((1,), np.int32)]
+    state = create_train_state(model, optax.sgd(0.1), inputs, seed=0)
+    step = partial(train_step, task=TEXT_TASK)
+    key = jax.random.key(0)
+    expected, metrics = jax.jit(step)(state, batch, key)
+    cut, cut_metrics = jax.jit(cut_to_longest(step, (4, 8, 12)))(state, batch, key)
+    np.testing.assert_allclose(cut_metrics["loss"], metrics["loss"], rtol=1e-5)
+    for ours, theirs in zip(*map(jax.tree.leaves, (cut.params, expected.params)), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)

@@ -116,6 +116,20 @@ def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(run, uninterrup
     assert_same_training(run, trained, *uninterrupted)
 
 
+def test_batches_of_examples_of_similar_lengths_are_resumed_to_the_same_bits(
+    run, uninterrupted, call_at, tmp_path_factory
+):
+    lengths = np.arange(small.BATCH_SIZE * small.STEPS_PER_EPOCH + 2) % 7
+    other_run = new_run(tmp_path_factory.mktemp("grouped"))
+    other = fit(other_run, lengths=lengths)
+    assert metrics(other_run) != metrics(uninterrupted[0])
+    leave_alone = call_at(7, interrupt)
+    with pytest.raises(InterruptedTraining):
+        fit(run, lengths=lengths)
+    leave_alone()
+    assert_same_training(run, fit(run, lengths=lengths), other_run, other)
+
+
 def test_a_run_interrupted_during_evaluation_keeps_that_epoch(run, uninterrupted):
     def interrupted_validation(variables):
         interrupt()
