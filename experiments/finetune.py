@@ -11,6 +11,7 @@ data is computed once and kept in ``--data-dir``, so that another head takes sec
 """
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
@@ -18,12 +19,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tokenizers import Tokenizer
 
 from jaxdl.console import console
 from jaxdl.data import Dataset, load
 from jaxdl.data.augmentation import alternating_flip, normalise
+from jaxdl.data.catalog import IMAGE_DATASETS, TEXT_DATASETS
 from jaxdl.data.tokenizer import Truncation, save_tokenizer
 from jaxdl.data.tokens import tokenise
+from jaxdl.errors import UsageError
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.vit import ViT, resize_positions
 from jaxdl.nn import convolve, convolve_outside_loops
@@ -32,7 +36,7 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import run_command
 from jaxdl.training.allocation import keep_freed_memory
 from jaxdl.training.classification import Batch, Inputs, Task
-from jaxdl.training.classifier import predict_logits, score_fixed, train_classifier
+from jaxdl.training.classifier import predict_task, score_fixed, train_classifier
 from jaxdl.training.config import ClassifierConfig, require
 from jaxdl.training.features import cached_features
 from jaxdl.training.finetuning import Start
@@ -40,10 +44,10 @@ from jaxdl.training.image_classification import draw_image_figures
 from jaxdl.training.launch import launch
 from jaxdl.training.linear_probe import fit_linear_probe
 from jaxdl.training.report import open_run
-from jaxdl.training.steps import make_predict, predict_by_length
 from jaxdl.training.text_classification import cut_text_task, draw_text_figures, tokenizer_path
 
 HEAD = "Dense_0"
+LAST = (HEAD, "pooler")
 EXAMPLES_AT_ONCE = 32
 
 
@@ -88,12 +92,9 @@ class Config(ClassifierConfig):
         for name in ("head_examples", "frozen_blocks"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
         require(self, "layer_decay", 0 < self.layer_decay <= 1, "above 0, and at most 1")
-        published = PUBLISHED[self.model]
-        reads_texts = published.reads == "text"
-        fits = reads_texts == (self.learned == "imdb_reviews")
-        require(self, "dataset", fits, f"of {published.reads}s for --model {self.model}")
-        within = 3 <= self.sequence_length <= 512
-        require(self, "sequence_length", within, "3 to 512")
+        names = TEXT_DATASETS if PUBLISHED[self.model].reads == "text" else IMAGE_DATASETS
+        require(self, "dataset", self.learned in names, f"one of {', '.join(names)} for this model")
+        require(self, "sequence_length", 3 <= self.sequence_length <= 512, "3 to 512")
         require(self, "image_size", 32 <= self.image_size <= 1024, "32 to 1024")
         whole = not self.model.startswith("vit") or self.image_size % 16 == 0
         require(self, "image_size", whole, f"a multiple of 16 for --model {self.model}")
@@ -101,8 +102,8 @@ class Config(ClassifierConfig):
     @property
     def learned(self) -> str:
         """The data set to learn."""
-        of_model = "imdb_reviews" if PUBLISHED[self.model].reads == "text" else "cifar10"
-        return self.dataset or of_model
+        reads = PUBLISHED[self.model].reads
+        return self.dataset or ("imdb_reviews" if reads == "text" else "cifar10")
 
 
 PRESETS = {"default": Config(), "frozen": Config(preset="frozen", epochs=0, head_examples=0)}
@@ -117,7 +118,8 @@ def build_model(config: Config, num_classes: int) -> nn.Module:
     model = published.build(**fields)
     if isinstance(model, ResNet):
         in_a_loop = steps_are_looped(config) or config.micro_batches > 1
-        model = model.clone(convolution=convolve if in_a_loop else convolve_outside_loops)
+        form = convolve if in_a_loop else convolve_outside_loops
+        model = model.clone(convolution=form, frozen_statistics=True)
     return model
 
 
@@ -156,36 +158,23 @@ def view_images(config: Config) -> Callable[[Batch], Inputs]:
     return view
 
 
-def read_examples(config: Config, dataset: Dataset, run: Run) -> Dataset:
-    """Images as they are; texts as tokens, whose tokenizer the run keeps."""
+def read_examples(config: Config, dataset: Dataset) -> tuple[Dataset, Tokenizer | None]:
+    """Images as they are; texts as tokens, and their tokenizer."""
     if PUBLISHED[config.model].reads == "image":
-        return dataset
+        return dataset, None
     tokenizer = load_tokenizer_of(config.model, config.data_dir)
     length, truncation = config.sequence_length, config.truncation
-    tokens, tokenizer = tokenise(dataset, config.data_dir, tokenizer, length, truncation)
-    save_tokenizer(tokenizer, tokenizer_path(run))
-    return tokens
+    return tokenise(dataset, config.data_dir, tokenizer, length, truncation)
 
 
 def load_encoder(config: Config) -> dict[str, Any]:
-    """The published variables, without the head, for images of ``--image-size``."""
-    _, published = load_published(config.model, config.data_dir)
-    model = build_model(config, num_classes=0)
-    shapes = jax.eval_shape(
-        lambda key: model.init(key, *example_inputs(config), train=False), jax.random.key(0)
-    )
-    params = {name: published["params"][name] for name in shapes["params"]}
+    """The published variables up to the head, for images of ``--image-size``."""
+    model, published = load_published(config.model, config.data_dir)
+    params = {name: value for name, value in published["params"].items() if name not in LAST}
     if isinstance(model, ViT):
         rows = config.image_size // model.patch_size
         params["positions"] = resize_positions(params["positions"], rows, rows)
     return {"params": params, "batch_stats": published.get("batch_stats", {})}
-
-
-def example_inputs(config: Config) -> tuple[np.ndarray, ...]:
-    """Inputs of the model, zeros, for a batch of one."""
-    if PUBLISHED[config.model].reads == "text":
-        return np.zeros((1, config.sequence_length), np.int32), np.ones(1, np.int32)
-    return (np.zeros((1, config.image_size, config.image_size, 3), np.float32),)
 
 
 def compute_features(
@@ -193,52 +182,72 @@ def compute_features(
 ) -> np.ndarray:
     """What the frozen network makes of a split, float32 (examples, size), cached."""
     inputs = {key: array for key, array in split.items() if key != "label"}
-    model = build_model(config, num_classes=0)
-    predict = make_predict(predict_logits(model, task.views), task.batch_size)
-    predict = predict_by_length(predict, task.lengths) if task.lengths else predict
-    what = (config.model, PUBLISHED[config.model].sources, config.image_size, config.precision)
+    predict = predict_task(build_model(config, num_classes=0), task)
     return cached_features(
         f"{config.learned}-{name}-{config.model}",
         config.data_dir,
         inputs,
         lambda: predict(encoder, inputs, f"features of the {name} split"),
-        *what,
+        *(config.model, PUBLISHED[config.model].sha256, config.precision),
+        "image" in inputs and config.image_size,
     )
+
+
+def fit_head(
+    config: Config, task: Task, encoder: dict[str, Any], dataset: Dataset
+) -> dict[str, np.ndarray]:
+    """The head on the features of the first ``--head-examples``."""
+    count = config.head_examples or len(dataset.train["label"])
+    first = {name: array[:count] for name, array in dataset.train.items()}
+    features = compute_features(config, task, encoder, first, "training")
+    head = fit_linear_probe(features, first["label"], len(dataset.class_names))
+    right = np.mean((features @ head["kernel"] + head["bias"]).argmax(-1) == first["label"])
+    console.print(f"head, fitted to {len(features):,} examples: {right:.2%} of them right")
+    return head
 
 
 def train(config: Config) -> tuple[Run, dict[str, Any]]:
     """Data, published network, head, training, scores and figures of one run."""
-    if not steps_are_looped(config):
+    started = time.monotonic()
+    refuse_finished(config)
+    looped = steps_are_looped(config)
+    if not looped:
         keep_freed_memory()
     dataset = load(config.learned, config.data_dir, config.validation_fraction)
-    num_classes = len(dataset.class_names)
-    encoder = load_encoder(config)
-    run = open_run("finetune", config, dataset)
-    examples, task = read_examples(config, dataset, run), build_task(config)
-
-    count = config.head_examples or len(examples.train["label"])
-    first = {name: array[:count] for name, array in examples.train.items()}
-    features = compute_features(config, task, encoder, first, "training")
-    head = fit_linear_probe(features, first["label"], num_classes)
-    fitted = np.mean((features @ head["kernel"] + head["bias"]).argmax(-1) == first["label"])
-    console.print(f"head, fitted to {count:,} examples: {fitted:.2%} of them right")
+    encoder, task = load_encoder(config), build_task(config)
+    examples, tokenizer = read_examples(config, dataset)
+    head = fit_head(config, task, encoder, examples)
     variables = encoder | {"params": encoder["params"] | {HEAD: head}}
 
+    run = open_run("finetune", config, dataset)
+    if tokenizer:
+        save_tokenizer(tokenizer, tokenizer_path(run))
     if config.epochs:
-        model = build_model(config, num_classes)
+        model = build_model(config, len(dataset.class_names))
         start = Start(variables, config.layer_decay, config.frozen_blocks)
-        looped = steps_are_looped(config)
-        _, logits, summary = train_classifier(run, config, model, examples, task, looped, start)
+        _, logits, summary = train_classifier(
+            run, config, model, examples, task, looped, start, started
+        )
     else:
 
         def frozen_logits(split: dict[str, np.ndarray], name: str) -> np.ndarray:
             features = compute_features(config, task, encoder, split, name)
             return features @ head["kernel"] + head["bias"]
 
-        logits, summary = score_fixed(run, config, examples, variables, frozen_logits)
-    draw = draw_text_figures if "text" in dataset.test else draw_image_figures
+        logits, summary = score_fixed(
+            run, config, examples, config.model, variables, frozen_logits, started
+        )
+    draw = draw_text_figures if tokenizer else draw_image_figures
     draw(run, dataset, logits)
     return run, summary
+
+
+def refuse_finished(config: Config) -> None:
+    """A run that fitted its head alone has nothing to go on with: raises a UsageError."""
+    if config.resume and Run.open(config.resume).options["epochs"] == 0:
+        raise UsageError(
+            f"{config.resume} fitted the head alone, at once: start a new run, without --resume."
+        )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import numpy as np
 import tyro
 
 from experiments import gan
-from experiments.explanation import draw_explanation
+from experiments.explanation import draw_explanation, require_explainable
 from experiments.trained_networks import TrainedNetwork, open_network
 from jaxdl.console import console
 from jaxdl.data import DEFAULT_DATA_DIR
@@ -37,7 +37,6 @@ from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.training.config import require
 from jaxdl.training.launch import cache_compiled_programs
 
-ALIASES = {"sentiment": "distilbert-sst2", "similarity": "minilm"}
 MAX_SAMPLES = 10_000
 PICTURES = {".png", ".jpg", ".jpeg"}
 
@@ -46,7 +45,7 @@ PICTURES = {".png", ".jpg", ".jpeg"}
 class Options:
     """What to predict, with what."""
 
-    network: tyro.conf.Positional[str]
+    network: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|MODEL")]
     """The directory of a run, or the name of a published model."""
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
     """Image files, or sentences; none for a run of gan."""
@@ -152,9 +151,10 @@ def main() -> None:
         return
     inputs = read_inputs(options.inputs)
     if not inputs:
-        raise UsageError("No input: give image files or sentences after the run.")
-    name = ALIASES.get(options.network, options.network)
-    network = open_network(name, options.data_dir, options.weights)
+        raise UsageError("No input: give image files or sentences after the network.")
+    network = open_network(options.network, options.data_dir, options.weights)
+    if options.explain:
+        require_explainable(network)
     if network.class_names:
         results = predict(network, inputs)
         lines = [format_prediction(result, options.top) for result in results]
@@ -162,7 +162,7 @@ def main() -> None:
         results = compare(network, inputs)
         lines = [f"{r['similarity']:.4f}  {'  |  '.join(r['sentences'])}" for r in results]
     if options.explain:
-        draw_explanation(network, inputs, options.explain)
+        draw_explanation(network, inputs, [r["label"] for r in results], options.explain)
         lines.append(f"where it was seen: {options.explain}")
     if options.json:
         print(json.dumps(results, indent=2))

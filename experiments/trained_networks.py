@@ -22,9 +22,8 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import from_options
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classification import Batch, Inputs, Task
-from jaxdl.training.classifier import predict_logits
+from jaxdl.training.classifier import predict_task
 from jaxdl.training.image_classification import ImageConfig, image_task
-from jaxdl.training.steps import make_predict, predict_by_length
 from jaxdl.training.text_classification import (
     TEXT_TASK,
     TextConfig,
@@ -42,6 +41,7 @@ TRAINED_FROM_SCRATCH = {
     "vit": vit,
 }
 EXPERIMENTS = TRAINED_FROM_SCRATCH | {"finetune": finetune}
+ALIASES = {"sentiment": "distilbert-sst2", "similarity": "minilm"}
 BATCH_SIZE = 32
 IMAGES = {".png", ".jpg", ".jpeg"}
 
@@ -58,7 +58,6 @@ class TrainedNetwork:
       class_names: of its logits; empty if it gives none.
       read: image files or sentences as examples; raises UserError for what is neither.
       example_shapes: of each feature of an example.
-      published: its name among the published models whose weights it has, changed or not.
     """
 
     name: str
@@ -68,21 +67,20 @@ class TrainedNetwork:
     class_names: tuple[str, ...]
     read: Callable[[list[str]], dict[str, np.ndarray]]
     example_shapes: dict[str, tuple[int, ...]]
-    published: str | None = None
 
     def logits(self, examples: dict[str, np.ndarray]) -> np.ndarray:
         """Its logits, or vectors, of examples: float32 (examples, classes or size)."""
-        predict = make_predict(predict_logits(self.model, self.task.views), BATCH_SIZE)
-        if self.task.lengths:
-            predict = predict_by_length(predict, self.task.lengths)
-        return np.asarray(predict(self.variables, examples), np.float32)
+        at_once = min(BATCH_SIZE, len(next(iter(examples.values()))))
+        task = dataclasses.replace(self.task, batch_size=at_once)
+        logits = predict_task(self.model, task)(self.variables, examples, "predicting")
+        return np.asarray(logits, np.float32)
 
 
 def open_network(name: str, data_dir: Path, weights: Path | None = None) -> TrainedNetwork:
     """The network that a command names.
 
     Args:
-      name: of a published model, or the directory of a run.
+      name: of a published model, or one of `ALIASES`, or the directory of a run.
       data_dir: where published weights are kept.
       weights: a file of other weights for the published model.
 
@@ -90,12 +88,13 @@ def open_network(name: str, data_dir: Path, weights: Path | None = None) -> Trai
       UsageError: it is neither, or a run of an experiment that predicts nothing.
       UserError: it cannot be read.
     """
+    name = ALIASES.get(name, name)
     if name in PUBLISHED:
         return open_published(name, data_dir, weights)
     if weights:
         raise UsageError(f"--weights needs a published model, one of {', '.join(PUBLISHED)}.")
     if not Path(name, "config.json").is_file():
-        known = ", ".join(PUBLISHED)
+        known = ", ".join([*PUBLISHED, *ALIASES])
         raise UsageError(f"{name} is not the directory of a run, nor one of {known}.")
     return open_run_of(Run.open(Path(name)))
 
@@ -117,15 +116,11 @@ def open_published(name: str, data_dir: Path, weights: Path | None = None) -> Tr
         task = Task(lambda batch, key: view(batch), (view,))
         shapes = {"image": (published.preprocessing.side, published.preprocessing.side, 3)}
     else:
-        if not published.class_names:  # a vector of the sentence is the mean of its tokens'
-            model = published.build(pooling="mean")
-            params = {k: v for k, v in variables["params"].items() if k != "pooler"}
-            variables = variables | {"params": params}
         task = cut_text_task(published.sequence_length)
         tokenizer = load_tokenizer_of(name, data_dir)
         read = sentence_reader(tokenizer, published.sequence_length, "end", name)
         shapes = {"tokens": (published.sequence_length,), "length": ()}
-    return TrainedNetwork(name, model, variables, task, published.class_names, read, shapes, name)
+    return TrainedNetwork(name, model, variables, task, published.class_names, read, shapes)
 
 
 def open_run_of(run: Run) -> TrainedNetwork:
@@ -153,9 +148,7 @@ def open_run_of(run: Run) -> TrainedNetwork:
 
     model = experiment.build_model(config, len(run.class_names))
     variables = load_model(run.checkpoints)
-    published = getattr(config, "model", None)
-    name = str(run.directory)
-    return TrainedNetwork(name, model, variables, task, run.class_names, read, shapes, published)
+    return TrainedNetwork(str(run.directory), model, variables, task, run.class_names, read, shapes)
 
 
 def sentence_reader(

@@ -3,12 +3,12 @@
 import dataclasses
 import hashlib
 import shutil
-import tempfile
 from pathlib import Path
 
 import filelock
 
 from jaxdl.data import arrays
+from jaxdl.data.client import empty_folder
 from jaxdl.data.dataset import Dataset
 from jaxdl.data.tokenizer import (
     Tokenizer,
@@ -86,8 +86,10 @@ def _make(
         name: encode(tokenizer, getattr(dataset, name)["text"], length, truncation)
         for name in SPLITS
     }
-    unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
-    save_tokenizer(tokenizer, unfinished / TOKENIZER)
-    arrays.write(arrays.Decoded(splits, dataset.class_names), key, unfinished)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    with empty_folder(folder.with_name(f"{folder.name}.temporary")) as temporary:
+        unfinished = temporary / "tokens"
+        unfinished.mkdir()
+        save_tokenizer(tokenizer, unfinished / TOKENIZER)
+        arrays.write(arrays.Decoded(splits, dataset.class_names), key, unfinished)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)

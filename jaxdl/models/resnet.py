@@ -105,6 +105,7 @@ class ResNet(nn.Module):
       strides_first: see `Block`.
       normalisation: "batch", or "group" (Wu and He 2018), which needs no batch statistics.
       epsilon: added to the variance in batch normalisation.
+      frozen_statistics: whether batch normalisation keeps to its running averages in training.
       convolution: how to convolve, one of `jaxdl.nn`.
       num_classes: number of logits; 0 for none, the vector of the image itself.
       dtype: of the computation; parameters and batch statistics are float32.
@@ -119,6 +120,7 @@ class ResNet(nn.Module):
     strides_first: bool = False
     normalisation: Norm = "batch"
     epsilon: float = 1e-5
+    frozen_statistics: bool = False
     convolution: Callable[..., jax.Array] = convolve
     num_classes: int = 1000
     dtype: DTypeLike = jnp.float32
@@ -165,7 +167,7 @@ class ResNet(nn.Module):
             return partial(nn.GroupNorm, num_groups=math.gcd(32, self.features), dtype=self.dtype)
         return partial(
             nn.BatchNorm,
-            use_running_average=not train,
+            use_running_average=not train or self.frozen_statistics,
             momentum=0.9,
             epsilon=self.epsilon,
             dtype=self.dtype,

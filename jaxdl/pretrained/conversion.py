@@ -75,7 +75,7 @@ def import_variables(
 
     flat = flax.traverse_util.flatten_dict(shapes)
     variables = {path: convert(path, leaf) for path, leaf in flat.items()}
-    unused = [name for name in tensors if name not in used and not re.search(names.ignored, name)]
+    unused = [name for name in tensors if name not in used and not name.startswith(names.ignored)]
     if unused:
         others = f" and {len(unused) - 1} more" if len(unused) > 1 else ""
         raise MismatchError(f"{source} has tensors that our model has not: {unused[0]}{others}.")

@@ -1,5 +1,6 @@
 """Published models, fetched, checked and ready to use."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def load_published(name: str, data_dir: Path, weights: Path | None = None) -> tu
 
 def load_tokenizer_of(name: str, data_dir: Path) -> Tokenizer:
     """The tokenizer of a published model that reads texts; errors as `load_published`."""
-    return read_wordpiece(fetch(name, data_dir) / VOCABULARY.name)
+    return read_wordpiece(fetch(name, data_dir, VOCABULARY.name) / VOCABULARY.name)
 
 
 def convert(module: nn.Module, published: Published, tensors: Tensors, source: str) -> Any:
@@ -72,20 +73,31 @@ def describe_variables(module: nn.Module, published: Published) -> Any:
     return jax.eval_shape(lambda key: module.init(key, *inputs, train=False), jax.random.key(0))
 
 
-def fetch(name: str, data_dir: Path) -> Path:
+def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
     """Makes sure that the files of a published model are there, and sound; gives their folder.
+
+    Args:
+      name: one of `PUBLISHED`.
+      data_dir: where its files are kept.
+      only: the one file that is wanted; None for all.
 
     Raises:
       UserError: they cannot be had, or the directory cannot be used.
     """
     folder = data_dir.expanduser() / FOLDER / name
+    places = PUBLISHED[name].sources
+    if only:
+        places = tuple(
+            dataclasses.replace(place, files=tuple(f for f in place.files if f.name == only))
+            for place in places
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
             filelock.FileLock(folder.with_name(f"{name}.lock")),
             empty_folder(folder.with_name(f"{name}.temporary")) as temporary,
         ):
-            sources.obtain(name, PUBLISHED[name].sources, folder, temporary)
+            sources.obtain(name, places, folder, temporary)
     except OSError as error:
         raise UserError(
             f"{name}: the data directory {data_dir} cannot be used "

@@ -38,7 +38,7 @@ class NameMap:
       separator: between layer and parameter.
       transposed: whether kernels have their outputs first, as PyTorch's have.
       prefix: of the encoder's layers, left out by files that hold nothing but the encoder.
-      ignored: regular expression: tensors that hold nothing that was learnt.
+      ignored: beginnings of the names of tensors that a model may do without.
     """
 
     layers: Mapping[str, str | tuple[str, ...]]
@@ -46,7 +46,7 @@ class NameMap:
     separator: str = "."
     transposed: bool = True
     prefix: str = ""
-    ignored: str = r"num_batches_tracked|position_ids"
+    ignored: tuple[str, ...] = ()
 
 
 BLOCK, ATTENTION = "EncoderBlock_{block}", "EncoderBlock_{block}/SelfAttention_0"
@@ -75,6 +75,7 @@ BERT = NameMap(
         "Dense_0": "classifier",
     },
     prefix="bert.",
+    ignored=("bert.pooler.",),
 )
 
 DISTILBERT = NameMap(
@@ -113,7 +114,7 @@ HF_VIT = NameMap(
         "Dense_0": "classifier",
     },
     prefix="vit.",
-    ignored=r"vit\.pooler\.",
+    ignored=("vit.pooler.",),
 )
 
 TIMM_VIT = NameMap(

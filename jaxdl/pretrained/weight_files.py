@@ -28,15 +28,16 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
       UserError: the file is missing, damaged, or of another format.
     """
     if not path.is_file():
-        raise UserError(f"There is no file {path}.")
-    if path.suffix in PICKLES:
+        raise UserError(f"There is no file of weights {path}.")
+    suffix = path.suffix.lower()
+    if suffix in PICKLES:
         raise UserError(
             f"{path} is a PyTorch pickle, which can run code when it is read. Convert it where you "
             "trust it: safetensors.torch.save_file(torch.load(PATH, weights_only=True), NEW_PATH)."
         )
-    if path.suffix == SAFETENSORS:
+    if suffix == SAFETENSORS:
         return _read_safetensors(path)
-    if path.suffix == TFJS:
+    if suffix == TFJS:
         return _read_tfjs(path)
     raise UserError(f"{path}: give weights as .safetensors, or as the model.json of TensorFlow.js.")
 
@@ -56,7 +57,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 def _read_tfjs(path: Path) -> dict[str, np.ndarray]:
     try:
-        groups = json.loads(path.read_text())["weightsManifest"]
+        groups = json.loads(path.read_text(encoding="utf-8"))["weightsManifest"]
         tensors: dict[str, np.ndarray] = {}
         for group in groups:
             content = b"".join(_shard(path, name).read_bytes() for name in group["paths"])

@@ -39,9 +39,9 @@ def attention_maps(
 
     Args:
       images: uint8 (examples, height, width, channels).
-      attention: float (examples, rows, columns), of the patches.
+      attention: float (examples, rows, columns), how much each place counts.
       captions: of the examples.
-      path: of the PNG file.
+      path: of the file, PNG or JPEG.
     """
     columns = min(IMAGES_A_ROW, len(images))
     rows = -(-len(images) // columns)

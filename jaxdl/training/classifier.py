@@ -30,7 +30,7 @@ from jaxdl.training.mesh import fetch, make_mesh
 from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.report import print_header, summarise
 from jaxdl.training.state import TrainState, count_parameters, create_train_state
-from jaxdl.training.steps import TrainStep, make_predict, predict_by_length
+from jaxdl.training.steps import Predict, TrainStep, make_predict, predict_by_length
 
 
 def train_classifier(
@@ -41,6 +41,7 @@ def train_classifier(
     task: Task,
     looped: bool = True,
     start: Start | None = None,
+    started: float | None = None,
 ) -> tuple[Trained, np.ndarray, dict[str, Any]]:
     """Trains on the training split, chooses on the validation split, scores on the test split.
 
@@ -52,12 +53,13 @@ def train_classifier(
       task: how stored examples become inputs.
       looped: see `jaxdl.training.steps.make_train_steps`.
       start: what to begin with, and how freely it may change; None for a fresh model.
+      started: when the work on the run began, by ``time.monotonic``; None for now.
 
     Returns:
       The trained model, its logits on the test split, float32 (examples, classes), and
       the summary that was written.
     """
-    started = time.monotonic()
+    started = started or time.monotonic()
     steps_per_epoch = len(dataset.train["label"]) // config.batch_size
     one_example = {name: array[:1] for name, array in dataset.train.items()}
     mesh = make_mesh(config.mesh)
@@ -65,8 +67,7 @@ def train_classifier(
     parameters = count_parameters(state.params)
     print_header(run, config, dataset, type(model).__name__, parameters)
 
-    predict = make_predict(predict_logits(model, task.views), task.batch_size, mesh)
-    predict = predict_by_length(predict, task.lengths) if task.lengths else predict
+    predict = predict_task(model, task, mesh)
 
     def score(variables: Any, split: Batch, name: str = "") -> tuple[np.ndarray, dict[str, float]]:
         description = name and f"scoring the {name} split"
@@ -107,8 +108,10 @@ def score_fixed(
     run: Run,
     config: ClassifierConfig,
     dataset: Dataset,
+    model_name: str,
     variables: Any,
     predict: Callable[[Batch, str], np.ndarray],
+    started: float,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Scores a model that is not trained any further, and saves it as a run's.
 
@@ -116,15 +119,18 @@ def score_fixed(
       run: receives checkpoint and summary.
       config: all options.
       dataset: as in `train_classifier`.
+      model_name: for the header.
       variables: of the model.
       predict: ``predict(split, name)``, logits, float32 (examples, classes).
+      started: when the work on the run began, by ``time.monotonic``.
 
     Returns:
       Its logits on the test split, and the summary that was written.
     """
-    started = time.monotonic()
+    parameters = count_parameters(variables["params"])
+    print_header(run, config, dataset, model_name, parameters)
     with CheckpointStore(run.checkpoints) as store:
-        store.save(0, training=variables, model=variables)
+        store.save(0, training={"step": np.zeros(())}, model=variables)
     scores = {}
     for name, split in (("validation", dataset.validation), ("test", dataset.test)):
         logits = predict(split, name)
@@ -140,7 +146,6 @@ def score_fixed(
         examples_per_second=0.0,
     )
     seconds = time.monotonic() - started
-    parameters = count_parameters(variables["params"])
     summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
     run.write_summary(summary)
     return logits, summary
@@ -183,6 +188,18 @@ def begin(
     if task.lengths:
         step = cut_to_longest(step, task.lengths)
     return state, step, schedule
+
+
+def predict_task(model: nn.Module, task: Task, mesh: Mesh | None = None) -> Predict:
+    """Compiles the logits of whole splits: ``predict(variables, split, description)``.
+
+    Args:
+      model: as in `train_classifier`.
+      task: how examples become inputs, how many are predicted at once, how texts are cut.
+      mesh: see `make_predict`.
+    """
+    predict = make_predict(predict_logits(model, task.views), task.batch_size, mesh)
+    return predict_by_length(predict, task.lengths) if task.lengths else predict
 
 
 def predict_logits(model: nn.Module, views: Sequence[View]) -> Callable[[Any, Batch], jax.Array]:

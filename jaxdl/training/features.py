@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import filelock
 import numpy as np
 
 from jaxdl.data import arrays
+from jaxdl.data.client import empty_folder
 
 FEATURES = "features"
 
@@ -19,37 +19,38 @@ def cached_features(
     data_dir: Path,
     inputs: dict[str, np.ndarray],
     compute: Callable[[], np.ndarray],
-    *what: object,
+    *depends_on: object,
 ) -> np.ndarray:
     """The features of some examples, from the cache if they have been computed before.
 
     Args:
-      name: of the folder; a digest of ``inputs`` and ``what`` is appended.
+      name: of the folder; a digest of ``inputs`` and ``depends_on`` is appended.
       data_dir: where they are kept, in ``features/``.
       inputs: arrays (examples, ...), which the features are made of.
       compute: makes them, float32 (examples, size).
-      what: all that they depend on besides, such as the model and its precision.
+      depends_on: all else that they depend on, such as the model and its precision.
 
     Returns:
       float32 (examples, size).
     """
-    key = _digest(inputs, what)
+    key = _digest(inputs, depends_on)
     folder = data_dir.expanduser() / FEATURES / f"{name}-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
         cached = arrays.read(folder, key)
         if cached is None:
             made = arrays.Decoded({"all": {FEATURES: compute()}}, ())
-            unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
-            arrays.write(made, key, unfinished)
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished.rename(folder)
+            with empty_folder(folder.with_name(f"{folder.name}.temporary")) as temporary:
+                (temporary / FEATURES).mkdir()
+                arrays.write(made, key, temporary / FEATURES)
+                shutil.rmtree(folder, ignore_errors=True)
+                (temporary / FEATURES).rename(folder)
             cached = made
     return cached.splits["all"][FEATURES]
 
 
-def _digest(inputs: dict[str, np.ndarray], what: tuple[object, ...]) -> str:
-    digest = hashlib.sha256(repr(what).encode())
+def _digest(inputs: dict[str, np.ndarray], depends_on: tuple[object, ...]) -> str:
+    digest = hashlib.sha256(repr(depends_on).encode())
     for name, array in sorted(inputs.items()):
         digest.update(f"{name} {array.shape} {array.dtype}".encode())
         digest.update(np.ascontiguousarray(array))

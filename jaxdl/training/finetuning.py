@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 BLOCK = re.compile(r"Block_(\d+)$")
@@ -35,14 +36,15 @@ def discriminate(
 ) -> optax.GradientTransformation:
     """The optimizer, with a smaller learning rate for each layer that is further from the head.
 
-    Frozen layers have no state of the optimizer, and their gradients are not computed.
+    Frozen layers have no state of the optimizer, and nothing needs their gradients.
     """
     distances = distances_to_head(start)
-    transforms = {
-        distance: optax.chain(optimizer, optax.scale(start.layer_decay**distance))
-        for distance in set(jax.tree.leaves(distances)) - {FROZEN}
-    }
-    return optax.multi_transform(transforms | {FROZEN: optax.set_to_zero()}, distances)
+    trained = jax.tree.map(lambda distance: distance != FROZEN, distances)
+    scales = jax.tree.map(lambda distance: start.layer_decay**distance, distances)
+    return optax.chain(
+        optax.multi_transform({True: optimizer, False: optax.set_to_zero()}, trained),
+        optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, scales)),
+    )
 
 
 def distances_to_head(start: Start) -> Any:

@@ -110,16 +110,13 @@ def _check_device() -> None:
 
 
 def _print_results(run: Run, summary: Summary) -> None:
-    print_table(
-        {
-            **{_words(n): format_score(n, summary[n]) for n in _scores(summary)},
-            "best epoch": f"{summary['best_epoch']} of {summary['epochs']}",
-            "time": f"{summary['seconds_total']:.1f} s, "
-            f"{summary['seconds_compile']:.1f} s to compile",
-            "speed": f"{summary['examples_per_second']:,.0f} examples/s",
-            "run": str(run.directory),
-        }
-    )
+    rows = {_words(n): format_score(n, summary[n]) for n in _scores(summary)}
+    seconds = f"{summary['seconds_total']:.1f} s"
+    if summary["steps"]:
+        rows["best epoch"] = f"{summary['best_epoch']} of {summary['epochs']}"
+        rows["speed"] = f"{summary['examples_per_second']:,.0f} examples/s"
+        seconds += f", {summary['seconds_compile']:.1f} s to compile"
+    print_table(rows | {"time": seconds, "run": str(run.directory)})
 
 
 def _print_average(overall: Summary, path: Path) -> None:

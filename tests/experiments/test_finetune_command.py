@@ -41,6 +41,13 @@ def test_texts_with_a_frozen_encoder_and_with_a_free_one(
         "reviews.png",
     }
 
+    status, _, errors = command("finetune", "--resume", frozen, "--epochs", 1)
+    assert status == 2
+    assert (
+        errors
+        == f"error: {frozen} fitted the head alone, at once: start a new run, without --resume.\n"
+    )
+
     again = tmp_path / "again"
     status, *_ = command(
         "finetune",
@@ -96,8 +103,11 @@ def test_a_vision_transformer_sees_images_of_another_size(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--dataset", "cifar10"), "--dataset is cifar10, but must be of texts"),
-        (("--model", "resnet50", "--dataset", "imdb_reviews"), "must be of images"),
+        (("--dataset", "cifar10"), "--dataset is cifar10, but must be one of imdb_reviews"),
+        (
+            ("--model", "resnet50", "--dataset", "imdb_reviews"),
+            "must be one of mnist, fashion_mnist, cifar10",
+        ),
         (("--epochs", -1), "--epochs is -1, but must be at least 0"),
         (("--layer-decay", 0), "--layer-decay is 0.0"),
         (("--sequence-length", 1000), "must be 3 to 512"),

@@ -46,7 +46,7 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        ((), 2, "PATH"),
+        ((), 2, "RUN|MODEL"),
         (("nowhere", "a.png"), 2, "nowhere is not the directory of a run"),
         (("RUN", "no.png"), 1, "There is no file no.png"),
         (("RUN",), 2, "No input"),

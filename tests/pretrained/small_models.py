@@ -37,7 +37,9 @@ small_bert = partial(
 )
 SMALL = {
     "minilm": dataclasses.replace(
-        PUBLISHED["minilm"], build=partial(small_bert, num_classes=0), sequence_length=64
+        PUBLISHED["minilm"],
+        build=partial(small_bert, pooling="mean", num_classes=0),
+        sequence_length=64,
     ),
     "distilbert-sst2": dataclasses.replace(
         PUBLISHED["distilbert-sst2"],
@@ -46,9 +48,7 @@ SMALL = {
     ),
     "resnet50": dataclasses.replace(
         PUBLISHED["resnet50-torchvision"],
-        build=partial(
-            ResNet, (1, 2), features=4, block=BottleneckBlock, strides_first=True, num_classes=4
-        ),
+        build=partial(ResNet, (1, 2), features=4, block=BottleneckBlock, num_classes=4),
         preprocessing=Preprocessing(side=32),
         class_names=COLOURS,
     ),

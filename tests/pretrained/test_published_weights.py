@@ -2,13 +2,14 @@
 
 import itertools
 
-import jax
 import numpy as np
 import pytest
 
 from experiments.trained_networks import open_network
 from jaxdl.data import DEFAULT_DATA_DIR
-from jaxdl.pretrained import load_published, load_tokenizer_of
+from jaxdl.pretrained import load_tokenizer_of
+from jaxdl.pretrained.loading import fetch
+from jaxdl.pretrained.weight_files import read_tensors
 
 pytestmark = pytest.mark.network
 
@@ -28,8 +29,8 @@ def test_minilm_gives_the_similarities_that_its_publisher_shows():
 
 
 def test_the_file_of_minilm_holds_the_published_number_of_parameters():
-    _, variables = load_published("minilm", DEFAULT_DATA_DIR)
-    assert sum(leaf.size for leaf in jax.tree.leaves(variables)) == 22_713_216
+    path = fetch("minilm", DEFAULT_DATA_DIR) / "model.safetensors"
+    assert sum(tensor.size for tensor in read_tensors(path).values()) == 22_713_216
     tokenizer = load_tokenizer_of("minilm", DEFAULT_DATA_DIR)
     assert tokenizer.encode("Unaffable!").tokens == ["[CLS]", "una", "##ffa", "##ble", "!", "[SEP]"]
 

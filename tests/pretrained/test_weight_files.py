@@ -131,5 +131,5 @@ def test_other_formats_and_missing_files(tmp_path):
     (tmp_path / "weights.h5").touch()
     with pytest.raises(UserError, match=r"give weights as \.safetensors"):
         read_tensors(tmp_path / "weights.h5")
-    with pytest.raises(UserError, match="There is no file"):
+    with pytest.raises(UserError, match="There is no file of weights"):
         read_tensors(tmp_path / "absent.safetensors")
