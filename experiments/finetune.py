@@ -6,8 +6,10 @@
 
 The first fine-tunes MiniLM, 22,566,146 parameters, on the film reviews of IMDB: a head is
 fitted to what the frozen encoder makes of some reviews, then all but the first blocks learn,
-the deeper ones more slowly. The others only fit the head; what the frozen network makes of the
-data is computed once and kept in ``--data-dir``, so that another head takes seconds.
+the deeper ones more slowly. Expect a test accuracy of 92.2 % after an hour and a half on two
+CPU cores (experiments/results/finetune-minilm-imdb.json). The others only fit the head; what the
+frozen network makes of the data is computed once and kept in ``--data-dir``, so that another
+head takes seconds.
 """
 
 import dataclasses

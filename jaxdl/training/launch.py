@@ -112,7 +112,7 @@ def _check_device() -> None:
 def _print_results(run: Run, summary: Summary) -> None:
     rows = {_words(n): format_score(n, summary[n]) for n in _scores(summary)}
     seconds = f"{summary['seconds_total']:.1f} s"
-    if summary["steps"]:
+    if summary["epochs"]:
         rows["best epoch"] = f"{summary['best_epoch']} of {summary['epochs']}"
         rows["speed"] = f"{summary['examples_per_second']:,.0f} examples/s"
         seconds += f", {summary['seconds_compile']:.1f} s to compile"
