@@ -79,7 +79,7 @@ def test_the_seed_preset_is_the_tutorials_recipe(command, folders):
     assert options["shift"] == options["rotation"] == options["zoom"] == 0
 
 
-@pytest.mark.parametrize("architecture", ["lenet5", "vgg"])
+@pytest.mark.parametrize("architecture", ["lenet5", pytest.param("vgg", marks=pytest.mark.slow)])
 def test_each_architecture_trains(command, folders, architecture):
     options = ("--architecture", architecture, "--epochs", 1, "--batch-size", 80)
     status, output, _ = command("cnn", *options, *folders)
@@ -111,7 +111,9 @@ def wait_for_first_epoch(run_parent):
     raise TimeoutError
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "kind", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_is_resumed_to_the_same_bits(command, data_dir, tmp_path, kind):
     options = ("--epochs", 400, "--batch-size", 20, "--ema-decay", 0.9, "--data-dir", data_dir)
     process = start_mlp(*options, "--runs-dir", tmp_path / "interrupted")
