@@ -120,10 +120,12 @@ def write_onnx(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]
     inputs = describe_inputs(network)
     try:
         model = to_onnx(make_apply(network), inputs, input_names=names, output_names=["logits"])
-    except NotImplementedError as error:
-        raise UserError(f"jax2onnx cannot convert {network.name} ({error}).") from error
-    onnx.save(model, path)
-    session = onnxruntime.InferenceSession(path)
+        del model.graph.value_info[:]  # inner shapes, which it gives wrongly and nobody needs
+        onnx.save(model, path)
+        session = onnxruntime.InferenceSession(path)
+    except Exception as error:  # both libraries raise many kinds
+        reason = str(error).splitlines()[0]
+        raise UserError(f"jax2onnx cannot convert {network.name} ({reason}).") from error
     return lambda *features: session.run(None, dict(zip(names, features, strict=True)))[0]
 
 

@@ -140,8 +140,8 @@ class ResNet(nn.Module):
         norm = self._norm(train)
         if self.stem == "large":
             x = conv(self.features, (7, 7), strides=2, padding=[(3, 3), (3, 3)])(images)
-            x = nn.relu(norm()(x))
-            x = nn.max_pool(x, (3, 3), (2, 2), padding=[(1, 1), (1, 1)])
+            x = jnp.pad(nn.relu(norm()(x)), ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros: the least
+            x = nn.max_pool(x, window_shape=(3, 3), strides=(2, 2))
         else:
             x = nn.relu(norm()(conv(self.features, (3, 3))(images)))
         for stage, num_blocks in enumerate(self.stage_sizes):

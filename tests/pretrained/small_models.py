@@ -48,7 +48,7 @@ SMALL = {
     ),
     "resnet50": dataclasses.replace(
         PUBLISHED["resnet50-torchvision"],
-        build=partial(ResNet, (1, 2), features=4, block=BottleneckBlock, num_classes=4),
+        build=partial(ResNet, (2, 2), features=4, block=BottleneckBlock, num_classes=4),
         preprocessing=Preprocessing(side=32),
         class_names=COLOURS,
     ),

@@ -51,7 +51,7 @@ def test_the_bias_of_a_convolution_moves_into_the_running_mean():
     variables, tensors, shapes = export_and_shapes("resnet50", names)
     bias = np.arange(4, dtype=np.float32)
     tensors["res2a_branch2a/bias"] = bias
-    imported = import_variables(shapes, tensors, names, (1, 2))
+    imported = import_variables(shapes, tensors, names, (2, 2))
     before, after = (
         v["batch_stats"]["BottleneckBlock_0"]["BatchNorm_0"]["mean"] for v in (variables, imported)
     )
@@ -64,7 +64,7 @@ def test_the_bias_of_a_convolution_moves_into_the_running_mean():
         (
             lambda tensors: tensors.pop("layer2.1.conv2.weight"),
             "FILE lacks the tensor layer2.1.conv2.weight, which is our "
-            "BottleneckBlock_2/Conv_1/kernel.",
+            "BottleneckBlock_3/Conv_1/kernel.",
         ),
         (
             lambda tensors: tensors.update({"fc.bias": np.zeros(5, np.float32)}),
@@ -85,7 +85,7 @@ def test_the_first_mismatch_is_named(change, message):
     _, tensors, shapes = export_and_shapes("resnet50", name_maps.TORCH_RESNET)
     change(tensors)
     with pytest.raises(MismatchError, match=f"^{re.escape(message)}$"):
-        import_variables(shapes, tensors, name_maps.TORCH_RESNET, (1, 2), "FILE")
+        import_variables(shapes, tensors, name_maps.TORCH_RESNET, (2, 2), "FILE")
 
 
 def test_another_architecture_is_named_by_its_first_mismatch():
