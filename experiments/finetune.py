@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from tokenizers import Tokenizer
 
+from experiments import resnet
 from jaxdl.console import console
 from jaxdl.data import Dataset, load
 from jaxdl.data.augmentation import alternating_flip, normalise
@@ -32,7 +33,6 @@ from jaxdl.data.tokens import tokenise
 from jaxdl.errors import UsageError
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.vit import ViT, resize_positions
-from jaxdl.nn import convolve, convolve_outside_loops
 from jaxdl.pretrained import PUBLISHED, ModelName, load_published, load_tokenizer_of
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import run_command
@@ -119,15 +119,14 @@ def build_model(config: Config, num_classes: int) -> nn.Module:
         fields |= {"pooling": "mean", "dropout_rate": config.dropout_rate}
     model = published.build(**fields)
     if isinstance(model, ResNet):
-        in_a_loop = steps_are_looped(config) or config.micro_batches > 1
-        form = convolve if in_a_loop else convolve_outside_loops
+        form = resnet.choose_convolution(config)
         model = model.clone(convolution=form, frozen_statistics=True)
     return model
 
 
 def steps_are_looped(config: Config) -> bool:
-    """Whether many steps go into one call: on CPU, loops are slow to convolve widely."""
-    return PUBLISHED[config.model].reads == "text" or jax.default_backend() != "cpu"
+    """Whether many steps go into one call: those on texts, which convolve nothing, always."""
+    return PUBLISHED[config.model].reads == "text" or resnet.steps_are_looped()
 
 
 def build_task(config: Config) -> Task:

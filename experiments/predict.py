@@ -28,7 +28,7 @@ import tyro
 
 from experiments import gan
 from experiments.explanation import draw_explanation, require_explainable
-from experiments.trained_networks import TrainedNetwork, open_network
+from experiments.trained_networks import IMAGES, TrainedNetwork, open_network
 from jaxdl.console import console
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
@@ -38,7 +38,6 @@ from jaxdl.training.config import require
 from jaxdl.training.launch import cache_compiled_programs
 
 MAX_SAMPLES = 10_000
-PICTURES = {".png", ".jpg", ".jpeg"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Options:
         require(self, "seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1")
         for name in ("output", "explain"):
             path = getattr(self, name)
-            fits = path is None or (path.suffix.lower() in PICTURES and path.parent.is_dir())
+            fits = path is None or (path.suffix.lower() in IMAGES and path.parent.is_dir())
             require(self, name, fits, "a .png or .jpg file in a folder that exists")
 
 

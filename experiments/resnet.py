@@ -14,6 +14,7 @@ differ only in this shows what they are worth, most at ``--depth 56``.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -25,6 +26,7 @@ from jaxdl.runs import Run, vision_figures
 from jaxdl.runs.command_line import OF_THE_MACHINE, run_command
 from jaxdl.training.allocation import keep_freed_memory
 from jaxdl.training.classifier import train_classifier
+from jaxdl.training.config import ClassifierConfig
 from jaxdl.training.image_classification import ImageConfig, draw_image_figures, image_task
 from jaxdl.training.launch import launch
 from jaxdl.training.optimizers import OptimizerName
@@ -77,15 +79,20 @@ PRESETS = {
 
 def build_model(config: Config, num_classes: int) -> ResNet:
     """The network that ``--depth`` names, with the stem for small images."""
-    in_a_loop = steps_are_looped() or config.micro_batches > 1
     return RESNETS[config.depth](
         stem="small",
         residual=config.residual,
         normalisation=config.normalisation,
-        convolution=convolve if in_a_loop else convolve_outside_loops,
+        convolution=choose_convolution(config),
         num_classes=num_classes,
         dtype=config.dtype,
     )
+
+
+def choose_convolution(config: ClassifierConfig) -> Callable[..., jax.Array]:
+    """The form that is fast where the steps of a training stand."""
+    in_a_loop = steps_are_looped() or config.micro_batches > 1
+    return convolve if in_a_loop else convolve_outside_loops
 
 
 def steps_are_looped() -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,7 @@ def open_published(name: str, data_dir: Path, weights: Path | None = None) -> Tr
         def view(batch: Batch) -> Inputs:
             return (published.preprocessing(normalise(batch["image"])),)
 
-        def read(inputs: list[str]) -> dict[str, np.ndarray]:
-            return {"image": np.stack([published.preprocessing.read(Path(i)) for i in inputs])}
-
+        read = picture_reader(published.preprocessing.read)
         task = Task(lambda batch, key: view(batch), (view,))
         shapes = {"image": (published.preprocessing.side, published.preprocessing.side, 3)}
     else:
@@ -141,14 +140,18 @@ def open_run_of(run: Run) -> TrainedNetwork:
         read = sentence_reader(tokenizer, length, truncation, str(run.directory))
         shapes = {"tokens": (length,), "length": ()}
     else:
+        read = picture_reader(partial(read_picture, dataset=dataset))
         shapes = {"image": CATALOG[dataset].image_shape}
-
-        def read(inputs: list[str]) -> dict[str, np.ndarray]:
-            return {"image": np.stack([read_picture(Path(path), dataset) for path in inputs])}
-
     model = experiment.build_model(config, len(run.class_names))
     variables = load_model(run.checkpoints)
     return TrainedNetwork(str(run.directory), model, variables, task, run.class_names, read, shapes)
+
+
+def picture_reader(
+    read_one: Callable[[Path], np.ndarray],
+) -> Callable[[list[str]], dict[str, np.ndarray]]:
+    """Image files as examples; ``read_one(path)`` gives uint8 (height, width, channels)."""
+    return lambda paths: {"image": np.stack([read_one(Path(path)) for path in paths])}
 
 
 def sentence_reader(

@@ -2,11 +2,15 @@
 
 import dataclasses
 import json
+import shutil
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import filelock
 import numpy as np
 
+from jaxdl.data.client import empty_folder
 from jaxdl.data.texts import pack, unpack
 
 MANIFEST = "arrays.json"
@@ -24,6 +28,32 @@ class Decoded:
 
     splits: dict[str, dict[str, np.ndarray]]
     class_names: tuple[str, ...]
+
+
+def read_or_make(folder: Path, fingerprint: str, make: Callable[[Path], Decoded]) -> Decoded:
+    """Reads the arrays of a folder, or makes them, one process at a time, whole or not at all.
+
+    Args:
+      folder: where the arrays are, or go; its parents are made if need be.
+      fingerprint: of all that the arrays depend on.
+      make: ``make(unfinished)`` gives the arrays; it may put more files into that folder, which
+        takes the place of ``folder`` once the arrays are in it too.
+    """
+    cached = read(folder, fingerprint)
+    if cached is not None:
+        return cached
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
+        cached = read(folder, fingerprint)  # another process may have made it meanwhile
+        if cached is None:
+            with empty_folder(folder.with_name(f"{folder.name}.temporary")) as temporary:
+                unfinished = temporary / folder.name
+                unfinished.mkdir()
+                cached = make(unfinished)
+                write(cached, fingerprint, unfinished)
+                shutil.rmtree(folder, ignore_errors=True)
+                unfinished.rename(folder)
+    return cached
 
 
 def write(decoded: Decoded, fingerprint: str, folder: Path) -> None:

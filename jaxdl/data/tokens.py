@@ -2,13 +2,9 @@
 
 import dataclasses
 import hashlib
-import shutil
 from pathlib import Path
 
-import filelock
-
 from jaxdl.data import arrays
-from jaxdl.data.client import empty_folder
 from jaxdl.data.dataset import Dataset
 from jaxdl.data.tokenizer import (
     Tokenizer,
@@ -46,13 +42,19 @@ def tokenise(
     known = vocabulary if isinstance(vocabulary, int) else vocabulary.to_str()
     key = _key(dataset, known, length, truncation)
     folder = data_dir.expanduser() / "tokens" / f"{dataset.name}-{key}"
-    cached = arrays.read(folder, key)
-    if cached is None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
-            if arrays.read(folder, key) is None:  # no other process has made it meanwhile
-                _make(dataset, folder, key, vocabulary, length, truncation)
-        cached = arrays.read(folder, key)
+
+    def make(unfinished: Path) -> arrays.Decoded:
+        tokenizer = vocabulary
+        if isinstance(vocabulary, int):
+            tokenizer = train_tokenizer(dataset.train["text"], vocabulary)
+        save_tokenizer(tokenizer, unfinished / TOKENIZER)
+        splits = {
+            name: encode(tokenizer, getattr(dataset, name)["text"], length, truncation)
+            for name in SPLITS
+        }
+        return arrays.Decoded(splits, dataset.class_names)
+
+    cached = arrays.read_or_make(folder, key, make)
     splits = {
         name: cached.splits[name] | {"label": getattr(dataset, name)["label"]} for name in SPLITS
     }
@@ -67,29 +69,3 @@ def _key(dataset: Dataset, *options: object) -> str:
         digest.update(f"{name} {len(texts)}".encode())
         digest.update("\0".join(texts).encode("utf-8", "replace"))
     return digest.hexdigest()[:16]
-
-
-def _make(
-    dataset: Dataset,
-    folder: Path,
-    key: str,
-    vocabulary: int | Tokenizer,
-    length: int,
-    truncation: Truncation,
-) -> None:
-    """Writes the folder whole: it is made under another name, then renamed."""
-    if isinstance(vocabulary, int):
-        tokenizer = train_tokenizer(dataset.train["text"], vocabulary)
-    else:
-        tokenizer = vocabulary
-    splits = {
-        name: encode(tokenizer, getattr(dataset, name)["text"], length, truncation)
-        for name in SPLITS
-    }
-    with empty_folder(folder.with_name(f"{folder.name}.temporary")) as temporary:
-        unfinished = temporary / "tokens"
-        unfinished.mkdir()
-        save_tokenizer(tokenizer, unfinished / TOKENIZER)
-        arrays.write(arrays.Decoded(splits, dataset.class_names), key, unfinished)
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)

@@ -63,11 +63,9 @@ def import_variables(
     def convert(path: tuple[str, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray:
         ours = "/".join(path[1:])
         theirs = published_names(ours, names, stage_sizes)
-        shape = published_shape(ours, leaf.shape, names)
-        if len(theirs) > 1:
-            shape = (shape[0] // len(theirs), *shape[1:])
-        parts = [take(name, shape, ours) for name in theirs]
-        value = from_published(np.concatenate(parts) if len(parts) > 1 else parts[0], ours, names)
+        joined, *others = published_shape(ours, leaf.shape, names)
+        parts = [take(name, (joined // len(theirs), *others), ours) for name in theirs]
+        value = from_published(np.concatenate(parts), ours, names)
         bias = bias_before(ours, names, stage_sizes)
         if bias in tensors:
             value = value - take(bias, value.shape, ours)

@@ -1,15 +1,12 @@
 """What a frozen network makes of a data set, computed once and kept."""
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import filelock
 import numpy as np
 
 from jaxdl.data import arrays
-from jaxdl.data.client import empty_folder
 
 FEATURES = "features"
 
@@ -35,17 +32,9 @@ def cached_features(
     """
     key = _digest(inputs, depends_on)
     folder = data_dir.expanduser() / FEATURES / f"{name}-{key}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
-        cached = arrays.read(folder, key)
-        if cached is None:
-            made = arrays.Decoded({"all": {FEATURES: compute()}}, ())
-            with empty_folder(folder.with_name(f"{folder.name}.temporary")) as temporary:
-                (temporary / FEATURES).mkdir()
-                arrays.write(made, key, temporary / FEATURES)
-                shutil.rmtree(folder, ignore_errors=True)
-                (temporary / FEATURES).rename(folder)
-            cached = made
+    cached = arrays.read_or_make(
+        folder, key, lambda _: arrays.Decoded({"all": {FEATURES: compute()}}, ())
+    )
     return cached.splits["all"][FEATURES]
 
 
