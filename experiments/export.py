@@ -28,7 +28,7 @@ from jax import lax
 from safetensors.numpy import save
 
 from experiments.trained_networks import TrainedNetwork, open_network
-from jaxdl.console import console, print_table
+from jaxdl.console import note, print_table
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError, UserError
 from jaxdl.models.bert import Bert
@@ -203,7 +203,7 @@ def main() -> None:
     path = options.output or Path(f"{Path(options.network).resolve().name}.{options.format}")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"--output is {path}, but must be a file in a folder that exists.")
-    console.print(f"Exporting {network.name} to {options.format}; this takes a moment.")
+    note(f"Exporting {network.name} to {options.format}; this takes a moment.")
     agreement = export(network, options.format, path)
     print_table({"file": f"{path}, {path.stat().st_size / 1e6:.1f} MB", "read back": agreement})
 

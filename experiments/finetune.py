@@ -24,7 +24,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from experiments import resnet
-from jaxdl.console import console
+from jaxdl.console import note
 from jaxdl.data import Dataset, load
 from jaxdl.data.augmentation import alternating_flip, normalise
 from jaxdl.data.catalog import IMAGE_DATASETS, TEXT_DATASETS
@@ -203,7 +203,7 @@ def fit_head(
     features = compute_features(config, task, encoder, first, "training")
     head = fit_linear_probe(features, first["label"], len(dataset.class_names))
     right = np.mean((features @ head["kernel"] + head["bias"]).argmax(-1) == first["label"])
-    console.print(f"head, fitted to {len(features):,} examples: {right:.2%} of them right")
+    note(f"head, fitted to {len(features):,} examples: {right:.2%} of them right")
     return head
 
 

@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 from experiments import cnn
-from jaxdl.console import console
+from jaxdl.console import note
 from jaxdl.data import Dataset, load
 from jaxdl.errors import UsageError
 from jaxdl.models.gan import Discriminator, Generator
@@ -156,7 +156,7 @@ def find_judge(config: Config) -> Run:
     found = text_of_first(str(finished[0].parent) if finished else "")
     if found:
         return Run.open(Path(found))
-    console.print(f"Training a classifier of {config.dataset} once, to measure samples with:")
+    note(f"Training a classifier of {config.dataset} once, to measure samples with:")
     quick = cnn.PRESETS["quick"]
     judge_config = dataclasses.replace(
         quick,

@@ -1,4 +1,9 @@
-"""What the user sees: styled and live on a terminal, plain lines anywhere else."""
+"""What the user sees: styled and live on a terminal, plain lines anywhere else.
+
+Standard output carries what a command was asked for: a table, JSON, the log of a training.
+Progress, remarks and errors go to standard error, so that the output of any command can be
+piped or saved.
+"""
 
 import contextlib
 import sys
@@ -10,25 +15,32 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.text import Text
 
 console = Console(highlight=False, markup=False, soft_wrap=True)
+error_console = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
+Update = Callable[[float, str], None]
 
-def warn(message: str) -> None:
-    """Says something on standard error, apart from what a command gives out."""
-    if not console.quiet:
-        print(message, file=sys.stderr)
+
+def silence() -> None:
+    """Prints nothing from here on, as befits all processes of a training but the first."""
+    console.quiet = error_console.quiet = True
+
+
+def note(message: str) -> None:
+    """Prints a remark, a warning or an error on standard error."""
+    error_console.print(message)
 
 
 def print_table(rows: Mapping[str, str]) -> None:
-    """Prints names in bold and their values, one a line."""
+    """Prints one line for each row: its name in bold, then its value."""
     width = max(map(len, rows))
     for name, value in rows.items():
         console.print(Text.assemble((name.rjust(width), "bold"), "  ", value))
 
 
 def format_duration(seconds: float) -> str:
-    """A length of time in seconds, minutes or hours, to two digits or so."""
+    """Formats a duration as seconds, minutes or hours, with about two digits."""
     if seconds < 100:
         return f"{seconds:.0f} seconds"
     if seconds < 100 * 60:
@@ -37,18 +49,21 @@ def format_duration(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def progress(description: str, total: float) -> Iterator[Callable[[float, str], None]]:
-    """Shows how far a piece of work is; the bar vanishes when the work ends.
+def progress(description: str, total: float) -> Iterator[Update]:
+    """Shows the progress of a task on standard error.
+
+    On a terminal this is a bar, which disappears when the task ends; elsewhere it is a plain
+    line every ten seconds.
 
     Args:
-      description: what is being done, a few words.
+      description: what is being done, in a few words.
       total: the amount of work, in any unit.
 
     Yields:
-      ``update(completed, note)``: the amount done so far, and a few words to show
-      beside the bar. Off a terminal it prints a plain line every ten seconds.
+      ``update(completed, note)``: reports the amount of work done so far, and a few words to
+      show beside it.
     """
-    if not console.is_terminal:
+    if not error_console.is_terminal:
         yield _plain_progress(description, total)
         return
     columns = (
@@ -59,19 +74,24 @@ def progress(description: str, total: float) -> Iterator[Callable[[float, str], 
         TextColumn("ETA"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(
+        *columns,
+        console=error_console,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # else the bar would swallow what is piped or saved
+    ) as bar:
         task = bar.add_task(description, total=total, note="")
         yield lambda completed, note="": bar.update(task, completed=completed, note=note)
 
 
-def _plain_progress(description: str, total: float) -> Callable[[float, str], None]:
+def _plain_progress(description: str, total: float) -> Update:
     last_line = time.monotonic()
     first: tuple[float, float] | None = None
 
     def update(completed: float, note: str = "") -> None:
         nonlocal first, last_line
         now = time.monotonic()
-        if first is None or completed <= first[1]:  # nothing is done yet
+        if first is None or completed <= first[1]:  # no work has been done yet
             first = (now, completed)
         if now - last_line >= SECONDS_BETWEEN_PLAIN_LINES:
             last_line = now
@@ -79,6 +99,6 @@ def _plain_progress(description: str, total: float) -> Callable[[float, str], No
             if first[1] < completed < total:
                 seconds = (now - first[0]) * (total - completed) / (completed - first[1])
                 line += f"  {format_duration(seconds)} left"
-            console.print(line.rstrip())
+            error_console.print(line.rstrip())
 
     return update

@@ -26,7 +26,7 @@ def test_plain_progress_says_how_far_it_is_and_how_long_it_will_take(monkeypatch
         update(30, "fine")
         update(32, "too soon for another line")
         update(100, "done")
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "training:  20%  resumed",
         "training:  30%  fine  2 minutes left",  # 10 of 100 took 20 s, so 70 take 140 s

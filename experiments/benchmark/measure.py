@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.benchmark.options import Options
 from experiments.benchmark.race import Record, race, start_workers, summarise
-from jaxdl.console import console, progress
+from jaxdl.console import console, note, progress
 from jaxdl.runs.environment import describe_environment
 
 Show = Callable[[str], None]
@@ -76,12 +76,12 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
         "results": [],
     }
     with progress("benchmark", len(cases) + 1) as update:
-        peak_flops = measure_peak(options, lambda note: update(0, note))
+        peak_flops = measure_peak(options, lambda words: update(0, words))
         report["peak_flops"] = peak_flops
-        console.print(f"A matrix product: {peak_flops / 1e9:,.0f} GFLOP/s.")
+        note(f"A matrix product: {peak_flops / 1e9:,.0f} GFLOP/s.")
         console.print(HEADER, style="bold")
         for number, (model, size) in enumerate(cases, start=1):
-            records = time_case(options, model, size, lambda note, n=number: update(n, note))
+            records = time_case(options, model, size, lambda words, n=number: update(n, words))
             for result in summarise(records, size, peak_flops):
                 report["results"].append({"model": model, "work": options.work} | result)
                 console.print(format_result(report["results"][-1]))
@@ -102,8 +102,8 @@ def measure_peak(options: Options, show: Show) -> float:
 def time_case(options: Options, model: str, batch_size: int, show: Show) -> list[Record]:
     """What `race` gives for one model at one batch size."""
 
-    def show_model(note: str) -> None:
-        show(f"{model}, batch {batch_size}: {note}")
+    def show_model(words: str) -> None:
+        show(f"{model}, batch {batch_size}: {words}")
 
     request = {"model": model, "batch_size": batch_size, "precision": options.precision}
     frameworks = options.frameworks

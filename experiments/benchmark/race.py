@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.console import warn
+from jaxdl.console import note
 from jaxdl.errors import UserError
 
 Record = dict[str, Any]
@@ -112,7 +112,7 @@ def start_workers(
             except UserError as error:
                 if not started:
                     raise
-                warn(str(error))
+                note(str(error))
                 continue
             started[framework] = (worker, description)
         yield started

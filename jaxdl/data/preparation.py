@@ -9,7 +9,7 @@ from pathlib import Path
 
 import filelock
 
-from jaxdl.console import console
+from jaxdl.console import note
 from jaxdl.data import arrays, records, sources
 from jaxdl.data.arrays import Decoded
 from jaxdl.data.catalog import CATALOG
@@ -70,7 +70,7 @@ def _alone(name: str, data_dir: Path) -> Iterator[Path]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        console.print(f"{name}: waiting for another process that prepares it")
+        note(f"{name}: waiting for another process that prepares it")
         lock.acquire()
     try:
         shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
@@ -89,13 +89,13 @@ def _make(name: str, data_dir: Path, temporary: Path) -> Decoded:
     try:
         made = records.decode(folder, name)
     except records.DamagedRecordsError:
-        console.print(f"{name}: the records in {folder} are damaged; new ones follow")
+        note(f"{name}: the records in {folder} are damaged; new ones follow")
         _prepare(name, data_dir, temporary)
         made = records.decode(folder, name)
     _cache(made, folder, temporary)
     counts = " + ".join(f"{len(split['label']):,}" for split in made.splits.values())
     seconds = time.monotonic() - started
-    console.print(f"{name}: prepared {counts} examples in {folder} ({seconds:.1f} s)")
+    note(f"{name}: prepared {counts} examples in {folder} ({seconds:.1f} s)")
     return made
 
 

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Protocol
 
-from jaxdl.console import console
+from jaxdl.console import note
 from jaxdl.errors import UserError
 
 SECONDS_WITHOUT_NEW_BYTES = 20.0
@@ -93,7 +93,7 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
     for source in sources:
         missing = [file for file in source.files if not (folder / file.name).exists()]
         megabytes = sum(file.size for file in missing) / 1e6
-        console.print(f"{name}: fetching {megabytes:.1f} MB from {source.label}")
+        note(f"{name}: fetching {megabytes:.1f} MB from {source.label}")
         try:
             source.fetch(missing, folder, temporary)
             return

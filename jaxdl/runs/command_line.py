@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import tyro
 
-from jaxdl.console import warn
+from jaxdl.console import note
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.run import Run
 
@@ -159,12 +159,12 @@ def run_command(command: Callable[[], None]) -> NoReturn:
         command()
     except UserError as error:
         interrupted = error.exit_status == INTERRUPTED
-        warn(str(error) if interrupted else f"error: {error}")
+        note(str(error) if interrupted else f"error: {error}")
         sys.exit(error.exit_status)
     except OSError as error:
-        warn(f"error: {error.strerror or error}: {error.filename or 'while reading or writing'}")
+        note(f"error: {error.strerror or error}: {error.filename or 'while reading or writing'}")
         sys.exit(UserError.exit_status)
     except KeyboardInterrupt:
-        warn("Interrupted.")
+        note("Interrupted.")
         sys.exit(INTERRUPTED)
     sys.exit(0)

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from jaxdl.console import warn
+from jaxdl.console import note
 from jaxdl.errors import UserError
 
 KEPT_CHECKPOINTS = 2
@@ -131,7 +131,7 @@ def _restore_newest(
                 ) from error
             continue
         if step != steps[0]:
-            warn(f"The checkpoint of step {steps[0]:,} is damaged: using that of step {step:,}.")
+            note(f"The checkpoint of step {steps[0]:,} is damaged: using that of step {step:,}.")
         return step, restored[item]
     if steps:
         raise UserError(f"No checkpoint in {manager.directory} can be read; start a new run.")

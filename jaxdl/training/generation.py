@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from jaxdl.console import warn
+from jaxdl.console import note
 from jaxdl.data import Dataset
 from jaxdl.runs import Run
 from jaxdl.runs.sample_figures import sample_grid
@@ -121,7 +121,7 @@ def train_generator(
     def after_epoch(epoch: int, variables: Any, quality: dict[str, float]) -> None:
         if quality and has_collapsed(quality, num_classes):
             share = quality["smallest_class_share"]
-            warn(f"The generator has collapsed: it gives {share:.1%} of one of the classes.")
+            note(f"The generator has collapsed: it gives {share:.1%} of one of the classes.")
         shown = sample(variables, draw_noise(NUM_SHOWN, noise_size, SEED_OF_SHOWN))
         folder.mkdir(parents=True, exist_ok=True)
         sample_grid(shown, folder / f"epoch-{epoch:04}.png")

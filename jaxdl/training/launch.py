@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdl.console import console, print_table
+from jaxdl.console import console, print_table, silence
 from jaxdl.errors import UserError
 from jaxdl.runs.command_line import OF_THE_MACHINE, parse
 from jaxdl.runs.run import Run, write_json
@@ -49,7 +49,8 @@ def _train_all(
     experiment: str, config: TrainingConfig, train: Callable[[Any], tuple[Run, Summary]]
 ) -> None:
     _check_device()
-    console.quiet = not is_first()
+    if not is_first():
+        silence()
     cache_compiled_programs()
     timestamp = time.strftime("%Y%m%d-%H%M%S")
     summaries = []

@@ -12,7 +12,7 @@ import numpy as np
 from flax import struct
 from jax.sharding import Mesh
 
-from jaxdl.console import console, format_duration, progress
+from jaxdl.console import format_duration, note, progress
 from jaxdl.runs import Run
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.interruption import InterruptedTraining, deferred_interruption
@@ -111,7 +111,7 @@ def _fit(
                 step = stop
                 if pace.foresees() and step < plan.total_steps:
                     duration = format_duration(pace.seconds_for(plan.total_steps - step))
-                    console.print(f"The training will take about {duration}.")
+                    note(f"The training will take about {duration}.")
                 latest = describe_latest(training.history, (step - 1) % plan.steps_per_epoch, step)
                 show(step, f"{latest}  {pace.examples_per_second:,.0f} examples/s")
                 if step == end_of_epoch:
@@ -183,7 +183,7 @@ def _begin(
     restored = store.restore_training(fresh)
     if restored is None:
         return 0, fresh
-    console.print(f"Going on from step {restored[0]:,} of {plan.total_steps:,}.")
+    note(f"Going on from step {restored[0]:,} of {plan.total_steps:,}.")
     return restored
 
 

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxdl.console import console
+from jaxdl.console import note
 from jaxdl.errors import UserError
 from jaxdl.runs.command_line import INTERRUPTED
 
@@ -46,7 +46,7 @@ def join(coordinator: str, process_id: int, process_count: int) -> None:
     arguments = {}
     if coordinator not in ("", AUTOMATIC):
         if process_id == 0:
-            console.print(f"Waiting at {coordinator} for {process_count} processes to meet.")
+            note(f"Waiting at {coordinator} for {process_count} processes to meet.")
         else:
             _wait_for(coordinator)
         arguments = {

@@ -126,7 +126,7 @@ def test_damaged_records_are_prepared_anew(data_dir, capsys):
     (damaged,) = folder.glob("*train.array_record*")
     damaged.write_bytes(damaged.read_bytes()[:1000])
     same(load("mnist", data_dir), dataset)
-    assert "are damaged; new ones follow" in capsys.readouterr().out
+    assert "are damaged; new ones follow" in capsys.readouterr().err
     assert damaged.stat().st_size > 1000
     assert only_the_finished_remains(data_dir)
 

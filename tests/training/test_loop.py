@@ -160,7 +160,7 @@ def test_a_run_that_crashed_goes_on_from_its_last_checkpoint(
 
 def test_a_training_says_once_how_long_it_will_take(run, single_steps, capsys):
     fit(run)
-    lines = [line for line in capsys.readouterr().out.splitlines() if "will take" in line]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "will take" in line]
     assert lines == ["The training will take about 0 seconds."]
 
 
