@@ -4,10 +4,10 @@
     python -m experiments.compile_for_tpu
     python -m experiments.compile_for_tpu --experiments resnet --topology v5e:4x4
 
-Tells, for each, the memory, arithmetic, traffic and messages of a step on each chip, how long
-the published peaks of v5e, v5p and v6e in bfloat16 allow it to take at least, and which share of
-their time up to 4,096 chips would compute. Writes a JSON file. Takes about three minutes on two
-CPU cores.
+Prints for each experiment the memory, arithmetic, memory traffic and collectives of a step on each
+chip, the least time that the published peaks of v5e, v5p and v6e in bfloat16 allow for it, and the
+fraction of their time that up to 4,096 chips would compute. Writes a JSON file. Takes about three
+minutes on two CPU cores.
 """
 
 import dataclasses
@@ -17,22 +17,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh
+from jaxdl.analysis.flops import count_flops
+from jaxdl.analysis.roofline import CHIPS, describe_program, scaling, seconds_of_step
 
-from experiments.flops import count_flops
-from experiments.roofline import CHIPS, describe_program, scaling, seconds_of_step
-from experiments.train_steps import EXPERIMENTS, NUM_EXAMPLES, begin_training
+from experiments.registry import FROM_SCRATCH, find_experiment
 from jaxdl.console import console, progress
+from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import UserError
+from jaxdl.files import write_json
 from jaxdl.runs.command_line import parse_dataclass, run_command
-from jaxdl.runs.run import write_json
-from jaxdl.training.config import require
-from jaxdl.training.mesh import copied, make_mesh, of_state, require_whole_shares
-from jaxdl.training.steps import as_rows, describe_batch, empty_history, from_rows, make_train_steps
+from jaxdl.runs.experiment import Experiment
+from jaxdl.runs.options import with_changes
+from jaxdl.training.epoch import CompiledEpoch
+from jaxdl.training.mesh import make_mesh, require_equal_shards
+from jaxdl.training.options import require
 
-ExperimentName = Literal["mlp", "cnn", "rnn", "lstm", "gan", "transformer", "resnet", "vit"]
 WITHOUT_A_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
@@ -40,37 +41,38 @@ WITHOUT_A_TPU = {
     "TPU_LOG_DIR": "disabled",
     "TPU_MIN_LOG_LEVEL": "3",
 }
-"""So that the compiler does not ask a machine that is not there."""
+"""Keeps the compiler from querying a machine that does not exist."""
 CHIP_COUNTS = (8, 64, 512, 4096)
+STEPS_PER_EPOCH = 1000  # affects the learning rate only
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
     """What to compile."""
 
-    experiments: tuple[ExperimentName, ...] = tuple(EXPERIMENTS)
-    """Which experiments."""
+    experiments: tuple[Literal[*FROM_SCRATCH], ...] = FROM_SCRATCH
+    """Experiments to compile."""
     topology: str = "v5e:2x2"
-    """Kind of chip and how many in each direction, as TPUs name them."""
+    """Kind of chip and number of chips in each direction, as TPUs name them."""
     batch_size: int | None = None
-    """Examples of a step on all chips; the experiment's own if not given."""
+    """Number of examples in a step on all chips; by default the experiment's own."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """Of the computation."""
+    """Precision of the computation."""
     mesh: str = ""
-    """Devices along each axis, like data=2,fsdp=2; if not given, all divide the batch only."""
+    """Number of devices along each axis, like data=2,fsdp=2; by default all shard the batch."""
     output: Path = Path("runs/tpu.json")
-    """The JSON file to write."""
+    """JSON file to write."""
 
 
 def main() -> None:
-    """Reads the command line, compiles, prints and writes."""
+    """Parses the command line, compiles, prints and writes."""
     options = parse_dataclass(Options, "experiments.compile_for_tpu", description=__doc__)
     mesh = make_mesh(options.mesh, tpu_devices(options.topology))
     results = []
     with progress("compiling", len(options.experiments)) as show:
         for number, name in enumerate(options.experiments):
             show(number, name)
-            results.append(describe_step(name, options, mesh))
+            results.append(analyse_step(find_experiment(name), options, mesh))
     print_steps(results)
     if mesh.shape["fsdp"] == 1:
         print_scaling(results)
@@ -91,7 +93,7 @@ def main() -> None:
 
 
 def tpu_devices(topology: str) -> list[jax.Device]:
-    """The devices of a topology, for which programs can be compiled, but not run.
+    """Returns the devices of a topology, for which programs can be compiled, but not run.
 
     Raises:
       UserError: the TPU compiler is not installed, or knows no such topology.
@@ -103,30 +105,35 @@ def tpu_devices(topology: str) -> list[jax.Device]:
     except Exception as error:  # the plugin raises many kinds
         reason = str(error).splitlines()[0]
         raise UserError(
-            f'No TPU compiler for {topology} ({reason}); pip install -e ".[tpu]", and mind '
+            f'No TPU compiler for {topology} ({reason}); pip install -e ".[tpu]", and check '
             "--topology."
         ) from error
 
 
-def describe_step(name: str, options: Options, mesh: Mesh) -> dict[str, Any]:
-    """What a train step of an experiment is on each chip."""
-    config = EXPERIMENTS[name].PRESETS["default"]
-    batch_size = config.batch_size if options.batch_size is None else options.batch_size
-    most = NUM_EXAMPLES[config.dataset]
+def analyse_step(experiment: Experiment, options: Options, mesh: Mesh) -> dict[str, Any]:
+    """Compiles the train step of an experiment and measures the program on each chip."""
+    config = experiment.config()
+    batch_size = options.batch_size
+    if batch_size is None:
+        batch_size = config.optimization.batch_size
+    most = CATALOG[config.data.dataset].num_train
     require(options, "batch_size", 1 <= batch_size <= most, f"1 to {most:,}")
-    require_whole_shares(batch_size, mesh)
-    config = dataclasses.replace(config, batch_size=batch_size, precision=options.precision)
+    require_equal_shards(batch_size, mesh)
+    changes = {"batch_size": batch_size, "precision": options.precision}
+    config = with_changes(config, changes)
     started = time.monotonic()
     try:
-        compiled, flops = compile_step(name, config, mesh)
+        compiled, flops = compile_step(experiment, config, mesh)
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"The step of {name} does not compile for a TPU: {reason}") from error
+        raise UserError(
+            f"The step of {experiment.name} does not compile for a TPU: {reason}"
+        ) from error
     described = {"flops": flops / mesh.size} | describe_program(compiled)
     summed = described["collectives"].get("all-reduce", {"bytes": 0})["bytes"]
     amounts = (described["flops"], described["bytes_accessed"])
     return {
-        "experiment": name,
+        "experiment": experiment.name,
         "batch_size": batch_size,
         "compile_seconds": time.monotonic() - started,
         **described,
@@ -135,55 +142,41 @@ def describe_step(name: str, options: Options, mesh: Mesh) -> dict[str, Any]:
             kind: scaling(*amounts, summed, chip, CHIP_COUNTS) for kind, chip in CHIPS.items()
         }
         if mesh.shape["fsdp"] == 1
-        else None,  # a divided state has other messages, which grow otherwise
+        else None,  # a sharded state has other collectives, which scale differently
     }
 
 
-def compile_step(name: str, config: Any, mesh: Mesh) -> tuple[Any, int]:
-    """The program that makes train steps of an experiment, and the arithmetic of a step.
+def compile_step(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[Any, int]:
+    """Compiles the train steps of an experiment, and counts the FLOPs of one.
 
     Args:
-      name: of the experiment.
+      experiment: what is trained.
       config: its options.
-      mesh: for whose devices it is compiled.
+      mesh: the devices for which to compile.
     """
-    steps = {}
+    static = {}
 
-    def fresh_state() -> Any:
-        training = begin_training(name, config, mesh)
-        steps.update(step=training.step, example=training.example)
-        return training.state
+    def init_state() -> Any:
+        static["training"] = experiment.init(config, STEPS_PER_EPOCH, mesh)
+        return static["training"].state
 
-    state = jax.eval_shape(fresh_state)
-    num_examples = NUM_EXAMPLES[config.dataset]
-    data = {
-        feature: jax.ShapeDtypeStruct((num_examples, *one.shape[1:]), one.dtype)
-        for feature, one in steps["example"].items()
+    state = jax.eval_shape(init_state)
+    training, num_train = static["training"], CATALOG[config.data.dataset].num_train
+    split = {
+        feature: jax.ShapeDtypeStruct((num_train, *one.shape[1:]), one.dtype)
+        for feature, one in training.example.items()
     }
-    history = empty_history(steps["step"], state, data, config.batch_size)
-
-    def laid_out(array: Any, sharding: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
-
-    carry = (
-        jax.tree.map(lambda array: laid_out(array, of_state(array.shape, mesh)), state),
-        jax.tree.map(lambda array: laid_out(array, copied(mesh)), history),
-    )
-    rows = jax.tree.map(lambda array: laid_out(array, copied(mesh)), jax.eval_shape(as_rows, data))
-    order = jax.ShapeDtypeStruct((num_examples,), np.int32, sharding=copied(mesh))
-    step = from_rows(steps["step"], data)
-    train_steps = make_train_steps(step, config.batch_size, config.seed, mesh)
-    lowered = train_steps.lower(carry, rows, order, np.int32(0), np.int32(0))
-    batch = describe_batch(data, config.batch_size)
-    flops = count_flops(steps["step"], state, batch, jax.random.key(0))
-    return lowered.compile(), flops
+    batch_size, seed = config.optimization.batch_size, config.run.seed
+    epoch = CompiledEpoch(training.step, state, split, batch_size, seed, mesh)
+    flops = count_flops(training.step, *epoch.step_arguments)
+    return epoch.lower().compile(), flops
 
 
 def print_steps(results: list[dict[str, Any]]) -> None:
-    """A line for each experiment: a step on each chip, and how long it takes at least."""
+    """Prints a line for each experiment: a step on each chip, and the least time it takes."""
     console.print(
         f"{'experiment':<12}{'batch':>6}{'memory':>10}{'GFLOP':>9}{'traffic':>10}"
-        f"{'messages':>18}" + "".join(f"{kind:>10}" for kind in CHIPS),
+        f"{'collectives':>18}" + "".join(f"{kind:>10}" for kind in CHIPS),
         style="bold",
     )
     for result in results:
@@ -198,7 +191,7 @@ def print_steps(results: list[dict[str, Any]]) -> None:
 
 
 def print_scaling(results: list[dict[str, Any]]) -> None:
-    """Which share of its time a v5e chip computes, by their number."""
+    """Prints the fraction of its time that a v5e chip computes, by the number of chips."""
     console.print(
         "computing, v5e, the batch growing with the chips: "
         + "".join(f"{count:>8,} chips" for count in CHIP_COUNTS),

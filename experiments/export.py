@@ -1,4 +1,4 @@
-"""Takes a trained network away, to where there is no jaxdl.
+"""Exports a trained network for use without jaxdl.
 
     python -m experiments.export runs/resnet/20261121-120000-0 --format stablehlo
     python -m experiments.export minilm --format safetensors --output minilm.safetensors
@@ -6,11 +6,11 @@
 
 ``stablehlo`` is a program for CPU, CUDA and TPU at once, weights and preprocessing included, for
 batches of any size; ``jax.export.deserialize(FILE bytes).call(...)`` runs it, for as long as JAX
-promises (half a year). ``safetensors`` is the weights alone, under the names of the
+guarantees (half a year). ``safetensors`` holds the weights only, under the names of the
 transformers library, or of Keras, where it has the same network, else under ours; they do not age.
-``onnx`` is a program for other runtimes, by jax2onnx (``pip install -e ".[onnx]"``). Images go in
-as uint8 (batch, height, width, channels), texts as int32 tokens (batch, time) and their lengths
-(batch,); logits come out, float32 (batch, classes). What is written is read back and compared.
+``onnx`` is a program for other runtimes, by jax2onnx (``pip install -e ".[onnx]"``). The inputs
+are images, uint8 (batch, height, width, channels), or int32 tokens (batch, time) and their lengths
+(batch,); the outputs are logits, float32 (batch, classes). The file is read back and compared.
 """
 
 import dataclasses
@@ -24,10 +24,9 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from jax import lax
 from safetensors.numpy import save
 
-from experiments.trained_networks import TrainedNetwork, open_network
+from experiments.trained_networks import open_network
 from jaxdl.console import note, print_table
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError, UserError
@@ -40,42 +39,40 @@ from jaxdl.pretrained.loading import stage_sizes_of
 from jaxdl.pretrained.name_maps import NameMap
 from jaxdl.pretrained.weight_files import read_tensors
 from jaxdl.runs.command_line import parse_dataclass, run_command
-from jaxdl.training.classifier import predict_logits
-from jaxdl.training.launch import cache_compiled_programs
+from jaxdl.runs.launch import cache_compiled_programs
+from jaxdl.runs.networks import TrainedNetwork
+from jaxdl.training.classifier import logits_of
 
 Format = Literal["stablehlo", "safetensors", "onnx"]
 PLATFORMS = ("cpu", "cuda", "tpu")
 TOLERANCE = {"float32": 1e-4, "bfloat16": 3e-2}
-"""By which logits may differ, of the largest: the forms for CPU round in other places."""
+"""Largest difference of logits, relative to the largest: the forms for CPU round differently."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to export, and how."""
+    """What to export, and in which format."""
 
     network: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|MODEL")]
     """The directory of a run, or the name of a published model."""
     format: Format = "stablehlo"
-    """What to write."""
+    """Format of the file."""
     output: Path | None = None
-    """The file to write; if not given, named after the network, in this folder."""
+    """File to write; by default named after the network, in the current directory."""
     data_dir: Path = DEFAULT_DATA_DIR
-    """Where published weights are kept."""
+    """Directory in which published weights are kept."""
 
 
 def make_apply(network: TrainedNetwork) -> Callable[..., jax.Array]:
-    """``apply(*features)``, logits: the network with its variables, in forms for any batch."""
-    model = network.model
-    if hasattr(model, "convolution"):
-        model = model.clone(convolution=lax.conv_general_dilated)
-    logits = predict_logits(model, network.task.views)
+    """Returns ``apply(*features)``: the logits of the network with its variables."""
+    logits = logits_of(network.model, network.pipeline)
     variables = jax.tree.map(jnp.asarray, network.variables)
     names = list(network.example_shapes)
     return lambda *features: logits(variables, dict(zip(names, features, strict=True)))
 
 
 def describe_inputs(network: TrainedNetwork) -> list[jax.ShapeDtypeStruct]:
-    """Shape and dtype of each feature, for a batch of any size."""
+    """Returns shape and dtype of each feature, for a batch of any size."""
     (batch,) = jax.export.symbolic_shape("batch")
     return [
         jax.ShapeDtypeStruct((batch, *shape), jnp.uint8 if name == "image" else jnp.int32)
@@ -84,7 +81,7 @@ def describe_inputs(network: TrainedNetwork) -> list[jax.ShapeDtypeStruct]:
 
 
 def draw_examples(network: TrainedNetwork, count: int) -> list[np.ndarray]:
-    """Features of some examples, at random; texts have two tokens or more."""
+    """Draws features of random examples; texts have two tokens or more."""
     random = np.random.default_rng(0)
     shapes = network.example_shapes
     if "image" in shapes:
@@ -97,14 +94,14 @@ def draw_examples(network: TrainedNetwork, count: int) -> list[np.ndarray]:
 
 
 def write_stablehlo(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]:
-    """Writes a program; returns what was read back, ``call(*features)``, logits."""
+    """Writes a program; returns the one that was read back: ``call(*features)``, logits."""
     program = jax.export.export(jax.jit(make_apply(network)), platforms=PLATFORMS)
     path.write_bytes(program(*describe_inputs(network)).serialize())
     return jax.export.deserialize(bytearray(path.read_bytes())).call
 
 
 def write_onnx(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]:
-    """Writes a program by jax2onnx; returns what was read back, ``call(*features)``, logits.
+    """Writes a program by jax2onnx; returns what was read back: ``call(*features)``, logits.
 
     Raises:
       UserError: jax2onnx is not installed, or cannot convert the network.
@@ -120,7 +117,7 @@ def write_onnx(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]
     inputs = describe_inputs(network)
     try:
         model = to_onnx(make_apply(network), inputs, input_names=names, output_names=["logits"])
-        del model.graph.value_info[:]  # inner shapes, which it gives wrongly and nobody needs
+        del model.graph.value_info[:]  # shapes inside the graph, which are wrong and not needed
         onnx.save(model, path)
         session = onnxruntime.InferenceSession(path)
     except Exception as error:  # both libraries raise many kinds
@@ -142,9 +139,10 @@ def write_safetensors(network: TrainedNetwork, path: Path) -> dict[str, np.ndarr
 
 
 def names_of(network: TrainedNetwork) -> NameMap | None:
-    """What others call the parameters of the same network; None where there is none.
+    """Returns the names that others give to the parameters of the same network, if they have it.
 
-    Of the transformers library; of Keras for a residual network with the strides first.
+    They are those of the transformers library, or those of Keras for a residual network with its
+    strides first.
     """
     colours = network.example_shapes.get("image", (0,))[-1]
     match network.model:
@@ -160,7 +158,7 @@ def names_of(network: TrainedNetwork) -> NameMap | None:
 
 
 def export(network: TrainedNetwork, format: Format, path: Path) -> str:
-    """Writes a file, whole or not at all, reads it back, and says how well it agrees.
+    """Writes a file, completely or not at all, reads it back, and tells how well it agrees.
 
     Raises:
       UserError: what was read back differs.
@@ -189,14 +187,14 @@ def export(network: TrainedNetwork, format: Format, path: Path) -> str:
 
 
 def largest_difference(network: TrainedNetwork, call: Callable[..., Any]) -> float:
-    """Between the logits of the exported program and ours, relative to the largest of ours."""
+    """Compares logits of the exported program and ours, relative to the largest of ours."""
     features = draw_examples(network, count=2)
     expected = network.logits(dict(zip(network.example_shapes, features, strict=True)))
     return float(np.abs(np.asarray(call(*features)) - expected).max() / np.abs(expected).max())
 
 
 def main() -> None:
-    """Reads the command line, exports, says what was written."""
+    """Parses the command line, exports, prints what was written."""
     options = parse_dataclass(Options, "experiments.export", description=__doc__)
     cache_compiled_programs()
     network = open_network(options.network, options.data_dir)

@@ -1,230 +1,200 @@
-"""A network that writes digits, trained against one that tells them from real ones: module four.
+"""A generator of digits, trained against a discriminator: module four of the tutorial.
 
     python -m experiments.gan
 
-The models are the tutorial's DCGAN; its recipe is ``--preset seed``, and ours another: the
-discriminator's gradient is penalised instead of its units dropped, batches are small, the
-learning rate falls. The generator sees no digit, only what the discriminator thinks of its
-own. What comes of it is measured with the eyes of a classifier (experiments/cnn.py with
---preset quick, trained once for a data set): the Frechet distance between samples and test
-images, beside the distance between training and test images, its floor. Expect a distance
-of 21 times the floor and each digit in 7 to 13 % of the samples (three seeds,
-experiments/results/gan-mnist.json) after about a quarter of an hour on two CPU cores that
-do nothing else. Look at figures/training.gif of a run.
+The networks are the tutorial's DCGAN. ``--preset tutorial`` is its recipe; the default is another:
+the gradient of the discriminator is penalised instead of its units being dropped, batches are
+small, and the learning rate decays. The samples are evaluated by the features of a classifier
+(experiments/cnn.py with ``--preset quick``, trained once for a data set): the Frechet distance
+between samples and test images, beside the distance between training and test images, its floor.
+Expect a distance of 21 times the floor, and each digit in 7 to 13 % of the samples (three seeds,
+experiments/results/gan-mnist.json), after about a quarter of an hour on two idle CPU cores.
+figures/training.gif of a run shows how the samples improve.
 """
 
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
 
 from experiments import cnn
+from jaxdl.analysis.sample_quality import nearest
 from jaxdl.console import note
-from jaxdl.data import Dataset, load
+from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import UsageError
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.runs import Run, sample_figures
-from jaxdl.runs.command_line import from_options, run_command
-from jaxdl.training.checkpoints import load_model
-from jaxdl.training.config import TrainingConfig, require
-from jaxdl.training.generation import (
-    NUM_SHOWN,
-    SEED_OF_SHOWN,
-    draw_noise,
-    make_sampler,
-    train_generator,
-)
-from jaxdl.training.judge import Judge, make_judge
-from jaxdl.training.launch import launch
-from jaxdl.training.optimizers import OptimizerName
+from jaxdl.runs.experiment import Result
+from jaxdl.runs.generators import NUM_SHOWN, SEED_OF_SHOWN, GeneratorExperiment
+from jaxdl.runs.launch import launch
+from jaxdl.runs.options import ImageData, MachineOptions, RunOptions, with_changes
+from jaxdl.training.feature_extractor import FeatureExtractor, make_feature_extractor
+from jaxdl.training.generator import Adversarial, draw_noise, make_sampler
+from jaxdl.training.options import Optimization, require_fractions
 from jaxdl.training.processes import text_of_first
-from jaxdl.training.report import open_run
-from jaxdl.training.sample_quality import NEIGHBOURS, nearest
 
 INTERPOLATION_STEPS = 8
 NUM_NEIGHBOURS_SHOWN = 12
+DATASETS = tuple(name for name, entry in CATALOG.items() if entry.image_shape == (28, 28, 1))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
-    """Options of a run."""
+class Data(ImageData):
+    """Where the images come from, how they are split, and how samples are evaluated."""
 
-    dataset: Literal["mnist", "fashion_mnist"] = "mnist"
-    """What to imitate."""
-    judge: Path | None = None
-    """A run of experiments.cnn that measures the samples; none for one of its own."""
-    noise_size: int = 100
-    """Length of the vectors that the generator makes images of."""
-    b1: float = 0.5
-    """Share of the average of past gradients that a step of Adam keeps."""
-    gradient_penalty: float = 0.5
-    """How strongly the discriminator is kept from being steep around real images (R1)."""
-    epochs: int = 6
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    optimizer: OptimizerName = "adam"
-    warmup_fraction: float = 0.05
-    label_smoothing: float = 0.0
-    """How much less than 1 the discriminator is to say of real images."""
-    patience: int = 0
-    """Stop when the Frechet distance stays above its best for so many epochs; 0 for never."""
-    ema_decay: float = 0.999
+    dataset: Literal[*DATASETS] = "mnist"
+    """Data set to imitate."""
+    feature_extractor: Path | None = None
+    """Run of experiments.cnn by whose features samples are evaluated; trained if not given."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The networks."""
+
     dropout_rate: float = 0.0
-    validation_fraction: float = 0.1
+    """Probability that a unit of the discriminator is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Refuses values that no training can have."""
-        super().__post_init__()
-        require(self, "noise_size", self.noise_size >= 1, "at least 1")
-        require(self, "b1", 0 <= self.b1 < 1, "at least 0 and below 1")
-        require(self, "gradient_penalty", self.gradient_penalty >= 0, "at least 0")
+        """Refuses values with which no training is possible."""
+        require_fractions(self, "dropout_rate")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Options; the defaults are those of the result above."""
+
+    data: Data = Data(validation_fraction=0.1)
+    model: ModelOptions = ModelOptions()
+    optimization: Optimization = Optimization(
+        epochs=6,
+        batch_size=32,
+        learning_rate=1e-3,
+        optimizer="adam",
+        warmup_fraction=0.05,
+        ema_decay=0.999,
+    )
+    adversarial: Adversarial = Adversarial()
+    run: RunOptions = RunOptions()
+    machine: MachineOptions = MachineOptions()
 
 
 PRESETS = {
-    "default": Config(),
-    "seed": Config(
-        preset="seed",
-        b1=0.9,
-        gradient_penalty=0.0,
-        epochs=10,
-        batch_size=64,
-        learning_rate=2e-4,
-        schedule="constant",
-        ema_decay=0.0,
-        dropout_rate=0.3,
-    ),
-    "quick": Config(preset="quick", epochs=2),
+    "tutorial": {
+        "b1": 0.9,
+        "gradient_penalty": 0.0,
+        "epochs": 10,
+        "batch_size": 64,
+        "learning_rate": 2e-4,
+        "schedule": "constant",
+        "ema_decay": 0.0,
+        "dropout_rate": 0.3,
+    },
+    "quick": {"epochs": 2},
 }
 
 
-def build_generator(config: Config) -> Generator:
-    """The generator that the options name."""
-    return Generator(dtype=config.dtype)
+def open_feature_extractor(config: Config) -> tuple[FeatureExtractor, Config]:
+    """Opens the feature extractor that is named, or else the one trained for the data set.
 
-
-def train(config: Config) -> tuple[Run, dict[str, Any]]:
-    """Judge, data, models, training, scores and figures of one run."""
-    judge_run = open_judge(config)
-    judge = load_judge(judge_run)
-    config = dataclasses.replace(config, judge=judge_run.directory.absolute())
-    dataset = load(config.dataset, config.data_dir, config.validation_fraction)
-    num_validation = len(dataset.validation["label"])
-    enough = num_validation == 0 or num_validation > NEIGHBOURS
-    require(config, "validation_fraction", enough, f"0 or more than {NEIGHBOURS} images")
-    run = open_run("gan", config, dataset)
-    trained, summary = train_generator(
-        run,
-        config,
-        build_generator(config),
-        Discriminator(config.dropout_rate, config.dtype),
-        dataset,
-        judge,
-        noise_size=config.noise_size,
-        b1=config.b1,
-        gradient_penalty=config.gradient_penalty,
-    )
-    draw_figures(run, config, dataset, trained.variables, summary)
-    return run, summary
-
-
-def open_judge(config: Config) -> Run:
-    """The run whose network measures samples: the one that was named, or one made for it.
+    Returns:
+      The feature extractor, and the configuration that names its run.
 
     Raises:
-      UsageError: the run that was named is gone, of another experiment, or of other data.
+      UsageError: the run that is named is gone, of another experiment, or of other data.
     """
-    if config.judge is None:
-        return find_judge(config)
-    if config.resume and not config.judge.is_dir():
-        raise UsageError(f"--judge {config.judge} is gone: put it back, or start a new run.")
-    run = Run.open(config.judge)
+    path, dataset = config.data.feature_extractor, config.data.dataset
+    if path is None:
+        run = find_or_train_classifier(config)
+    elif config.run.resume and not path.is_dir():
+        raise UsageError(f"--feature-extractor {path} is gone: restore it, or start a new run.")
+    else:
+        run = Run.open(path)
     fits = run.experiment == "cnn" and run.options["architecture"] == "cnn"
-    if not fits or run.options["dataset"] != config.dataset:
+    if not fits or run.options["dataset"] != dataset:
         raise UsageError(
-            f"--judge must be a run of experiments.cnn on {config.dataset}, architecture cnn."
+            f"--feature-extractor must be a run of experiments.cnn on {dataset}, architecture cnn."
         )
-    return run
+    network = cnn.EXPERIMENT.open_network(run)
+    extract = make_feature_extractor(network.model, network.variables)
+    return extract, with_changes(config, {"feature_extractor": run.directory.absolute()})
 
 
-def find_judge(config: Config) -> Run:
-    """The judge of this data set that an earlier run has trained, or else a new one."""
-    runs_dir = config.runs_dir / "judges" / config.dataset
+def find_or_train_classifier(config: Config) -> Run:
+    """Finds the classifier that an earlier run has trained for this data set, or trains one."""
+    runs_dir = config.run.runs_dir / "feature_extractors" / config.data.dataset
     finished = sorted(runs_dir.glob("cnn/*/summary.json"))
     found = text_of_first(str(finished[0].parent) if finished else "")
     if found:
         return Run.open(Path(found))
-    note(f"Training a classifier of {config.dataset} once, to measure samples with:")
-    quick = cnn.PRESETS["quick"]
-    judge_config = dataclasses.replace(
-        quick,
-        dataset=config.dataset,
-        data_dir=config.data_dir,
-        runs_dir=runs_dir,
-        mesh=config.mesh,
-        batch_size=math.lcm(quick.batch_size, jax.device_count()),
-    )
-    return cnn.train(judge_config)[0]
+    note(f"Training a classifier of {config.data.dataset} once, to evaluate samples by:")
+    quick = with_changes(cnn.Config(), cnn.PRESETS["quick"])
+    changes = {
+        "dataset": config.data.dataset,
+        "data_dir": config.data.data_dir,
+        "runs_dir": runs_dir,
+        "mesh": config.machine.mesh,
+        "batch_size": math.lcm(quick.optimization.batch_size, jax.device_count()),
+    }
+    return cnn.EXPERIMENT.train(with_changes(quick, changes))[0]
 
 
-def load_judge(run: Run) -> Judge:
-    """The trained network of a run as a judge."""
-    model = cnn.build_model(from_options(cnn.Config, run.options), len(run.class_names))
-    return make_judge(model, load_model(run.checkpoints))
-
-
-def draw_figures(
-    run: Run, config: Config, dataset: Dataset, variables: Any, summary: dict[str, Any]
-) -> None:
-    """Samples, their history, what lies between them, what lies next to them, their classes."""
-    sampler = make_sampler(build_generator(config))
-    samples = sampler(variables, draw_noise(NUM_SHOWN, config.noise_size, SEED_OF_SHOWN))
+def draw_samples(result: Result) -> None:
+    """Draws samples, how they improved, paths between samples, and nearest training images."""
+    run, latent_dim = result.run, result.config.adversarial.latent_dim
+    sample = make_sampler(result.model)
+    samples = sample(result.variables, draw_noise(NUM_SHOWN, latent_dim, SEED_OF_SHOWN))
     sample_figures.sample_grid(samples, run.figures / "samples.png")
 
     frames = sorted((run.figures / "samples").glob("*.png"))
     if frames:  # none in the copy of a run without its figures
         sample_figures.animation(frames, run.figures / "training.gif")
 
-    between = sampler(variables, interpolate(draw_noise(16, config.noise_size, SEED_OF_SHOWN)))
+    between = sample(result.variables, interpolate(draw_noise(16, latent_dim, SEED_OF_SHOWN)))
     sample_figures.sample_grid(between, run.figures / "interpolation.png", INTERPOLATION_STEPS)
 
-    shown, images = samples[:NUM_NEIGHBOURS_SHOWN], dataset.train["image"]
+    shown, images = samples[:NUM_NEIGHBOURS_SHOWN], result.dataset.train["image"]
     flat = [array.reshape(len(array), -1).astype(np.float32) / 255 for array in (shown, images)]
-    closest = images[nearest(*flat)]
-    sample_figures.neighbours(shown, closest, run.figures / "neighbours.png")
+    sample_figures.neighbours(shown, images[nearest(*flat)], run.figures / "neighbours.png")
 
-    shares, names = summary["class_shares"], dataset.class_names
-    sample_figures.class_shares(shares, names, run.figures / "classes.png")
-    floor = summary["test_frechet_floor"]
-    sample_figures.adversarial_curves(
-        run.read_metrics(), floor, run.figures / "learning_curves.png"
-    )
+
+def draw_scores(result: Result) -> None:
+    """Draws the learning curves and the classes of the samples."""
+    figures, summary = result.run.figures, result.summary
+    names, shares = result.dataset.class_names, summary["class_shares"]
+    sample_figures.class_shares(shares, names, figures / "classes.png")
+    records, floor = result.run.read_metrics(), summary["test_frechet_floor"]
+    sample_figures.adversarial_curves(records, floor, figures / "learning_curves.png")
 
 
 def interpolate(noise: np.ndarray) -> np.ndarray:
-    """From each first vector of a pair to the second, on an arc: what lies between is as long.
+    """Interpolates on an arc between the vectors of each pair, so that the length is kept.
 
     Args:
-      noise: float (2 * pairs, size).
+      noise: float (2 * pairs, latent_dim).
 
     Returns:
-      float (pairs * INTERPOLATION_STEPS, size).
+      float (pairs * INTERPOLATION_STEPS, latent_dim).
     """
     start, end = noise[::2, None], noise[1::2, None]
     angle = np.linspace(0, np.pi / 2, INTERPOLATION_STEPS, dtype=np.float32)[:, None]
     return (np.cos(angle) * start + np.sin(angle) * end).reshape(-1, noise.shape[1])
 
 
-def draw_samples(run: Run, num_samples: int, seed: int, path: Path) -> None:
-    """A picture of samples of a trained generator."""
-    config = from_options(Config, run.options)
-    sampler = make_sampler(build_generator(config))
-    noise = draw_noise(num_samples, config.noise_size, seed)
-    columns = math.ceil(num_samples**0.5)
-    sample_figures.sample_grid(sampler(load_model(run.checkpoints), noise), path, columns)
-
+EXPERIMENT = GeneratorExperiment(
+    "gan",
+    Config,
+    PRESETS,
+    build_generator=lambda config: Generator(dtype=config.optimization.dtype),
+    build_discriminator=lambda config: Discriminator(
+        config.model.dropout_rate, config.optimization.dtype
+    ),
+    open_feature_extractor=open_feature_extractor,
+    figures=(draw_samples, draw_scores),
+)
 
 if __name__ == "__main__":
-    run_command(lambda: launch("gan", PRESETS, train, description=__doc__))
+    launch(EXPERIMENT, description=__doc__)

@@ -1,4 +1,4 @@
-"""What a trained network says about your own pictures or sentences, or what it draws.
+"""Predicts your own pictures or sentences by a trained network, or draws samples of a GAN.
 
     python -m experiments.predict resnet50 photo.jpg --explain why.png
     python -m experiments.predict sentiment "I love this movie!"
@@ -9,10 +9,11 @@
 
 The first three use published weights, which are fetched once: resnet50, resnet50-torchvision or
 vit-base for photographs; distilbert-sst2, also called sentiment; minilm, also called similarity,
-which compares each sentence with each. A picture may have any size, be in colour or grey, dark on
+which compares every pair of sentences. A picture may have any size, be in colour or grey, dark on
 light or light on dark, or transparent. A sentence may be any text; ``-`` reads one from each line
-of standard input. Each gets one line: the label, its probability, and the runners-up; with
-``--json``, one JSON list for all. ``--explain`` draws where in the picture the label was seen.
+of standard input. For each input one line is printed: the label, its probability, and the
+runners-up; with ``--json``, one JSON list for all. ``--explain`` draws where in the picture the
+label was seen.
 """
 
 import dataclasses
@@ -26,58 +27,59 @@ import jax
 import numpy as np
 import tyro
 
-from experiments import gan
-from experiments.explanation import draw_explanation, require_explainable
-from experiments.trained_networks import IMAGES, TrainedNetwork, open_network
+from experiments.explanation import draw_explanation
+from experiments.registry import find_experiment
+from experiments.trained_networks import open_network
 from jaxdl.console import console
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass, run_command
-from jaxdl.training.config import require
-from jaxdl.training.launch import cache_compiled_programs
+from jaxdl.runs.launch import cache_compiled_programs
+from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
+from jaxdl.training.options import require
 
 MAX_SAMPLES = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to predict, with what."""
+    """What to predict, and by which network."""
 
     network: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN|MODEL")]
     """The directory of a run, or the name of a published model."""
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
     """Image files, or sentences; none for a run of gan."""
     top: Annotated[int, tyro.conf.arg(metavar="N")] = 5
-    """How many labels to print, the likeliest first."""
+    """Number of labels to print, the likeliest first."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON: for each input its label, its probability, and all probabilities."""
     explain: Path | None = None
-    """The image file that shows where each picture looks like its label."""
+    """Image file to write, which shows where in each picture its label was seen."""
     weights: Path | None = None
-    """Other weights for a published model: .safetensors, or the model.json of TensorFlow.js."""
+    """File of other weights for a published model: .safetensors, or model.json of TensorFlow.js."""
     data_dir: Path = DEFAULT_DATA_DIR
-    """Where published weights are kept."""
+    """Directory in which published weights are kept."""
     samples: Annotated[int, tyro.conf.arg(metavar="N")] = 64
-    """How many samples to draw from a run of gan."""
+    """Number of samples to draw from a run of gan."""
     seed: int = 0
-    """Which samples of a run of gan those are."""
+    """Random seed of the samples of a run of gan."""
     output: Path = Path("samples.png")
-    """The image file that the samples of a run of gan go to."""
+    """Image file to which the samples of a run of gan are written."""
 
     def __post_init__(self) -> None:
-        """Refuses values that make no picture."""
+        """Refuses values with which nothing can be predicted or drawn."""
         require(self, "top", self.top >= 1, "at least 1")
         require(self, "samples", 1 <= self.samples <= MAX_SAMPLES, f"1 to {MAX_SAMPLES:,}")
         require(self, "seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1")
         for name in ("output", "explain"):
             path = getattr(self, name)
-            fits = path is None or (path.suffix.lower() in IMAGES and path.parent.is_dir())
+            fits = path is None or (path.suffix.lower() in IMAGE_SUFFIXES and path.parent.is_dir())
             require(self, name, fits, "a .png or .jpg file in a folder that exists")
 
 
 def predict(network: TrainedNetwork, inputs: list[str]) -> list[dict[str, Any]]:
-    """For each input: "input", "label", "probability", and "probabilities" by class name.
+    """Predicts for each input "label", "probability", and "probabilities" by class name.
 
     Raises:
       UserError: an input is not what the network takes.
@@ -96,7 +98,7 @@ def predict(network: TrainedNetwork, inputs: list[str]) -> list[dict[str, Any]]:
 
 
 def compare(network: TrainedNetwork, sentences: list[str]) -> list[dict[str, Any]]:
-    """For each pair of sentences: "sentences" and "similarity", the cosine of their vectors.
+    """Computes for each pair of "sentences" their "similarity", the cosine of their embeddings.
 
     Raises:
       UsageError: there are fewer than two.
@@ -116,7 +118,7 @@ def compare(network: TrainedNetwork, sentences: list[str]) -> list[dict[str, Any
 
 
 def read_inputs(inputs: tuple[str, ...]) -> list[str]:
-    """The inputs, "-" replaced by the lines of standard input that are not empty."""
+    """Returns the inputs, "-" replaced by the lines of standard input that are not empty."""
     lines = []
     for name in inputs:
         lines += [line for line in map(str.strip, sys.stdin) if line] if name == "-" else [name]
@@ -124,7 +126,7 @@ def read_inputs(inputs: tuple[str, ...]) -> list[str]:
 
 
 def format_prediction(prediction: dict[str, Any], top: int) -> str:
-    """One line: the input, the label with its probability, and the runners-up."""
+    """Formats one line: the input, the label with its probability, and the runners-up."""
     ranked = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
     (label, probability), *others = ranked[:top]
     runners_up = ", ".join(f"{name} {value:.1%}" for name, value in others)
@@ -132,28 +134,20 @@ def format_prediction(prediction: dict[str, Any], top: int) -> str:
     return f"{line}  (then {runners_up})" if others else line
 
 
-def draw(options: Options, run: Run) -> None:
-    """Writes what a run of gan draws."""
-    if options.inputs or options.json or options.explain:
-        raise UsageError(f"{run.directory} is a run of gan: it draws, and takes no input.")
-    gan.draw_samples(run, options.samples, options.seed, options.output)
-    console.print(f"{options.samples} samples in {options.output}")
-
-
 def main() -> None:
-    """Reads the command line, predicts, prints."""
+    """Parses the command line, predicts, prints."""
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
     cache_compiled_programs()
-    path = Path(options.network)
-    if (path / "config.json").is_file() and Run.open(path).experiment == "gan":
-        draw(options, Run.open(path))
+    path, inputs = Path(options.network), read_inputs(options.inputs)
+    if not inputs and (path / "config.json").is_file():
+        run = Run.open(path)
+        experiment = find_experiment(run.experiment)
+        experiment.draw_samples(run, options.samples, options.seed, options.output)
+        console.print(f"{options.samples} samples in {options.output}")
         return
-    inputs = read_inputs(options.inputs)
     if not inputs:
         raise UsageError("No input: give image files or sentences after the network.")
     network = open_network(options.network, options.data_dir, options.weights)
-    if options.explain:
-        require_explainable(network)
     if network.class_names:
         results = predict(network, inputs)
         lines = [format_prediction(result, options.top) for result in results]
@@ -162,7 +156,7 @@ def main() -> None:
         lines = [f"{r['similarity']:.4f}  {'  |  '.join(r['sentences'])}" for r in results]
     if options.explain:
         draw_explanation(network, inputs, [r["label"] for r in results], options.explain)
-        lines.append(f"where it was seen: {options.explain}")
+        lines.append(f"Where the labels were seen: {options.explain}")
     if options.json:
         print(json.dumps(results, indent=2))
     else:

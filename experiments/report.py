@@ -3,8 +3,8 @@
     python -m experiments.report runs/cnn/20261121-120000-5-seeds.json --name cnn-mnist
     python -m experiments.report
 
-The first keeps what ``--seeds`` wrote, or the summary.json of a single run, as
-``experiments/results/cnn-mnist.json``; both write the tables anew from all files there.
+The first keeps the file that ``--seeds`` wrote, or the summary.json of a single run, as
+``experiments/results/cnn-mnist.json``; both write the tables again from all files there.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ import tyro
 
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
+from jaxdl.files import write_json, write_text
 from jaxdl.runs.command_line import parse_dataclass, run_command
-from jaxdl.runs.run import write_json, write_text
+from jaxdl.runs.launch import average
 from jaxdl.runs.scores import format_average
-from jaxdl.training.launch import average
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "experiments" / "results"
@@ -38,11 +38,11 @@ class Options:
     """What to collect."""
 
     results: tyro.conf.Positional[Path | None] = None
-    """What --seeds wrote, or a summary.json; none to write the tables only."""
+    """File that --seeds wrote, or a summary.json; by default only the tables are written."""
     name: str | None = None
-    """What to call the result."""
+    """Name of the result."""
     figure: Path | None = None
-    """A figure of one of its runs to keep beside it."""
+    """Figure of one of its runs to keep beside it."""
 
 
 def collect(path: Path, name: str, figure: Path | None = None) -> None:
@@ -69,7 +69,7 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
 
 
 def format_table() -> str:
-    """The Markdown table of all results, in the order of their names."""
+    """Formats the Markdown table of all results, in the order of their names."""
     header = [
         "| result | data | parameters | seeds | on the test split | time | trained on |",
         "|---|---|---|---|---|---|---|",
@@ -79,7 +79,7 @@ def format_table() -> str:
 
 
 def format_row(name: str, result: dict[str, Any]) -> str:
-    """One row: the score as mean ± standard deviation over the seeds, the mean time."""
+    """Formats one row: the mean ± standard deviation of the score over seeds, and the mean time."""
     seconds, device = result["seconds_total"], result["device_kind"]
     if result["platform"] == "cpu":
         cores = result["processor_cores"]
@@ -97,7 +97,7 @@ def format_row(name: str, result: dict[str, Any]) -> str:
 
 
 def format_headline(result: dict[str, Any]) -> str:
-    """The accuracy of a classifier, or of a generator its Frechet distance over its floor."""
+    """Formats the accuracy of a classifier, or the Frechet distance of a generator."""
     if "test_accuracy" in result:
         return format_average("test_accuracy", result["test_accuracy"])
     ratio = result["test_frechet_ratio"]
@@ -106,7 +106,7 @@ def format_headline(result: dict[str, Any]) -> str:
 
 
 def format_times_to_accuracy() -> str:
-    """The Markdown table of what the benchmark's --to-accuracy found."""
+    """Formats the Markdown table of the results of the benchmark's --to-accuracy."""
     rows = [
         "| model | here | test accuracy | in Keras | test accuracy | share of the time |",
         "|---|---|---|---|---|---|",
@@ -122,7 +122,7 @@ def format_times_to_accuracy() -> str:
 
 
 def format_tpu_table() -> str:
-    """The Markdown table of what experiments.compile_for_tpu found."""
+    """Formats the Markdown table of the results of experiments.compile_for_tpu."""
     report = json.loads(TPU_RESULT.read_text())
     kinds = report["published_peaks"]
     counts = report["results"][0]["computing_share"]["v5e"]
@@ -146,7 +146,7 @@ def format_tpu_table() -> str:
 
 
 def with_tables(readme: str) -> str:
-    """The README with each table between its two markers."""
+    """Returns the README with each table between its two markers."""
     tables = {
         "results": format_table(),
         "to-accuracy": format_times_to_accuracy(),
@@ -161,7 +161,7 @@ def with_tables(readme: str) -> str:
 
 
 def main() -> None:
-    """Reads the command line, collects, writes the tables."""
+    """Parses the command line, collects the result, writes the tables."""
     options = parse_dataclass(Options, "experiments.report", description=__doc__)
     if (options.results is None) != (options.name is None):
         raise UsageError("Give a result file and a --name for it, or neither.")

@@ -1,117 +1,115 @@
-"""A Transformer encoder that reads film reviews: the first half of module five of the tutorial.
+"""A Transformer encoder that classifies film reviews: the first half of module five.
 
     python -m experiments.transformer
 
-Every word looks at every other one at once, instead of one after the other. On the
-25,000 + 25,000 reviews of IMDB; figures/attention.png of a run shows who looks at whom.
+Every word attends to every other one at once, instead of one after the other, on the
+25,000 + 25,000 reviews of IMDB; figures/attention.png of a run shows which word attends to which.
 Expect a test accuracy of 88.22 ± 0.08 % (three seeds, experiments/results/transformer-imdb.json)
 after about a quarter of an hour on one CPU core.
 """
 
 import dataclasses
-from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.data import load
 from jaxdl.data.tokenizer import encode, load_tokenizer
 from jaxdl.models.transformer import Positions, TextTransformer
-from jaxdl.runs import Run, text_figures
-from jaxdl.runs.command_line import run_command
-from jaxdl.training.classifier import train_classifier
-from jaxdl.training.launch import launch
-from jaxdl.training.report import open_run
-from jaxdl.training.text_classification import (
-    TEXT_TASK,
-    TextConfig,
-    draw_text_figures,
-    tokenise_for_run,
-    tokenizer_path,
-)
+from jaxdl.runs import text_figures
+from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.drawing import TEXT_FIGURES
+from jaxdl.runs.experiment import Result
+from jaxdl.runs.inputs import TEXT_INPUTS
+from jaxdl.runs.launch import launch
+from jaxdl.runs.options import MachineOptions, RunOptions, TextAugmentation, TextData
+from jaxdl.training.options import ClassifierOptimization, require, require_fractions
 
 SENTENCE = "I expected to hate this film, but the acting is wonderful and I loved every minute."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TextConfig):
-    """Options of a run."""
+class ModelOptions:
+    """The network."""
 
-    preset: Literal["default", "quick"] = "default"
-    """Options not given are the best known, or the soonest good."""
-    size: int = 64
-    """Of a token's vector."""
-    num_blocks: int = 1
-    """Encoder blocks."""
+    embed_dim: int = 64
+    """Width of the embedding and of the blocks."""
+    num_layers: int = 1
+    """Number of encoder blocks."""
     num_heads: int = 1
-    """Of each block's attention."""
-    mlp_size: int = 128
-    """Hidden units of each block's perceptron."""
+    """Number of heads of each attention; it divides --embed-dim."""
+    mlp_dim: int = 128
+    """Width of the hidden layer of each block's MLP."""
     positions: Positions = "learned"
-    """How the model knows the order of the words."""
-    epochs: int = 4
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.1
-    gradient_clip: float = 1.0
-    ema_decay: float = 0.999
+    """How positions are encoded."""
     dropout_rate: float = 0.4
-    word_dropout_rate: float = 0.3
-    sequence_length: int = 512
-    validation_fraction: float = 0.1
+    """Probability that a unit of the embedding, of a block's output or of the head is dropped."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        divides = self.num_heads >= 1 and self.embed_dim % self.num_heads == 0
+        require(self, "num_heads", divides, f"a divisor of --embed-dim, {self.embed_dim}")
+        require_fractions(self, "dropout_rate")
 
 
-PRESETS = {
-    "default": Config(),
-    "quick": Config(preset="quick", epochs=2, sequence_length=200, word_dropout_rate=0.1),
-}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Options; the defaults are those of the result above."""
+
+    data: TextData = TextData(sequence_length=512, validation_fraction=0.1)
+    model: ModelOptions = ModelOptions()
+    optimization: ClassifierOptimization = ClassifierOptimization(
+        epochs=4,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=0.1,
+        gradient_clip=1.0,
+        ema_decay=0.999,
+    )
+    augmentation: TextAugmentation = TextAugmentation(word_dropout_rate=0.3)
+    run: RunOptions = RunOptions()
+    machine: MachineOptions = MachineOptions()
 
 
-def build_model(config: Config, num_classes: int = 2) -> TextTransformer:
-    """The network that the options name."""
-    del num_classes  # one logit tells two classes apart
+PRESETS = {"quick": {"epochs": 2, "sequence_length": 200, "word_dropout_rate": 0.1}}
+
+
+def build_model(config: Config, num_classes: int) -> TextTransformer:
+    """Builds the network that the options describe."""
     return TextTransformer(
-        vocabulary_size=config.vocabulary_size,
-        max_length=config.sequence_length,
-        size=config.size,
-        num_blocks=config.num_blocks,
-        num_heads=config.num_heads,
-        mlp_size=config.mlp_size,
-        positions=config.positions,
-        word_dropout_rate=config.word_dropout_rate,
-        dropout_rate=config.dropout_rate,
-        dtype=config.dtype,
+        **dataclasses.asdict(config.model),
+        vocabulary_size=config.data.vocabulary_size,
+        max_length=config.data.sequence_length,
+        word_dropout_rate=config.augmentation.word_dropout_rate,
+        num_classes=num_classes,
+        dtype=config.optimization.dtype,
     )
 
 
-def train(config: Config) -> tuple[Run, dict[str, Any]]:
-    """Data, tokens, model, training, scores and figures of one run."""
-    dataset = load(config.dataset, config.data_dir, config.validation_fraction)
-    run = open_run("transformer", config, dataset)
-    tokens = tokenise_for_run(dataset, config, run)
-    model = build_model(config)
-    trained, logits, summary = train_classifier(run, config, model, tokens, TEXT_TASK)
-    draw_text_figures(run, dataset, logits)
-    draw_attention(run, config, model, trained.variables)
-    return run, summary
-
-
-def draw_attention(run: Run, config: Config, model: TextTransformer, variables: Any) -> None:
-    """The attention of the last block over a sentence."""
-    tokenizer = load_tokenizer(tokenizer_path(run))
-    words = tokenizer.encode(SENTENCE).tokens[: config.sequence_length]
+def draw_attention(result: Result) -> None:
+    """Draws the attention of the last block over a sentence."""
+    tokenizer = load_tokenizer(result.run.tokenizer)
+    words = tokenizer.encode(SENTENCE).tokens[: result.config.data.sequence_length]
     inputs = encode(tokenizer, [SENTENCE], len(words))
-    _, sown = model.apply(
-        variables,
+    _, sown = result.model.apply(
+        result.variables,
         jnp.asarray(inputs["tokens"]),
         jnp.asarray(inputs["length"]),
         train=False,
         mutable=["intermediates"],
     )
-    block = sown["intermediates"][f"EncoderBlock_{config.num_blocks - 1}"]
-    weights = np.asarray(block["SelfAttention_0"]["attention"][0][0])
-    text_figures.attention_map(words, weights, run.figures / "attention.png")
+    block = sown["intermediates"][f"block_{result.config.model.num_layers - 1}"]
+    weights = np.asarray(block["attention"]["attention"][0][0])
+    text_figures.attention_map(words, weights, result.run.figures / "attention.png")
 
+
+EXPERIMENT = ClassifierExperiment(
+    "transformer",
+    Config,
+    PRESETS,
+    build_model,
+    TEXT_INPUTS,
+    figures=(*TEXT_FIGURES, draw_attention),
+)
 
 if __name__ == "__main__":
-    run_command(lambda: launch("transformer", PRESETS, train, description=__doc__))
+    launch(EXPERIMENT, description=__doc__)

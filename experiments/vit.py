@@ -1,135 +1,126 @@
-"""A Vision Transformer that tells small photographs apart, trained from scratch: module five.
+"""A Vision Transformer that classifies small photographs, trained from scratch: module five.
 
     python -m experiments.vit
     python -m experiments.vit --preset quick
 
-Patches of 4x4 pixels as tokens, encoder blocks, positions of waves and the mean of all
-patches, on the real CIFAR-10, with mirrored and moved images, hidden matrices moved by Muon.
-The first has six blocks, 802,698 parameters, and takes more than an hour on two CPU cores. The
-second has four narrower ones, 305,002 parameters; expect a test accuracy of 65 %
-(experiments/results/vit-quick-cifar10.json) after about seven minutes on two cores.
-Look at figures/attention.png of a run: what the decision is made of.
+Patches of 4x4 pixels are the tokens of an encoder with sinusoidal positions; the mean of all
+patches is classified. It is trained on CIFAR-10 with mirrored and shifted images, its hidden
+matrices by Muon. The first command trains six blocks, 802,698 parameters, and takes more than an
+hour on two CPU cores. The second trains four narrower ones, 305,002 parameters; expect a test
+accuracy of 65 % (experiments/results/vit-quick-cifar10.json) after about seven minutes on two
+cores. figures/attention.png of a run shows which parts of an image the decision depends on.
 """
 
 import dataclasses
 from typing import Any, Literal
 
 import jax
-import numpy as np
 
-from jaxdl.data import Dataset, load
+from jaxdl.analysis.attention_rollout import rollout_of_blocks
 from jaxdl.data.augmentation import normalise
+from jaxdl.data.catalog import CATALOG
 from jaxdl.models.vit import Pooling, Positions, ViT
-from jaxdl.runs import Run, vision_figures
-from jaxdl.runs.command_line import run_command
-from jaxdl.training.attention_rollout import rollout_of_blocks
-from jaxdl.training.classifier import train_classifier
-from jaxdl.training.config import require
-from jaxdl.training.image_classification import ImageConfig, draw_image_figures, image_task
-from jaxdl.training.launch import launch
-from jaxdl.training.optimizers import OptimizerName
-from jaxdl.training.report import open_run
+from jaxdl.runs import image_figures
+from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.drawing import IMAGE_FIGURES
+from jaxdl.runs.experiment import Result
+from jaxdl.runs.inputs import IMAGE_INPUTS
+from jaxdl.runs.launch import launch
+from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
+from jaxdl.training.images import ImageAugmentation
+from jaxdl.training.options import ClassifierOptimization, require, require_fractions
 
 NUM_SHOWN = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(ImageConfig):
-    """Options of a run."""
+class ModelOptions:
+    """The network."""
 
-    preset: Literal["default", "quick"] = "default"
-    """Options not given are for an hour or more, or for minutes, on two CPU cores."""
-    dataset: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"] = "cifar10"
-    """What to learn."""
     patch_size: Literal[2, 4, 7, 8, 14, 16] = 4
     """Side of a patch in pixels; it divides the side of the images."""
-    size: int = 128
-    """Of a token's vector, a multiple of 4."""
-    num_blocks: int = 6
-    """Encoder blocks."""
+    embed_dim: int = 128
+    """Width of the embedding and of the blocks, a multiple of 4."""
+    num_layers: int = 6
+    """Number of encoder blocks."""
     num_heads: int = 4
-    """Of each attention; they divide ``--size``."""
+    """Number of heads of each attention; it divides --embed-dim."""
     pooling: Pooling = "mean"
-    """What is read at the end: an extra token, or the mean of the patches."""
+    """Whether to classify the output of an extra token, or the mean of the patches."""
     positions: Positions = "sincos"
-    """How a token knows its place: a learned table, or fixed waves."""
+    """How positions are encoded: by a learned table, or by fixed sines and cosines."""
     drop_path_rate: float = 0.0
-    """Probability that the last block is skipped in training; less for those before."""
+    """Probability that the last block is skipped in training, decreasing to 0 at the first."""
     remat: bool = False
-    """Compute blocks once more for the gradient, which saves memory."""
-    epochs: int = 20
-    batch_size: int = 64
-    learning_rate: float = 3e-3
-    optimizer: OptimizerName = "muon"
-    weight_decay: float = 0.05
+    """Compute blocks again for the gradient, which saves memory."""
     dropout_rate: float = 0.0
-    validation_fraction: float = 0.1
-    flip: bool = True
-    crop: int = 4
+    """Probability that a unit of a block's output is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Refuses values that no training can have."""
-        super().__post_init__()
-        require(self, "num_blocks", self.num_blocks >= 1, "at least 1")
-        require(self, "size", self.size >= 4 and self.size % 4 == 0, "a multiple of 4")
-        divides = self.num_heads >= 1 and self.size % self.num_heads == 0
-        require(self, "num_heads", divides, f"a divisor of --size, {self.size}")
-        require(self, "drop_path_rate", 0 <= self.drop_path_rate < 1, "at least 0 and below 1")
+        """Refuses values with which no training is possible."""
+        require(self, "num_layers", self.num_layers >= 1, "at least 1")
+        multiple = self.embed_dim >= 4 and self.embed_dim % 4 == 0
+        require(self, "embed_dim", multiple, "a multiple of 4")
+        divides = self.num_heads >= 1 and self.embed_dim % self.num_heads == 0
+        require(self, "num_heads", divides, f"a divisor of --embed-dim, {self.embed_dim}")
+        require_fractions(self, "drop_path_rate", "dropout_rate")
 
 
-PRESETS = {
-    "default": Config(),
-    "quick": Config(preset="quick", size=96, num_blocks=4, num_heads=3, epochs=3, crop=2),
-}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Options; the defaults train for an hour or more on two CPU cores."""
+
+    data: ImageData = ImageData(dataset="cifar10", validation_fraction=0.1)
+    model: ModelOptions = ModelOptions()
+    optimization: ClassifierOptimization = ClassifierOptimization(
+        epochs=20, batch_size=64, learning_rate=3e-3, optimizer="muon", weight_decay=0.05
+    )
+    augmentation: ImageAugmentation = ImageAugmentation(flip=True, crop=4)
+    run: RunOptions = RunOptions()
+    machine: MachineOptions = MachineOptions()
+
+    def __post_init__(self) -> None:
+        """Refuses patches that do not fill the images."""
+        side = CATALOG[self.data.dataset].image_shape[0]
+        fits = side % self.model.patch_size == 0
+        require(self.model, "patch_size", fits, f"a divisor of {side}, the side of the images")
+
+
+PRESETS = {"quick": {"embed_dim": 96, "num_layers": 4, "num_heads": 3, "epochs": 3, "crop": 2}}
 
 
 def build_model(config: Config, num_classes: int) -> ViT:
-    """The network that the options name."""
+    """Builds the network that the options describe."""
     return ViT(
-        patch_size=config.patch_size,
-        size=config.size,
-        num_blocks=config.num_blocks,
-        num_heads=config.num_heads,
+        **dataclasses.asdict(config.model),
         mlp_ratio=2,
-        pooling=config.pooling,
-        positions=config.positions,
-        drop_path_rate=config.drop_path_rate,
-        dropout_rate=config.dropout_rate,
-        remat=config.remat,
         num_classes=num_classes,
-        dtype=config.dtype,
+        dtype=config.optimization.dtype,
     )
 
 
-def train(config: Config) -> tuple[Run, dict[str, Any]]:
-    """Data, model, training, scores and figures of one run."""
-    dataset = load(config.dataset, config.data_dir, config.validation_fraction)
-    side = dataset.train["image"].shape[1]
-    fits = side % config.patch_size == 0
-    require(config, "patch_size", fits, f"a divisor of {side}, the side of the images")
-    model = build_model(config, len(dataset.class_names))
-    run = open_run("vit", config, dataset)
-    trained, logits, summary = train_classifier(run, config, model, dataset, image_task(config))
-    draw_image_figures(run, dataset, logits)
-    draw_attention(run, config, model, trained.variables, dataset, logits)
-    return run, summary
-
-
-def draw_attention(
-    run: Run, config: Config, model: ViT, variables: Any, dataset: Dataset, logits: np.ndarray
-) -> None:
-    """Where the model looks, on the first test images."""
-    images = dataset.test["image"][:NUM_SHOWN]
+def draw_attention(result: Result) -> None:
+    """Draws which parts of the first test images the model attends to."""
+    images = result.dataset.test["image"][:NUM_SHOWN]
 
     @jax.jit
-    def blocks_of(images: jax.Array) -> dict[str, Any]:
-        images = normalise(images)
-        return model.apply(variables, images, train=False, mutable=["intermediates"])[1]
+    def sow(images: jax.Array) -> dict[str, Any]:
+        inputs = normalise(images)
+        _, sown = result.model.apply(
+            result.variables, inputs, train=False, mutable=["intermediates"]
+        )
+        return sown["intermediates"]
 
-    rollout = rollout_of_blocks(blocks_of(images)["intermediates"], config.pooling == "token")
-    captions = [dataset.class_names[label] for label in logits[:NUM_SHOWN].argmax(-1)]
-    vision_figures.attention_maps(images, rollout, captions, run.figures / "attention.png")
+    rollout = rollout_of_blocks(sow(images), result.config.model.pooling == "token")
+    predicted = result.logits[:NUM_SHOWN].argmax(-1)
+    captions = [result.dataset.class_names[label] for label in predicted]
+    path = result.run.figures / "attention.png"
+    image_figures.attention_maps(images, rollout, captions, path)
 
+
+EXPERIMENT = ClassifierExperiment(
+    "vit", Config, PRESETS, build_model, IMAGE_INPUTS, figures=(*IMAGE_FIGURES, draw_attention)
+)
 
 if __name__ == "__main__":
-    run_command(lambda: launch("vit", PRESETS, train, description=__doc__))
+    launch(EXPERIMENT, description=__doc__)

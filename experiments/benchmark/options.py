@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from jaxdl.training.config import require
+
 from experiments.benchmark.race import installed_peers
 from experiments.benchmark.workloads import WORKLOADS
 from jaxdl.errors import UsageError
-from jaxdl.training.config import require
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 CORES = len(os.sched_getaffinity(0)) if CAN_PIN else os.cpu_count() or 1

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
+from jaxdl.analysis.flops import count_flops
 
 from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Precision, Workload
-from experiments.flops import count_flops
 from jaxdl.models.cnn import CNN
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.models.mlp import MLP
@@ -21,62 +21,44 @@ from jaxdl.models.resnet import RESNETS
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer
 from jaxdl.models.vit import ViT
-from jaxdl.nn import convolve, convolve_outside_loops
-from jaxdl.training import classification
-from jaxdl.training.adversarial import create_adversaries, train_both
-from jaxdl.training.classification import Task
-from jaxdl.training.image_classification import view
+from jaxdl.training import adversarial, classification
+from jaxdl.training.epoch import CompiledEpoch
+from jaxdl.training.images import preprocess_images
+from jaxdl.training.inputs import InputPipeline
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.state import count_parameters, create_train_state
-from jaxdl.training.steps import (
-    as_rows,
-    describe_batch,
-    empty_history,
-    epoch_order,
-    from_rows,
-    make_train_steps,
-)
-from jaxdl.training.text_classification import view_tokens
+from jaxdl.training.texts import preprocess_tokens
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "rnn": TextRNN,
+    "lstm": partial(TextRNN, cell="lstm"),
+    "gru": partial(TextRNN, cell="gru"),
+    "transformer": TextTransformer,
+    "resnet20": partial(RESNETS[20], stem="small", num_classes=10),
+    "resnet18": partial(RESNETS[18], stem="small", num_classes=10),
+    "vit": partial(
+        ViT,
+        patch_size=4,
+        embed_dim=128,
+        num_layers=6,
+        num_heads=4,
+        mlp_ratio=2,
+        pooling="mean",
+        positions="sincos",
+        num_classes=10,
+    ),
+}
 
 
 def build_model(name: str, dtype: Any) -> nn.Module:
-    """The classifier of a workload."""
-    resnet = {
-        "stem": "small",
-        "num_classes": 10,
-        "convolution": convolve if steps_are_looped(name) else convolve_outside_loops,
-    }
-    models: dict[str, Callable[..., nn.Module]] = {
-        "mlp": MLP,
-        "cnn": CNN,
-        "rnn": TextRNN,
-        "lstm": partial(TextRNN, cell="lstm"),
-        "gru": partial(TextRNN, cell="gru"),
-        "transformer": TextTransformer,
-        "resnet20": partial(RESNETS[20], **resnet),
-        "resnet18": partial(RESNETS[18], **resnet),
-        "vit": partial(
-            ViT,
-            patch_size=4,
-            size=128,
-            num_blocks=6,
-            num_heads=4,
-            mlp_ratio=2,
-            pooling="mean",
-            positions="sincos",
-            num_classes=10,
-        ),
-    }
-    return models[name](dtype=dtype)
-
-
-def steps_are_looped(name: str) -> bool:
-    """Whether a call makes many steps: as in the experiments, all but a ResNet on CPU."""
-    return not (name.startswith("resnet") and jax.default_backend() == "cpu")
+    """Builds the classifier of a workload."""
+    return MODELS[name](dtype=dtype)
 
 
 def one_device() -> Mesh:
-    """Where ours computes, as the others do, however many devices there are."""
+    """Returns the one device on which ours computes, as the others do."""
     return make_mesh(devices=jax.devices()[:1])
 
 
@@ -97,89 +79,75 @@ class Ours:
         if is_gan:
             data = {"image": data["image"]}
         make = _make_gan if is_gan else _make_classifier
-        state, step, self._apply = make(workload, data, jnp.dtype(precision))
+        self._state, self._train_step, self._apply = make(workload, data, jnp.dtype(precision))
         batch = {name: array[:batch_size] for name, array in data.items()}
         noise = jax.random.normal(jax.random.key(0), (batch_size, NOISE_SIZE))
         self._batch = jax.device_put({"noise": noise} if is_gan else batch)
-        states = (state.generator, state.discriminator) if is_gan else (state,)
-        self.parameters = sum(count_parameters(state.params) for state in states)
-        self._data = jax.device_put(as_rows(data))
-        self._looped = steps_are_looped(workload.name)
-        self._steps_per_epoch = len(data[workload.input]) // batch_size
-        history = empty_history(step, state, data, batch_size)
-        self._carry = (state, jax.device_put(history))
-        self._step = 0
-        num_examples = len(data[workload.input])
-        self._order_of = lru_cache(1)(lambda epoch: epoch_order(0, np.int32(epoch), num_examples))
-        shapes = describe_batch(data, batch_size)
-        self._count_flops = partial(count_flops, step, state, shapes, jax.random.key(0))
-        self._batch_size = batch_size
+        networks = (self._state.generator, self._state.discriminator) if is_gan else (self._state,)
+        self.parameters = sum(count_parameters(network.params) for network in networks)
+        self._batch_size, self._step = batch_size, 0
         started = time.perf_counter()
-        train_steps = make_train_steps(
-            from_rows(step, data), batch_size, 0, one_device(), self._looped
+        self._epoch = CompiledEpoch(
+            self._train_step, self._state, data, batch_size, seed=0, mesh=one_device()
         )
-        arguments = (self._carry, self._data, self._order_of(0), np.int32(0), np.int32(0))
-        self._train_steps = train_steps.lower(*arguments).compile()
+        self._program = self._epoch.lower().compile()
         self.compile_seconds = time.perf_counter() - started
+        self._history = jax.device_put(self._epoch.empty_history())
 
     @property
     def flops_per_example(self) -> float:
-        """Of a train step, matrix products and convolutions only."""
-        return self._count_flops() / self._batch_size
+        """FLOPs of matrix products and convolutions in a train step."""
+        return count_flops(self._train_step, *self._epoch.step_arguments) / self._batch_size
 
     @property
     def program(self) -> str:
-        """The compiled program of the train steps, in XLA's words."""
-        return self._train_steps.as_text()
+        """The compiled program of the train steps, as XLA prints it."""
+        return self._program.as_text()
 
     def train(self, steps: int) -> None:
-        """Makes so many train steps, each on other examples, and waits for the last."""
-        last = self._step + steps
+        """Makes train steps, each on other examples, and waits for the last."""
+        last, per_epoch = self._step + steps, self._epoch.steps_per_epoch
         while self._step < last:
-            end_of_epoch = (self._step // self._steps_per_epoch + 1) * self._steps_per_epoch
-            stop = min(last, end_of_epoch) if self._looped else self._step + 1
-            start, stop = np.int32(self._step), np.int32(stop)
-            order = self._order_of(self._step // self._steps_per_epoch)
-            self._carry = self._train_steps(self._carry, self._data, order, start, stop)
-            self._step = int(stop)
-        jax.block_until_ready(self._carry)
+            stop = min(last, (self._step // per_epoch + 1) * per_epoch)
+            carry = (self._state, self._history)
+            self._state, self._history = self._epoch.run(self._program, *carry, self._step, stop)
+            self._step = stop
+        jax.block_until_ready(self._state)
 
     def predict(self) -> None:
         """Computes the outputs of one batch, without dropout, and waits for them."""
-        state = self._carry[0]
-        jax.block_until_ready(self._apply(state.variables, self._batch))
+        jax.block_until_ready(self._apply(self._state.variables, self._batch))
 
 
 def _make_classifier(workload: Workload, data: Arrays, dtype: Any) -> tuple[Any, Any, Any]:
-    """The train state, its step, and the prediction of a classifier."""
-    look = view if workload.input == "image" else view_tokens
+    """Makes the train state, the step, and the prediction of a classifier."""
+    preprocess = preprocess_images if workload.input == "image" else preprocess_tokens
     model = build_model(workload.name, dtype)
     optimizer = (
         optax.adam(1e-3) if workload.optimizer == "adam" else optax.sgd(0.1, 0.9, nesterov=True)
     )
-    inputs = jax.eval_shape(look, {name: array[:1] for name, array in data.items()})
+    inputs = jax.eval_shape(preprocess, {name: array[:1] for name, array in data.items()})
     state = create_train_state(model, optimizer, inputs, seed=0, mesh=one_device())
-    task = Task(prepare=lambda batch, key: look(batch), views=(look,))
-    step = partial(classification.train_step, task=task)
-    apply = jax.jit(lambda variables, batch: model.apply(variables, *look(batch), train=False))
+    step = partial(classification.train_step, pipeline=InputPipeline(preprocess))
+    apply = jax.jit(
+        lambda variables, batch: model.apply(variables, *preprocess(batch), train=False)
+    )
     return state, step, apply
 
 
 def _make_gan(_: Workload, data: Arrays, dtype: Any) -> tuple[Any, Any, Any]:
-    """Both train states, their step, and the generator's samples."""
-    generator = Generator(dtype=dtype)
-    optimizer = optax.adam(2e-4, b1=0.5)
-    image_shape = data["image"].shape[1:]
-    state = create_adversaries(
+    """Makes both train states, their step, and the samples of the generator."""
+    generator, discriminator = Generator(dtype=dtype), Discriminator(dtype=dtype)
+    state = adversarial.create_adversaries(
         generator,
-        Discriminator(dtype=dtype),
-        optimizer,
+        discriminator,
+        optax.adam(2e-4, b1=0.5),
         NOISE_SIZE,
-        image_shape,
-        0,
+        data["image"].shape[1:],
+        seed=0,
         mesh=one_device(),
     )
-    step = partial(train_both, noise_size=NOISE_SIZE)
+    step = partial(adversarial.train_step, latent_dim=NOISE_SIZE)
     apply = jax.jit(
         lambda variables, batch: generator.apply(variables, batch["noise"], train=False)
     )

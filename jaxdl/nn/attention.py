@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.export import is_symbolic_dim
 
-from jaxdl.nn.grouping import group_size, into_groups
+from jaxdl.nn.cpu.grouping import group_size, into_groups
 
 CACHED_WEIGHTS = 2**20
 """How many attention weights are kept in the cache of a CPU: 4 MiB of float32."""

@@ -1,4 +1,4 @@
-"""Floor 2: one training is one directory: its config, metrics, figures, summary."""
+"""Floor 4: experiments. One training is one directory: config, metrics, figures, summary."""
 
 from jaxdl.runs.run import Run
 

@@ -5,73 +5,97 @@ import dataclasses
 import io
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import tyro
 
 from jaxdl.console import note
 from jaxdl.errors import UsageError, UserError
+from jaxdl.runs.options import MACHINE, PLACES, from_options, to_options, with_changes
 from jaxdl.runs.run import Run
+from jaxdl.training.interruption import InterruptedTraining
 
 Config = TypeVar("Config")
 
-INTERRUPTED = 130  # as shells report a program stopped by Ctrl-C
-OF_THE_MACHINE = ("mesh", "coordinator", "process_id", "process_count")
-CHANGEABLE_ON_RESUME = {"resume", "epochs", "data_dir", "runs_dir", *OF_THE_MACHINE}
+CHANGEABLE_ON_RESUME = {"epochs", *PLACES, *MACHINE}
 
 
 def parse(
-    experiment: str,
-    presets: Mapping[str, Config],
+    name: str,
+    config_class: type[Config],
+    presets: Mapping[str, Mapping[str, Any]],
     description: str,
     arguments: Sequence[str] | None = None,
 ) -> Config:
-    """Reads the options of an experiment.
+    """Parses the command line of an experiment.
 
     ``--preset NAME`` and ``--resume RUN`` choose the values of the options that are not
     on the command line.
 
     Args:
-      experiment: its name, as in ``python -m experiments.NAME``.
-      presets: configurations of one frozen dataclass, "default" among them.
+      name: of the experiment, as in ``python -m experiments.NAME``.
+      config_class: a frozen dataclass of groups of options, see `jaxdl.runs.options`.
+      presets: for each preset, the options that it changes.
       description: shown above the options by ``--help``.
       arguments: of the command line; ``sys.argv`` if None.
 
     Raises:
       UsageError: an unknown option, a value out of range, a run that cannot be resumed.
     """
+    module, description = f"experiments.{name}", f"{description}\n{_describe_presets(presets)}"
 
     def parse_over(default: Config) -> Config:
-        return parse_dataclass(
-            type(default), f"experiments.{experiment}", description, arguments, default
-        )
+        return parse_dataclass(config_class, module, description, arguments, default)
 
-    first = parse_over(presets["default"])
-    if first.resume is None:
-        return first if first.preset == "default" else parse_over(presets[first.preset])
-    run = Run.open(first.resume)
-    if run.experiment != experiment:
+    first = parse_over(config_class())
+    if first.run.resume:
+        return _parse_resumed(name, first, parse_over)
+    preset = first.run.preset
+    if preset == "default":
+        return first
+    if preset not in presets:
+        known = ", ".join(["default", *presets])
+        raise UsageError(f"--preset is {preset}, but must be one of {known}.")
+    return parse_over(with_changes(config_class(), {"preset": preset, **presets[preset]}))
+
+
+def _describe_presets(presets: Mapping[str, Mapping[str, Any]]) -> str:
+    """Says for each preset which options it sets."""
+    lines = []
+    for name, changes in presets.items():
+        options = " ".join(f"{option_name(key)} {value}" for key, value in changes.items())
+        lines.append(f"--preset {name} sets {options}.")
+    return "\n\n".join(lines)
+
+
+def _parse_resumed(name: str, first: Config, parse_over: Callable[[Config], Config]) -> Config:
+    """The options of an earlier run, with those changed that may be."""
+    run = Run.open(first.run.resume)
+    if run.experiment != name:
         raise UsageError(
             f"{run.directory} is a run of {run.experiment}: resume it with "
             f"python -m experiments.{run.experiment} --resume {run.directory}"
         )
     earlier = from_options(type(first), run.options)
-    here = {name: getattr(first, name) for name in OF_THE_MACHINE if hasattr(first, name)}
-    earlier = dataclasses.replace(earlier, **here)
-    if not earlier.data_dir.is_dir():  # the run comes from another machine
-        earlier = dataclasses.replace(earlier, data_dir=first.data_dir)
+    earlier = dataclasses.replace(earlier, machine=first.machine)
+    if not earlier.data.data_dir.is_dir():  # the run comes from another machine
+        earlier = with_changes(earlier, {"data_dir": first.data.data_dir})
     config = parse_over(earlier)
-    if config.epochs < earlier.epochs:
-        raise UsageError(f"--epochs of a resumed run can only be raised from {earlier.epochs}.")
-    for field in dataclasses.fields(config):
-        if field.name in CHANGEABLE_ON_RESUME:
-            continue
-        if getattr(config, field.name) != getattr(earlier, field.name):
-            option = "--" + field.name.replace("_", "-")
-            raise UsageError(f"{option} cannot be changed when a run is resumed; start a new run.")
+    before, after = to_options(earlier), to_options(config)
+    if after["epochs"] < before["epochs"]:
+        raise UsageError(f"--epochs of a resumed run can only be raised from {before['epochs']}.")
+    for option, value in after.items():
+        if value != before[option] and option not in CHANGEABLE_ON_RESUME:
+            raise UsageError(
+                f"{option_name(option)} cannot be changed when a run is resumed; start a new run."
+            )
     return config
+
+
+def option_name(name: str) -> str:
+    """Formats the name of an option as on the command line."""
+    return "--" + name.replace("_", "-")
 
 
 def parse_dataclass(
@@ -81,14 +105,14 @@ def parse_dataclass(
     arguments: Sequence[str] | None = None,
     default: Config | None = None,
 ) -> Config:
-    """Reads a command line into a dataclass by tyro, whose errors become one line.
+    """Parses a command line into a dataclass by tyro, whose errors become one line.
 
     Args:
-      config_class: a dataclass with the options.
+      config_class: a dataclass with options, or with groups of options.
       module: the command is ``python -m MODULE``.
       description: shown above the options by ``--help``.
       arguments: of the command line; ``sys.argv`` if None.
-      default: where the defaults come from; the class itself if None.
+      default: supplies the default values; None for those of the class.
 
     Raises:
       UsageError: the command line does not fit the dataclass.
@@ -102,6 +126,7 @@ def parse_dataclass(
                 prog=f"python -m {module}",
                 description=description,
                 args=arguments,
+                config=(tyro.conf.OmitArgPrefixes,),
                 **defaults,
             )
     except SystemExit as exit_:
@@ -111,9 +136,9 @@ def parse_dataclass(
 
 
 def _one_line(box: str, module: str) -> str:
-    """The message in the box that tyro draws: the part above its first inner rule.
+    """Extracts the message from the box that tyro draws: the part above its first inner rule.
 
-    The box is drawn in ASCII where the terminal has nothing better.
+    Where the terminal has no box characters, the box is drawn in ASCII.
     """
     parts = re.split(r"^.*[─-]{5,}.*$", box, flags=re.MULTILINE)
     parts = [" ".join(part.replace("│", " ").split()) for part in parts]
@@ -123,42 +148,13 @@ def _one_line(box: str, module: str) -> str:
     return f"{message.rstrip('.')}; {hint}"
 
 
-def to_options(config: Any) -> dict[str, Any]:
-    """The fields of a configuration as plain JSON values."""
-    return {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in dataclasses.asdict(config).items()
-    }
-
-
-def from_options(config_class: type[Config], options: Mapping[str, Any]) -> Config:
-    """The inverse of `to_options`.
-
-    Options that the run does not name, because it is older than they are, have their default.
-
-    Raises:
-      UserError: the options are not those of this class.
-    """
-    fields = {field.name: field.type for field in dataclasses.fields(config_class)}
-    unknown = ", ".join(sorted(set(options) - set(fields)))
-    if unknown:
-        raise UserError(f"The run was made by another version of jaxdl, which knew {unknown}.")
-    values = {
-        name: Path(value) if value is not None and fields[name] in (Path, Path | None) else value
-        for name, value in options.items()
-    }
+@contextlib.contextmanager
+def exiting_on_error() -> Iterator[None]:
+    """Ends the process after the context; errors that a user can fix are printed in one line."""
     try:
-        return config_class(**values)
-    except TypeError as error:
-        raise UserError(f"The options in config.json of the run are damaged ({error}).") from error
-
-
-def run_command(command: Callable[[], None]) -> NoReturn:
-    """Runs a command to its end; what a user can mend is said in one line, without a traceback."""
-    try:
-        command()
+        yield
     except UserError as error:
-        interrupted = error.exit_status == INTERRUPTED
+        interrupted = isinstance(error, InterruptedTraining)
         note(str(error) if interrupted else f"error: {error}")
         sys.exit(error.exit_status)
     except OSError as error:
@@ -166,5 +162,11 @@ def run_command(command: Callable[[], None]) -> NoReturn:
         sys.exit(UserError.exit_status)
     except KeyboardInterrupt:
         note("Interrupted.")
-        sys.exit(INTERRUPTED)
+        sys.exit(InterruptedTraining.exit_status)
     sys.exit(0)
+
+
+def run_command(command: Callable[[], None]) -> None:
+    """Runs a command and ends the process; see `exiting_on_error`."""
+    with exiting_on_error():
+        command()

@@ -2,10 +2,11 @@
 
 <runs_dir>/<experiment>/<timestamp>-<seed>/
   config.json     the experiment, its options, the names of its classes
-  metrics.jsonl   one JSON object a line, written as the training goes
+  metrics.jsonl   one JSON object a line, written during the training
+  tokenizer.json  of a run on texts
   checkpoints/    by Orbax
-  figures/        PNG
-  summary.json    results, times, machine, written when the training is done
+  figures/        PNG files
+  summary.json    results, times, machine; written when the training has finished
 """
 
 import dataclasses
@@ -13,11 +14,13 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 from jaxdl.errors import UsageError, UserError
+from jaxdl.files import write_json
+from jaxdl.training.metrics_log import MetricsLog, Record, read_records
 
-Record = dict[str, Any]
+FORMAT = 2
+"""Changes with the names of options and layers: 2 has explicit names of layers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +28,11 @@ class Run:
     """One training run on disk.
 
     Attributes:
-      directory: where everything of the run lies.
+      directory: where everything of the run is kept.
       experiment: the name of the experiment, as in ``python -m experiments.NAME``.
       options: the options of the experiment, as plain JSON values.
       class_names: of the labels, in their order.
-      shared: where the checkpoints are, if not in ``directory``: see `for_another_process`.
+      shared: where checkpoints and tokenizer are, if elsewhere: see `for_another_process`.
     """
 
     directory: Path
@@ -60,33 +63,39 @@ class Run:
 
     @classmethod
     def open(cls, directory: Path) -> "Run":
-        """Opens the directory of an earlier run.
+        """Reads the directory of an earlier run.
 
         Raises:
           UsageError: it is not the directory of a run.
-          UserError: its config.json is damaged.
+          UserError: its config.json is damaged, or of another version of jaxdl.
         """
         path = directory / "config.json"
         if not path.is_file():
             raise UsageError(f"{directory} is not the directory of a run: it has no config.json.")
         try:
             config = json.loads(path.read_text())
+            if config.get("format", 1) != FORMAT:
+                raise UserError(
+                    f"{directory} was made by another version of jaxdl, which named layers and "
+                    "options differently; train again, or use that version."
+                )
             return cls(
                 directory, config["experiment"], config["options"], tuple(config["class_names"])
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path} is damaged; start a new run.") from error
 
     def with_options(self, options: Record) -> "Run":
-        """The run with other options, which are written to config.json."""
+        """Returns the run with other options, which are written to config.json."""
         run = dataclasses.replace(self, options=options)
         run._write_config()
         return run
 
     def for_another_process(self, directory: Path) -> "Run":
-        """The run in the eyes of a process that is not the first of those that train together.
+        """Returns the run as a process sees it that is not the first of those that train together.
 
-        It writes checkpoints with the others, and all else, for nobody, into a new directory.
+        It writes checkpoints together with the others, and everything else into a new directory
+        that nobody reads.
         """
         run = dataclasses.replace(self, directory=directory, shared=self.directory)
         run.figures.mkdir(parents=True)
@@ -101,7 +110,7 @@ class Run:
 
     @property
     def command_to_resume(self) -> str:
-        """What goes on with a training that was stopped."""
+        """The command that resumes the training."""
         return f"python -m experiments.{self.experiment} --resume {self.checkpoints.parent}"
 
     @property
@@ -110,35 +119,25 @@ class Run:
         return self.directory / "figures"
 
     @property
+    def tokenizer(self) -> Path:
+        """The tokenizer of a run on texts."""
+        return (self.shared or self.directory) / "tokenizer.json"
+
+    @property
     def _metrics(self) -> Path:
         return self.directory / "metrics.jsonl"
 
-    def log(self, record: Record) -> None:
-        """Appends one line to metrics.jsonl; it is on disk when the call returns."""
-        with self._metrics.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+    def metrics_log(self) -> MetricsLog:
+        """Opens metrics.jsonl to add records."""
+        return MetricsLog(self._metrics)
 
     def read_metrics(self) -> list[Record]:
-        """The lines of metrics.jsonl; a last line that was cut off is left out.
-
-        Raises:
-          UserError: a line is no JSON.
-        """
-        if not self._metrics.exists():
-            return []
-        lines = self._metrics.read_text().splitlines(keepends=True)
-        try:
-            return [json.loads(line) for line in lines if line.endswith("\n")]
-        except ValueError as error:
-            raise UserError(f"{self._metrics} is damaged; take the bad line out.") from error
-
-    def forget_after(self, step: int) -> None:
-        """Drops the lines of metrics.jsonl that come after a step, to go on from there."""
-        records = [record for record in self.read_metrics() if record["step"] <= step]
-        write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in records))
+        """Reads the records of metrics.jsonl; see `read_records`."""
+        return read_records(self._metrics)
 
     def _write_config(self) -> None:
         config = {
+            "format": FORMAT,
             "experiment": self.experiment,
             "class_names": self.class_names,
             "options": self.options,
@@ -148,18 +147,6 @@ class Run:
     def write_summary(self, summary: Record) -> None:
         """Writes summary.json."""
         write_json(self.directory / "summary.json", summary)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:

@@ -63,7 +63,7 @@ class CheckpointStore:
           Its step and its "training" tree; None if there is no checkpoint at all.
 
         Raises:
-          UserError: there are checkpoints, and none can be read.
+          UserError: there are checkpoints, but none can be read.
         """
         abstract = jax.tree.map(lambda leaf: _abstract(leaf, leaf.sharding), example)
         restored = _restore_newest(self._manager, "training", lambda step: abstract)

@@ -1,9 +1,8 @@
-"""From a configuration, a model and data to a trained classifier, its scores and its figures."""
+"""From a model and arrays to a trained classifier."""
 
-import dataclasses
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -12,206 +11,148 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from jaxdl.data import Dataset
-from jaxdl.runs import Run, figures
-from jaxdl.training.checkpoints import CheckpointStore
-from jaxdl.training.classification import (
-    Batch,
-    Task,
-    View,
-    cut_to_longest,
-    evaluate,
-    train_step,
-)
-from jaxdl.training.config import ClassifierConfig, configure_optimizer
-from jaxdl.training.finetuning import Start, discriminate
+from jaxdl.training.classification import evaluate, train_step
+from jaxdl.training.epoch import TrainStep
+from jaxdl.training.finetuning import TrainedStart, discriminate
+from jaxdl.training.inputs import Batch, InputPipeline
 from jaxdl.training.loop import fit
-from jaxdl.training.mesh import fetch, make_mesh
+from jaxdl.training.mesh import make_mesh
+from jaxdl.training.metrics_log import MetricsLog
+from jaxdl.training.options import ClassifierOptimization, configure_optimizer
 from jaxdl.training.plan import Plan, Trained
-from jaxdl.training.report import print_header, summarise
-from jaxdl.training.state import TrainState, count_parameters, create_train_state
-from jaxdl.training.steps import Predict, TrainStep, make_predict, predict_by_length
+from jaxdl.training.prediction import Predict, make_predict
+from jaxdl.training.state import TrainState, create_train_state
+from jaxdl.training.texts import cut_to_longest, predict_by_length
+
+Split = dict[str, np.ndarray]
 
 
 def train_classifier(
-    run: Run,
-    config: ClassifierConfig,
     model: nn.Module,
-    dataset: Dataset,
-    task: Task,
-    looped: bool = True,
-    start: Start | None = None,
-    started: float | None = None,
-) -> tuple[Trained, np.ndarray, dict[str, Any]]:
-    """Trains on the training split, chooses on the validation split, scores on the test split.
+    train: Split,
+    options: ClassifierOptimization,
+    *,
+    validation: Split | None = None,
+    pipeline: InputPipeline | None = None,
+    seed: int = 0,
+    mesh: Mesh | None = None,
+    start: TrainedStart | None = None,
+    checkpoints: Path | None = None,
+    log: MetricsLog | None = None,
+) -> tuple[Trained, Callable[..., np.ndarray]]:
+    """Trains on one split, and keeps the model of the epoch with the best validation accuracy.
 
     Args:
-      run: receives metrics, checkpoints, learning curves and summary.
-      config: all options.
-      model: called as ``model.apply(variables, *inputs, train=...)``, gives logits.
-      dataset: each split with int32 "label" and whatever the task takes.
-      task: how stored examples become inputs.
-      looped: see `jaxdl.training.steps.make_train_steps`.
-      start: what to begin with, and how freely it may change; None for a fresh model.
-      started: when the work on the run began, by ``time.monotonic``; None for now.
+      model: called as ``model.apply(variables, *inputs, train=...)``, returns logits.
+      train: arrays (examples, ...): int32 "label", and the features that the pipeline takes.
+      options: of the optimization.
+      validation: likewise; without it the model of the last epoch is kept.
+      pipeline: turns features into inputs; None passes them to the model as they are.
+      seed: of initial parameters, order, dropout and augmentation.
+      mesh: the devices over which batches and state are sharded; None for all devices.
+      start: a trained model to start from; None for new parameters.
+      checkpoints: directory of checkpoints, from which an earlier training is resumed.
+      log: receives the metrics.
 
     Returns:
-      The trained model, its logits on the test split, float32 (examples, classes), and
-      the summary that was written.
+      The trained model, and ``predict(split, description)``, its logits of the examples of a split,
+      float32 (examples, classes).
     """
-    started = started or time.monotonic()
-    steps_per_epoch = len(dataset.train["label"]) // config.batch_size
-    one_example = {name: array[:1] for name, array in dataset.train.items()}
-    mesh = make_mesh(config.mesh)
-    state, step, schedule = begin(config, model, task, one_example, steps_per_epoch, mesh, start)
-    parameters = count_parameters(state.params)
-    print_header(run, config, dataset, type(model).__name__, parameters)
-
-    predict = predict_task(model, task, mesh)
-
-    def score(variables: Any, split: Batch, name: str = "") -> tuple[np.ndarray, dict[str, float]]:
-        description = name and f"scoring the {name} split"
-        inputs = {key: array for key, array in split.items() if key != "label"}
-        logits = predict(variables, inputs, description)
-        return logits, evaluate(logits, split["label"]) if len(split["label"]) else {}
-
+    mesh, pipeline = mesh or make_mesh(), pipeline or InputPipeline()
+    steps_per_epoch = len(train["label"]) // options.batch_size
+    state, step, schedule = init_classifier(
+        model, train, options, pipeline, steps_per_epoch, seed, mesh, start
+    )
+    predict = make_predict_logits(model, pipeline, mesh)
+    validation = validation or {name: array[:0] for name, array in train.items()}
     plan = Plan(
-        batch_size=config.batch_size,
-        steps_per_epoch=steps_per_epoch,
-        epochs=config.epochs,
-        seed=config.seed,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        seed=seed,
+        evaluate=lambda variables: score(partial(predict, variables), validation)[1],
+        patience=options.patience,
         learning_rate=schedule,
-        evaluate=lambda variables: score(variables, dataset.validation)[1],
-        score=lambda metrics: metrics["accuracy"],
+        lengths=train["length"] if pipeline.lengths else None,
         mesh=mesh,
-        patience=config.patience,
-        looped=looped,
-        lengths=dataset.train["length"] if task.lengths else None,
     )
-    trained = fit(run, state, step, dataset.train, plan)
-
-    _, validation = score(trained.variables, dataset.validation, "validation")
-    logits, test = score(trained.variables, dataset.test, "test")
-    scores = {
-        **{f"validation_{name}": value for name, value in validation.items()},
-        **{f"test_{name}": value for name, value in test.items()},
-    }
-    seconds = time.monotonic() - started
-    summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
-    run.write_summary(summary)
-    figures.learning_curves(run.read_metrics(), run.figures / "learning_curves.png")
-    variables = fetch(trained.variables, mesh)
-    return dataclasses.replace(trained, variables=variables), logits, summary
+    trained = fit(state, step, train, plan, checkpoints, log)
+    return trained, partial(predict, trained.variables)
 
 
-def score_fixed(
-    run: Run,
-    config: ClassifierConfig,
-    dataset: Dataset,
-    model_name: str,
-    variables: Any,
-    predict: Callable[[Batch, str], np.ndarray],
-    started: float,
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Scores a model that is not trained any further, and saves it as a run's.
-
-    Args:
-      run: receives checkpoint and summary.
-      config: all options.
-      dataset: as in `train_classifier`.
-      model_name: for the header.
-      variables: of the model.
-      predict: ``predict(split, name)``, logits, float32 (examples, classes).
-      started: when the work on the run began, by ``time.monotonic``.
-
-    Returns:
-      Its logits on the test split, and the summary that was written.
-    """
-    parameters = count_parameters(variables["params"])
-    print_header(run, config, dataset, model_name, parameters)
-    with CheckpointStore(run.checkpoints) as store:
-        store.save(0, training={"step": np.zeros(())}, model=variables)
-    scores = {}
-    for name, split in (("validation", dataset.validation), ("test", dataset.test)):
-        logits = predict(split, name)
-        measured = evaluate(logits, split["label"]) if len(split["label"]) else {}
-        scores |= {f"{name}_{metric}": value for metric, value in measured.items()}
-    trained = Trained(
-        variables,
-        best_epoch=0,
-        epochs=0,
-        steps=0,
-        seconds_before=0.0,
-        seconds_compile=0.0,
-        examples_per_second=0.0,
-    )
-    seconds = time.monotonic() - started
-    summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
-    run.write_summary(summary)
-    return logits, summary
-
-
-def begin(
-    config: ClassifierConfig,
+def init_classifier(
     model: nn.Module,
-    task: Task,
-    one_example: Any,
+    train: Any,
+    options: ClassifierOptimization,
+    pipeline: InputPipeline,
     steps_per_epoch: int,
+    seed: int,
     mesh: Mesh,
-    start: Start | None = None,
+    start: TrainedStart | None = None,
 ) -> tuple[TrainState, TrainStep, optax.Schedule]:
-    """The fresh train state, the train step and the learning rate by step that the options name.
+    """Builds the initial train state, the train step and the learning rate by step.
 
-    Args:
-      config: all options.
-      model: as in `train_classifier`.
-      task: likewise.
-      one_example: arrays of the training split, or their shapes, of (1, ...).
-      steps_per_epoch: of one pass over the training split.
-      mesh: over whose devices to lay the state out.
-      start: as in `train_classifier`.
+    Args are those of `train_classifier`; ``train`` may be shapes, and ``steps_per_epoch`` is the
+    number of steps in a pass over it.
     """
-    optimizer, schedule = configure_optimizer(config, steps_per_epoch)
+    optimizer, schedule = configure_optimizer(options, steps_per_epoch)
     if start:
         optimizer = discriminate(optimizer, start)
-    inputs = jax.eval_shape(task.views[0], one_example)
+    example = {
+        name: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype)
+        for name, array in train.items()
+    }
+    inputs = jax.eval_shape(pipeline.preprocess, example)
     variables = start and start.variables
-    state = create_train_state(
-        model, optimizer, inputs, config.seed, config.ema_decay, mesh, variables
-    )
+    state = create_train_state(model, optimizer, inputs, seed, options.ema_decay, mesh, variables)
     step = partial(
         train_step,
-        task=task,
-        label_smoothing=config.label_smoothing,
-        micro_batches=config.micro_batches,
+        pipeline=pipeline,
+        label_smoothing=options.label_smoothing,
+        micro_batches=options.micro_batches,
     )
-    if task.lengths:
-        step = cut_to_longest(step, task.lengths)
+    if pipeline.lengths:
+        step = cut_to_longest(step, pipeline.lengths)
     return state, step, schedule
 
 
-def predict_task(model: nn.Module, task: Task, mesh: Mesh | None = None) -> Predict:
+def score(
+    predict: Callable[..., np.ndarray], split: Split, description: str = ""
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Returns the logits of a split, and its mean "loss" and "accuracy".
+
+    Args:
+      predict: ``predict(features, description)``, logits, float32 (examples, classes).
+      split: features (examples, ...) and "label", int32 (examples,).
+      description: of the progress to show; none is shown without it.
+    """
+    features = {name: array for name, array in split.items() if name != "label"}
+    logits = predict(features, description)
+    return logits, evaluate(logits, split["label"])
+
+
+def make_predict_logits(
+    model: nn.Module, pipeline: InputPipeline, mesh: Mesh | None = None
+) -> Predict:
     """Compiles the logits of whole splits: ``predict(variables, split, description)``.
 
     Args:
       model: as in `train_classifier`.
-      task: how examples become inputs, how many are predicted at once, how texts are cut.
+      pipeline: turns features into inputs.
       mesh: see `make_predict`.
     """
-    predict = make_predict(predict_logits(model, task.views), task.batch_size, mesh)
-    return predict_by_length(predict, task.lengths) if task.lengths else predict
+    predict = make_predict(logits_of(model, pipeline), pipeline.predict_batch_size, mesh)
+    return predict_by_length(predict, pipeline.lengths) if pipeline.lengths else predict
 
 
-def predict_logits(model: nn.Module, views: Sequence[View]) -> Callable[[Any, Batch], jax.Array]:
-    """Logits of stored examples: ``apply(variables, batch)``, nothing dropped.
+def logits_of(model: nn.Module, pipeline: InputPipeline) -> Callable[[Any, Batch], jax.Array]:
+    """Returns ``apply(variables, batch)``, the logits of stored examples, without dropout.
 
-    Args:
-      model: as in `train_classifier`.
-      views: each makes the model's inputs in its own way; the logits are their mean.
+    With test-time augmentation they are the mean over all preprocessings.
     """
 
     def apply(variables: Any, batch: Batch) -> jax.Array:
-        logits = [model.apply(variables, *view(batch), train=False) for view in views]
+        preprocessings = (pipeline.preprocess, *pipeline.test_time)
+        logits = [model.apply(variables, *p(batch), train=False) for p in preprocessings]
         return sum(logits) / len(logits)
 
     return apply

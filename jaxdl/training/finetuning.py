@@ -1,42 +1,40 @@
-"""Training that begins with a trained model, and changes it the less the deeper a layer lies."""
+"""Training that starts from a trained model, with smaller learning rates for deeper layers."""
 
 import dataclasses
-import re
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-BLOCK = re.compile(r"Block_(\d+)$")
+from jaxdl.errors import UserError
+from jaxdl.training.layers import AFTER_BLOCKS, BEFORE_BLOCKS, block_number
+
 FROZEN = -1
 
 
 @dataclasses.dataclass(frozen=True)
-class Start:
-    """What to begin with, and how freely it may change.
+class TrainedStart:
+    """The model to start from, and how its layers are trained.
 
     Attributes:
-      variables: of the model; as they are saved, "params" and "batch_stats".
-      layer_decay: learning rate of a block, as a share of that of the block after it; the
-        head has that of the options (discriminative fine-tuning: Howard and Ruder 2018,
-        section 3.2).
-      frozen_blocks: so many of the first blocks, and all that comes before them, stay as they are.
-      last: names of the layers after the last block: head and last normalisation.
+      variables: of the model, "params" and "batch_stats".
+      layer_decay: learning rate of a block, as a fraction of that of the block after it; the head
+        has that of the options (discriminative fine-tuning: Howard and Ruder 2018, section 3.2).
+      frozen_blocks: number of first blocks that, like all that comes before them, are not trained.
     """
 
     variables: Any
     layer_decay: float = 1.0
     frozen_blocks: int = 0
-    last: tuple[str, ...] = ("Dense_0", "pooler", "LayerNorm_0")
 
 
 def discriminate(
-    optimizer: optax.GradientTransformation, start: Start
+    optimizer: optax.GradientTransformation, start: TrainedStart
 ) -> optax.GradientTransformation:
-    """The optimizer, with a smaller learning rate for each layer that is further from the head.
+    """Gives the optimizer a smaller learning rate for each layer that is further from the head.
 
-    Frozen layers have no state of the optimizer, and nothing needs their gradients.
+    Frozen layers have no optimizer state, and their gradients are not computed.
     """
     distances = distances_to_head(start)
     trained = jax.tree.map(lambda distance: distance != FROZEN, distances)
@@ -47,18 +45,26 @@ def discriminate(
     )
 
 
-def distances_to_head(start: Start) -> Any:
-    """For each parameter the number of blocks up to the head, its own included, or FROZEN."""
+def distances_to_head(start: TrainedStart) -> Any:
+    """Counts for each parameter the blocks up to the head, its own included; or gives `FROZEN`.
+
+    Raises:
+      UserError: a layer is neither a block nor known to come before or after the blocks.
+    """
     params = start.variables["params"]
-    numbers = [int(match[1]) for match in map(BLOCK.search, params) if match]
+    numbers = [number for number in map(block_number, params) if number is not None]
     num_blocks = max(numbers, default=-1) + 1
 
     def distance(path: tuple[Any, ...], _: jax.Array) -> int:
         name = path[0].key
-        if name in start.last:
+        if name in AFTER_BLOCKS:
             return 0
-        match = BLOCK.search(name)
-        block = int(match[1]) if match else -1
+        block = -1 if name in BEFORE_BLOCKS else block_number(name)
+        if block is None:
+            raise UserError(
+                f"The layer {name} is neither a block nor known to come before or after the "
+                "blocks, so its learning rate is unknown: name it in jaxdl.training.layers."
+            )
         return FROZEN if block < start.frozen_blocks and start.frozen_blocks else num_blocks - block
 
     return jax.tree_util.tree_map_with_path(distance, params)

@@ -6,23 +6,22 @@ import threading
 from collections.abc import Callable, Iterator
 
 from jaxdl.errors import UserError
-from jaxdl.runs.command_line import INTERRUPTED
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class InterruptedTraining(UserError):
-    """The user, or the machine about to go away, stopped the training."""
+    """The user stopped the training, or a machine that is about to go away did."""
 
-    exit_status = INTERRUPTED
+    exit_status = 130  # as shells report a program stopped by Ctrl-C
 
 
 @contextlib.contextmanager
 def deferred_interruption() -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether a signal to stop has come.
+    """Defers signals: yields a function that tells whether one of them has arrived.
 
-    A second signal acts at once, as it does outside. In a thread other than the main
-    one, where Python takes no signals, the answer is always no.
+    A second signal acts at once, as it would outside this context. In a thread other than the
+    main one, where Python receives no signals, the answer is always no.
     """
     received = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,8 +1,8 @@
-"""How a training is laid out over devices: examples are divided among them, the state too if asked.
+"""How a training is sharded: examples over all devices, and the train state too if asked.
 
-The models and steps know nothing of it. Arrays are placed here, and ``jax.jit`` divides the
-work and adds the communication; so a step on many devices is that on one device, up to
-rounding: BatchNorm, too, sees the whole batch.
+Models and steps know nothing of it. Arrays are put on the devices here, and ``jax.jit``
+partitions the computation and inserts the collectives; so a step on many devices equals that on
+one device up to rounding. BatchNorm, too, sees the whole batch.
 """
 
 import math
@@ -22,29 +22,29 @@ Tree = TypeVar("Tree")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 AXES = ("data", "fsdp")
-SMALLEST_DIVIDED = 4096
-"""Arrays of the state with fewer values are copied to all devices: not worth a message."""
+SMALLEST_SHARDED = 4096
+"""Arrays of the state with fewer values are replicated: a collective would cost more."""
 
 
 def parse_layout(layout: str) -> dict[str, int]:
-    """Devices along each axis, of "data=4,fsdp=2"; an axis that is not named has one.
+    """Parses "data=4,fsdp=2" into the number of devices along each axis, 1 if not named.
 
     Raises:
-      UsageError: it is not such a list.
+      UsageError: the layout is malformed.
     """
     sizes = dict.fromkeys(AXES, 1)
     for part in layout.split(","):
         match = re.fullmatch(r"(data|fsdp)=([1-9]\d*)", part.strip())
         if not match:
-            raise UsageError(f'--mesh is "{layout}", but must be like data=4,fsdp=2.')
+            raise UsageError(f'--mesh is "{layout}", but must look like data=4,fsdp=2.')
         sizes[match[1]] = int(match[2])
     return sizes
 
 
 def make_mesh(layout: str = "", devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Devices as a mesh with the axes of `AXES`.
+    """Arranges devices as a mesh with the axes of `AXES`.
 
-    Batches are divided along both axes. Along "fsdp", the train state is divided as well
+    Batches are sharded along both axes. Along "fsdp", the train state is sharded as well
     (Rajbhandari et al. 2019, "ZeRO", section 5).
 
     Args:
@@ -52,7 +52,7 @@ def make_mesh(layout: str = "", devices: Sequence[jax.Device] | None = None) -> 
       devices: those of all processes if None.
 
     Raises:
-      UsageError: the layout is not one, or is for another number of devices.
+      UsageError: the layout is malformed, or is for another number of devices.
     """
     devices = jax.devices() if devices is None else devices
     count = len(devices)
@@ -68,11 +68,11 @@ def make_mesh(layout: str = "", devices: Sequence[jax.Device] | None = None) -> 
     )
 
 
-def require_whole_shares(batch_size: int, mesh: Mesh) -> None:
-    """Refuses a batch that does not divide among the devices.
+def require_equal_shards(batch_size: int, mesh: Mesh) -> None:
+    """Refuses a batch that cannot be sharded evenly.
 
     Raises:
-      UsageError: it does not.
+      UsageError: the number of devices does not divide the batch size.
     """
     if batch_size % mesh.size:
         raise UsageError(
@@ -81,62 +81,63 @@ def require_whole_shares(batch_size: int, mesh: Mesh) -> None:
         )
 
 
-def by_example(mesh: Mesh) -> NamedSharding:
-    """The first axis of an array divided among all devices."""
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Shards the first axis of an array over all devices."""
     return NamedSharding(mesh, PartitionSpec(AXES))
 
 
-def copied(mesh: Mesh) -> NamedSharding:
-    """The whole array on each device."""
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Puts the whole array on each device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
-def of_state(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
-    """An array of the train state: its longest axis that "fsdp" divides, if it is large."""
+def state_sharding(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
+    """Shards an array of the train state, if it is large, along its longest divisible axis."""
     size = mesh.shape["fsdp"]
     divisible = [axis for axis, length in enumerate(shape) if length % size == 0]
-    if size == 1 or math.prod(shape) < SMALLEST_DIVIDED or not divisible:
-        return copied(mesh)
+    if size == 1 or math.prod(shape) < SMALLEST_SHARDED or not divisible:
+        return replicated(mesh)
     longest = max(divisible, key=lambda axis: shape[axis])
     return NamedSharding(mesh, PartitionSpec(*[None] * longest, "fsdp"))
 
 
 def constrain_state(state: Tree, mesh: Mesh) -> Tree:
-    """Inside of a compiled function: the state as `of_state` lays it out."""
+    """Inside a compiled function: shards the train state by `state_sharding`."""
     return jax.tree.map(
         lambda array: lax.with_sharding_constraint(
-            jnp.asarray(array), of_state(jnp.shape(array), mesh)
+            jnp.asarray(array), state_sharding(jnp.shape(array), mesh)
         ),
         state,
     )
 
 
-def with_whole_arrays(function: Function, mesh: Mesh) -> Function:
-    """A function whose first argument is gathered on every device before it is used.
+def with_gathered_params(function: Function, mesh: Mesh) -> Function:
+    """Wraps a function so that its first argument is all-gathered before it is used.
 
-    So the parameters are, where "fsdp" divides them: left to itself, the compiler would
-    divide the activations as they are, and exchange those, which are larger.
+    So are the parameters that "fsdp" shards. Without this, the compiler would shard the
+    activations likewise and communicate those, which are larger.
     """
     if mesh.shape["fsdp"] == 1:
         return function
 
-    def with_whole_first(tree: Any, *arguments: Any, **options: Any) -> Any:
-        return function(lax.with_sharding_constraint(tree, copied(mesh)), *arguments, **options)
+    def with_gathered_first(tree: Any, *arguments: Any, **options: Any) -> Any:
+        gathered = lax.with_sharding_constraint(tree, replicated(mesh))
+        return function(gathered, *arguments, **options)
 
-    return with_whole_first
+    return with_gathered_first
 
 
-def place(tree: Any, sharding: NamedSharding) -> Any:
-    """Arrays that every process has, as arrays on the devices; each process gives its share."""
+def device_put(tree: Any, sharding: NamedSharding) -> Any:
+    """Puts arrays that every process has on the devices; each process supplies its own shards."""
 
-    def place_array(array: Any) -> jax.Array:
+    def put(array: Any) -> jax.Array:
         array = np.asarray(array)
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
-    return jax.tree.map(place_array, tree)
+    return jax.tree.map(put, tree)
 
 
-def fetch(tree: Any, mesh: Mesh) -> Any:
-    """Arrays of the state, gathered, each whole on the first device of this process."""
-    whole = jax.jit(lambda tree: tree, out_shardings=copied(mesh))(tree)
-    return jax.tree.map(lambda array: array.addressable_data(0), whole)
+def device_get(tree: Any, mesh: Mesh) -> Any:
+    """All-gathers arrays of the state, each onto the first device of this process."""
+    gathered = jax.jit(lambda tree: tree, out_shardings=replicated(mesh))(tree)
+    return jax.tree.map(lambda array: array.addressable_data(0), gathered)

@@ -6,6 +6,8 @@ import jax
 import optax
 from optax import contrib
 
+from jaxdl.training.layers import is_hidden_kernel, require_head
+
 ScheduleName = Literal["cosine", "constant"]
 OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
 MOMENTUM = 0.9
@@ -15,14 +17,14 @@ RMS_OF_ADAM = 0.2
 def learning_rate_schedule(
     name: ScheduleName, peak: float, total_steps: int, warmup_fraction: float
 ) -> optax.Schedule:
-    """Learning rate by step.
+    """Builds the learning rate by step.
 
     Args:
-      name: "cosine" climbs linearly to the peak and falls to zero along half a cosine
+      name: "cosine" climbs linearly to the peak and decays to zero along half a cosine
         (Loshchilov and Hutter 2016, section 3); "constant" stays at the peak.
       peak: the largest learning rate.
       total_steps: at which the cosine reaches zero.
-      warmup_fraction: share of the steps in which the cosine climbs, in [0, 1).
+      warmup_fraction: fraction of the steps in which the cosine climbs, in [0, 1).
     """
     if name == "constant":
         return optax.constant_schedule(peak)
@@ -41,20 +43,20 @@ def build_optimizer(
     gradient_clip: float = 0.0,
     b1: float = 0.9,
 ) -> optax.GradientTransformation:
-    """Makes an optimizer.
+    """Builds an optimizer.
 
     Args:
       name: "adam" (Kingma and Ba 2014); "adamw" (Loshchilov and Hutter 2017); "sgd" with
-        Nesterov's momentum and the weight decay as part of the gradient (Sutskever et al.
-        2013, section 2); "muon" moves each hidden matrix by the nearest orthogonal matrix of
-        its momentum (Jordan et al. 2024), as far as Adam would (Liu et al. 2025, "Muon is
-        Scalable for LLM Training", section 2.2), all else by Adam with Nesterov's
-        momentum.
+        Nesterov momentum and the weight decay as part of the gradient (Sutskever et al. 2013,
+        section 2); "muon" updates each hidden matrix by the nearest orthogonal matrix of its
+        momentum (Jordan et al. 2024), scaled to the RMS of Adam's updates (Liu et al. 2025, "Muon
+        is Scalable for LLM Training", section 2.2), and all other parameters by Adam with
+        Nesterov momentum.
       learning_rate: by step.
-      weight_decay: on kernels only: biases and normalisation are left alone; not of "adam",
-        and of "muon" only on what it moves itself.
+      weight_decay: on parameters of two or more dimensions; not for "adam", and for "muon" only
+        on the hidden matrices.
       gradient_clip: largest global norm of the gradients; 0 for no limit.
-      b1: of Adam, share of the average of past gradients that a step keeps.
+      b1: of Adam, decay of the average of past gradients.
     """
     if name == "adam":
         optimizer = optax.adam(learning_rate, b1=b1)
@@ -79,25 +81,27 @@ def build_optimizer(
 
 
 def is_matrix(params: Any) -> Any:
-    """True for each parameter of two or more dimensions: the ones that weight decay shrinks."""
+    """Tells for each parameter whether it has two or more dimensions, and so is decayed."""
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
 
 
 def hidden_matrices(params: Any) -> Any:
-    """Which axes of a parameter Muon takes as the rows and columns of a matrix.
+    """Tells for each parameter which of its axes Muon takes as rows and columns of a matrix.
 
-    The axes of a kernel before the last are what it sums over. Queries, keys and values
-    have a matrix each. None for what Adam moves: vectors, tables, the embedding and the
-    layer that gives the logits, which is the last of the Dense layers at the top.
+    These are the kernels of hidden layers. The axes of a kernel before the last are those that
+    it contracts; queries, keys and values have a matrix each. None for the parameters that Adam
+    updates: vectors, tables, and the kernels of the embedding and of the head.
+
+    Raises:
+      UserError: no layer is named as the head, or a parameter has a name that is not known.
     """
-    dense = [name for name in params if name.startswith("Dense_")]
-    heads = sorted(dense, key=lambda name: int(name.removeprefix("Dense_")))[-1:]
+    require_head(params)
 
     def axes_of(path: tuple[Any, ...], leaf: jax.Array) -> contrib.MuonDimensionNumbers | None:
-        *layers, name = (entry.key for entry in path)
-        if name != "kernel" or layers in ([], heads, ["embedding"]):
+        names = tuple(entry.key for entry in path)
+        if not is_hidden_kernel(names):
             return None
-        if layers[-1] == "query_key_value":
+        if names[-2] == "query_key_value":
             return contrib.MuonDimensionNumbers(reduction_axis=(0,), output_axis=(2, 3))
         last = leaf.ndim - 1
         return contrib.MuonDimensionNumbers(tuple(range(last)), (last,))

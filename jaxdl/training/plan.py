@@ -1,4 +1,4 @@
-"""What a training is asked to do, and what it gives."""
+"""What a training is asked to do, and what it returns."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,63 +8,56 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxdl.training.mesh import make_mesh
+from jaxdl.training.metrics_log import Record
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How long to train, in what portions, and how to judge it.
+    """How long to train, and how to evaluate.
 
     Attributes:
-      batch_size: examples of a step.
-      steps_per_epoch: of one pass over the training split.
-      epochs: passes over it.
-      seed: of order, dropout and augmentation.
-      learning_rate: by step, for the log.
-      evaluate: ``evaluate(variables)``, metrics on the validation split; {} if there is none.
-      score: of these metrics; the epoch with the highest is the one reported.
-      mesh: over whose devices examples and state are laid out.
-      patience: epochs without a better score after which training stops; 0 for never.
-      after_epoch: ``after_epoch(epoch, variables, validation)``: what else there is to do,
-        with the metrics on the validation split; done again if a resumed run comes past it.
-      looped: whether many steps go into one compiled call; see `make_train_steps`.
-      lengths: int (examples,), of the training examples: those of a batch are then of about
-        the same length; None for batches of any examples.
+      epochs: number of passes over the training split.
+      batch_size: number of examples in a step.
+      seed: of the order of the examples, of dropout and of augmentation.
+      evaluate: ``evaluate(variables)``, metrics on the validation split, {} if there is none.
+      score: of these metrics; the model of the epoch with the highest score is reported.
+      patience: number of epochs without a better score after which training stops; 0 never stops.
+      after_epoch: ``after_epoch(epoch, variables, validation)``, called with the number of the
+        epoch, from 1, and the metrics on the validation split.
+      learning_rate: by step, for the log; None to leave it out.
+      lengths: see `jaxdl.training.epoch.CompiledEpoch`.
+      mesh: the devices over which batches and state are sharded.
     """
 
-    batch_size: int
-    steps_per_epoch: int
     epochs: int
-    seed: int
-    learning_rate: Callable[[int], Any]
-    evaluate: Callable[[Any], dict[str, float]]
-    score: Callable[[dict[str, float]], float]
-    mesh: Mesh = dataclasses.field(default_factory=make_mesh)
+    batch_size: int
+    seed: int = 0
+    evaluate: Callable[[Any], dict[str, float]] = lambda variables: {}
+    score: Callable[[dict[str, float]], float] = lambda metrics: metrics["accuracy"]
     patience: int = 0
     after_epoch: Callable[[int, Any, dict[str, float]], None] = lambda *_: None
-    looped: bool = True
+    learning_rate: Callable[[int], Any] | None = None
     lengths: np.ndarray | None = None
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole training."""
-        return self.epochs * self.steps_per_epoch
+    mesh: Mesh = dataclasses.field(default_factory=make_mesh)
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """What a training gives.
+    """The result of a training.
 
     Attributes:
-      variables: the model of the best epoch.
+      variables: of the model of the best epoch.
+      history: the records of `jaxdl.training.metrics_log.MetricsLog`.
       best_epoch: counted from 1.
-      epochs: trained; fewer than planned if stopped early.
-      steps: updates of the parameters.
-      seconds_before: of training in earlier sessions of the run.
+      epochs: number of epochs trained; fewer than planned after early stopping.
+      steps: number of updates.
+      seconds_before: of training in earlier sessions.
       seconds_compile: until the train steps were compiled or found in the cache.
       examples_per_second: of the train steps, median over the calls of the last session.
     """
 
     variables: Any
+    history: list[Record]
     best_epoch: int
     epochs: int
     steps: int

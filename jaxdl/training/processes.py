@@ -1,6 +1,6 @@
 """Several processes that train together, one on each host, by JAX's own distribution.
 
-All run the same program on the same options; what they must decide alike, the first decides.
+All run the same program with the same options; where all must decide alike, the first decides.
 """
 
 import atexit
@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import jax
 import numpy as np
@@ -22,26 +22,26 @@ from jax.experimental import multihost_utils
 
 from jaxdl.console import note
 from jaxdl.errors import UserError
-from jaxdl.runs.command_line import INTERRUPTED
+from jaxdl.training.interruption import InterruptedTraining
 
 SECONDS_TO_MEET = 300
 AUTOMATIC = "auto"
 
 
 def join(coordinator: str, process_id: int, process_count: int) -> None:
-    """Connects this process to the others; to be called before anything asks for devices.
+    """Connects this process to the others; must be called before anything uses a device.
 
     Args:
-      coordinator: host:port of the first process; "auto" lets JAX find out all three, as it
-        does without being asked where the environment tells of several processes (SLURM's
-        srun, Kubernetes' TPU workers, slices of TPUs); "" otherwise for a process alone.
+      coordinator: host:port of the first process; "auto" lets JAX detect all three arguments.
+        With "" it does so only where the environment names several processes (SLURM's srun,
+        Kubernetes' TPU workers, slices of TPUs).
       process_id: of this process, from 0.
-      process_count: of all.
+      process_count: number of processes.
 
     Raises:
       UserError: the others cannot be reached.
     """
-    if not coordinator and not _environment_tells_of_several():
+    if not coordinator and not _environment_names_several():
         return
     arguments = {}
     if coordinator not in ("", AUTOMATIC):
@@ -59,13 +59,13 @@ def join(coordinator: str, process_id: int, process_count: int) -> None:
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"The processes of the training do not find each other ({reason}); "
-            "mind --coordinator, --process-id and --process-count."
+            f"The processes of the training cannot find each other ({reason}); "
+            "check --coordinator, --process-id and --process-count."
         ) from error
 
 
 def _wait_for(coordinator: str) -> None:
-    """Until the first process is there; JAX itself would end this one without a word."""
+    """Waits for the first process; JAX itself would end this one without a message."""
     host, port = coordinator.rsplit(":", 1)
     deadline = time.monotonic() + SECONDS_TO_MEET
     while True:
@@ -76,31 +76,57 @@ def _wait_for(coordinator: str) -> None:
             if time.monotonic() > deadline:
                 raise UserError(
                     f"No first process answers at {coordinator} ({error.strerror or error}); "
-                    "mind --coordinator and --process-id."
+                    "check --coordinator and --process-id."
                 ) from error
             time.sleep(0.2)
 
 
-def _environment_tells_of_several() -> bool:
+def _environment_names_several() -> bool:
     in_slurm = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
     several_workers = "," in os.environ.get("TPU_WORKER_HOSTNAMES", "")
     return in_slurm or several_workers or "MEGASCALE_COORDINATOR_ADDRESS" in os.environ
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and speaks."""
+    """Whether this process is the one that writes files and prints."""
     return jax.process_index() == 0
 
 
 def gather(values: np.ndarray) -> np.ndarray:
-    """What each process gives, (processes, ...), the same in all of them."""
+    """Collects the values of all processes in each of them, (processes, ...)."""
     if jax.process_count() == 1:
         return np.asarray(values)[None]
     return np.asarray(multihost_utils.process_allgather(values))
 
 
+class Decision(NamedTuple):
+    """What all processes of a training do next.
+
+    Attributes:
+      steps: number of steps in the next call.
+      seconds: spent in training so far.
+      save: whether a checkpoint is due.
+      stop: whether one of the processes was told to stop.
+    """
+
+    steps: int
+    seconds: float
+    save: bool
+    stop: bool
+
+
+def agree(steps: int, seconds: float, save: bool, stop: bool) -> Decision:
+    """Makes all processes act alike, whose clocks and signals differ; see `Decision`.
+
+    The first process decides, except that any of them can stop the training.
+    """
+    votes = gather(np.array([steps, seconds, save, stop], np.float32))
+    steps, seconds, save, _ = votes[0]
+    return Decision(int(steps), float(seconds), bool(save), bool(votes[:, 3].any()))
+
+
 def text_of_first(text: str) -> str:
-    """The text that the first process gives."""
+    """Returns the text of the first process in all of them."""
     if jax.process_count() == 1:
         return text
     length = int(gather(np.array([len(text.encode())]))[0, 0])
@@ -109,7 +135,7 @@ def text_of_first(text: str) -> str:
 
 
 def scratch_directory() -> Path:
-    """A directory that is gone when this process ends, for what nobody will read."""
+    """Makes a directory that is removed when this process ends."""
     directory = Path(tempfile.mkdtemp(prefix="jaxdl-"))
     _scratch.append(directory)
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
@@ -117,10 +143,13 @@ def scratch_directory() -> Path:
 
 
 @contextlib.contextmanager
-def failing_at_once() -> Iterator[None]:
-    """Ends a process that fails, or is left by another, without waiting for the others.
+def exiting_together(command: str = "the same command and --resume RUN") -> Iterator[None]:
+    """Ends a process that fails, or that another one has left, without waiting for the others.
 
-    A process alone is let be.
+    A process that trains alone simply raises its errors.
+
+    Args:
+      command: resumes the training.
     """
     try:
         yield
@@ -128,41 +157,32 @@ def failing_at_once() -> Iterator[None]:
         if not jax.distributed.is_initialized():
             raise
         if isinstance(error, KeyboardInterrupt):
-            _say("Interrupted.")
-            _exit(INTERRUPTED)
+            _print_error("Interrupted.")
+            _exit(InterruptedTraining.exit_status)
         if isinstance(error, UserError):
-            if error.exit_status == UserError.exit_status or is_first():  # else all say the same
-                _say(str(error) if error.exit_status == INTERRUPTED else f"error: {error}")
+            interrupted = isinstance(error, InterruptedTraining)
+            if error.exit_status == UserError.exit_status or is_first():  # else all print the same
+                _print_error(str(error) if interrupted else f"error: {error}")
             _exit(error.exit_status)
         if not isinstance(error, jax.errors.JaxRuntimeError | OSError):
             traceback.print_exception(error)
-        stop_without_the_others(error, "the same command and --resume RUN")
-
-
-def stop_without_the_others(error: BaseException, command: str) -> NoReturn:
-    """Ends this process at once: it, or another one, has failed, and nothing can be waited for.
-
-    Args:
-      error: what was raised.
-      command: that goes on with the training.
-    """
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-    _say(
-        f"error: This process of the training or another one has stopped ({reason}). "
-        f"Go on with: {command}"
-    )
-    _exit(UserError.exit_status)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        _print_error(
+            f"error: This process of the training or another one has stopped ({reason}). "
+            f"Resume with: {command}"
+        )
+        _exit(UserError.exit_status)
 
 
 _scratch: list[Path] = []
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
 def _exit(status: int) -> NoReturn:
-    """Without what is registered to be done at the end, which would wait for the others."""
+    """Exits without the registered exit handlers, which would wait for the others."""
     for directory in _scratch:
         shutil.rmtree(directory, ignore_errors=True)
     sys.stdout.flush()

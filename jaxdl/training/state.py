@@ -12,7 +12,7 @@ from flax import struct
 from flax.training import train_state
 from jax.sharding import Mesh
 
-from jaxdl.training.mesh import constrain_state, make_mesh, with_whole_arrays
+from jaxdl.training.mesh import constrain_state, make_mesh, with_gathered_params
 
 
 class TrainState(train_state.TrainState):
@@ -20,8 +20,8 @@ class TrainState(train_state.TrainState):
 
     Attributes:
       batch_stats: running statistics of BatchNorm; empty for a model without it.
-      ema_params: exponential moving average of ``params``; None where it is off.
-      ema_decay: share of the average that a step keeps; 0 switches it off.
+      ema_params: exponential moving average of ``params``; None if it is off.
+      ema_decay: share of the average that a step keeps; 0 turns it off.
     """
 
     batch_stats: Any
@@ -29,7 +29,7 @@ class TrainState(train_state.TrainState):
     ema_decay: float = struct.field(pytree_node=False)
 
     def apply_gradients(self, *, grads: Any, **changes: Any) -> "TrainState":
-        """One optimizer step; the average starts short and lengthens to ``ema_decay``."""
+        """Makes an optimizer step; the average is short at first and lengthens to ``ema_decay``."""
         state = super().apply_gradients(grads=grads, **changes)
         if not self.ema_decay:
             return state
@@ -40,7 +40,7 @@ class TrainState(train_state.TrainState):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What a trained model is: parameters (their average if kept) and batch statistics."""
+        """The model as it is reported: parameters, averaged if so chosen, and batch statistics."""
         params = self.ema_params if self.ema_decay else self.params
         return {"params": params, "batch_stats": self.batch_stats}
 
@@ -54,16 +54,16 @@ def create_train_state(
     mesh: Mesh | None = None,
     variables: Any = None,
 ) -> TrainState:
-    """Initialises the model and the optimizer, on the device, in one compiled call.
+    """Initialises the model and the optimizer on the device, in one compiled call.
 
     Args:
       model: called as ``model.apply(variables, *inputs, train=...)``.
       optimizer: an Optax gradient transformation.
-      inputs: shape and dtype of what the model takes, for a batch of any size.
+      inputs: shapes and dtypes of the model's inputs, for a batch of any size.
       seed: of the initial parameters.
-      ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for none.
-      mesh: over whose devices to lay the state out; None for all there are, copied to each.
-      variables: of the model to begin with; None for fresh ones.
+      ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for no average.
+      mesh: the devices over which the state is laid out; None for all devices, replicated.
+      variables: initial variables of the model; None to draw them.
     """
     mesh = mesh or make_mesh()
 
@@ -74,7 +74,7 @@ def create_train_state(
             variables = model.init(jax.random.key(seed), *zeros, train=False)
         params = variables["params"]
         state = TrainState.create(
-            apply_fn=with_whole_arrays(model.apply, mesh),
+            apply_fn=with_gathered_params(model.apply, mesh),
             params=params,
             tx=optimizer,
             batch_stats=variables.get("batch_stats", {}),
@@ -87,5 +87,5 @@ def create_train_state(
 
 
 def count_parameters(params: Any) -> int:
-    """Number of trainable values."""
+    """Counts trainable values."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies
 from jax import lax
 
 from jaxdl.nn.convolution import NHWC, convolve, convolve_transposed
-from jaxdl.nn.fourier import convolve_by_fourier, fourier_pays
+from jaxdl.nn.cpu.fourier import convolve_by_fourier, fourier_pays
 
 SAME = ((2, 2), (2, 2))
 

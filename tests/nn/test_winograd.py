@@ -10,7 +10,7 @@ from jax import lax
 
 from jaxdl.nn import winograd
 from jaxdl.nn.convolution import NHWC, convolve, convolve_by_patches, convolve_outside_loops
-from jaxdl.nn.winograd import convolve_by_winograd, winograd_pays
+from jaxdl.nn.cpu.winograd import convolve_by_winograd, winograd_pays
 
 SAME = ((1, 1), (1, 1))
 

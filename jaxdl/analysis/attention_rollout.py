@@ -1,4 +1,4 @@
-"""Where in an image a Vision Transformer looks."""
+"""Attention rollout: which parts of an image a Vision Transformer attends to."""
 
 import math
 from collections.abc import Sequence
@@ -8,18 +8,19 @@ import numpy as np
 
 
 def rollout_of_blocks(sown: Any, has_token: bool) -> np.ndarray:
-    """`attention_rollout` of what the encoder blocks of a network have sown.
+    """Computes `attention_rollout` from the attention that encoder blocks have sown.
 
     Args:
-      sown: the collection "intermediates", of images of a square of patches.
+      sown: the collection "intermediates", with layers ``block_0``, ``block_1``, ..., of images
+        with as many rows of patches as columns.
       has_token: as in `attention_rollout`.
 
     Returns:
       float (examples, rows, columns), each example sums to 1.
     """
-    num_blocks = sum(name.startswith("EncoderBlock_") for name in sown)
+    num_blocks = sum(name.startswith("block_") for name in sown)
     attention = [
-        np.asarray(sown[f"EncoderBlock_{index}"]["SelfAttention_0"]["attention"][0])
+        np.asarray(sown[f"block_{index}"]["attention"]["attention"][0])
         for index in range(num_blocks)
     ]
     rollout = attention_rollout(attention, has_token)
@@ -28,14 +29,14 @@ def rollout_of_blocks(sown: Any, has_token: bool) -> np.ndarray:
 
 
 def attention_rollout(attention: Sequence[np.ndarray], has_token: bool) -> np.ndarray:
-    """How much of each patch reaches the end of the encoder.
+    """Computes how much each patch contributes to the output of the encoder.
 
     Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3: in each
-    block a token is half itself and half what it attends to, mean over the heads.
+    block a token is half itself and half what it attends to, averaged over the heads.
 
     Args:
       attention: for each block, float (examples, heads, tokens, tokens), rows sum to 1.
-      has_token: whether the first token is the one that is read, or else all are averaged.
+      has_token: whether the first token is classified; otherwise the mean of all patches is.
 
     Returns:
       float (examples, patches), rows sum to 1.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxdl.nn.grouping import group_size, into_groups
+from jaxdl.nn.cpu.grouping import group_size, into_groups
 
 # F(4x4, 3x3): a tile of 4x4 outputs comes from a patch of 6x6 pixels.
 TILE, PATCH, KERNEL = 4, 6, 3

@@ -1,4 +1,4 @@
-"""A linear classifier on fixed features, fitted to its optimum."""
+"""A linear probe: a linear classifier on fixed features, fitted to its optimum."""
 
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ import optax
 
 from jaxdl.console import progress
 
-STEPS_AT_ONCE = 10
+STEPS_PER_CALL = 10
 
 
 def fit_linear_probe(
@@ -20,19 +20,19 @@ def fit_linear_probe(
     penalty: float = 200.0,
     steps: int = 100,
 ) -> dict[str, np.ndarray]:
-    """Logistic regression by L-BFGS, as Radford et al. 2021 (CLIP, appendix A.3) probe features.
+    """Fits a logistic regression by L-BFGS, as Radford et al. 2021 do (CLIP, appendix A.3).
 
     Args:
-      features: float32 (examples, size).
+      features: float32 (examples, features).
       labels: int32 (examples,).
       num_classes: number of logits.
-      penalty: half of it times the squared kernel, for features of variance 1, is added to the
-        sum of the cross-entropies.
-      steps: of L-BFGS.
+      penalty: half of it times the squared norm of the kernel, for features scaled to variance 1,
+        is added to the sum of the cross-entropies.
+      steps: number of L-BFGS steps.
 
     Returns:
-      "kernel", float32 (size, num_classes), and "bias", float32 (num_classes,), of the features
-      as they are.
+      "kernel", float32 (features, num_classes), and "bias", float32 (num_classes,), for features
+      that are not scaled.
     """
     mean, std = features.mean(0), features.std(0) + 1e-6
     scaled = jnp.asarray((features - mean) / std)
@@ -61,12 +61,12 @@ def fit_linear_probe(
             )
             return (optax.apply_updates(params, updates), state), None
 
-        return jax.lax.scan(step, (params, state), length=STEPS_AT_ONCE)[0]
+        return jax.lax.scan(step, (params, state), length=STEPS_PER_CALL)[0]
 
     state = optimizer.init(params)
-    with progress("fitting the head", steps) as show:
-        for done in range(0, steps, STEPS_AT_ONCE):
+    with progress("fitting the linear probe", steps) as show:
+        for done in range(0, steps, STEPS_PER_CALL):
             params, state = advance(params, state, scaled, targets)
-            show(done + STEPS_AT_ONCE, "")
+            show(done + STEPS_PER_CALL, "")
     kernel = np.asarray(params["kernel"]) / std[:, None]
     return {"kernel": kernel, "bias": np.asarray(params["bias"]) - mean @ kernel}

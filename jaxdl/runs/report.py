@@ -1,45 +1,48 @@
-"""What a training says of itself: its directory, its header, its summary."""
+"""The frame around a training: its directory, its header, its summary, how to resume it."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
+from jax.sharding import Mesh
 
 from jaxdl.console import print_table
 from jaxdl.data import Dataset
+from jaxdl.data.tokenizer import save_tokenizer
 from jaxdl.errors import UsageError, UserError
-from jaxdl.runs import Run
-from jaxdl.runs.command_line import to_options
 from jaxdl.runs.environment import describe_environment
-from jaxdl.training.config import TrainingConfig
-from jaxdl.training.mesh import make_mesh, require_whole_shares
+from jaxdl.runs.inputs import Examples
+from jaxdl.runs.options import PLACES, to_options
+from jaxdl.runs.run import Run
+from jaxdl.training.interruption import InterruptedTraining
+from jaxdl.training.mesh import require_equal_shards
 from jaxdl.training.plan import Trained
-from jaxdl.training.processes import is_first, scratch_directory, text_of_first
+from jaxdl.training.processes import (
+    exiting_together,
+    is_first,
+    scratch_directory,
+    text_of_first,
+)
 
-OF_ONE_PROCESS = {"process_id", "data_dir", "runs_dir", "resume", "judge"}
+OF_ONE_PROCESS = {"process_id", "feature_extractor", *PLACES}
 
 
-def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
-    """The run to resume, with the epochs now asked for, or a new one.
+def open_run(experiment: str, config: Any, examples: Examples) -> Run:
+    """Opens the run to resume, with the options now given, or creates a new one.
 
     Raises:
-      UsageError: the batch is larger than the training split, or does not divide among the devices.
       UserError: the directory cannot be written, or another process has other options.
     """
-    num_train = len(dataset.train["label"])
-    if config.batch_size > num_train:
-        raise UsageError(
-            f"--batch-size is {config.batch_size:,}, but the training split has only "
-            f"{num_train:,} examples."
-        )
-    require_whole_shares(config.batch_size, make_mesh(config.mesh))
     options = to_options(config)
     _require_options_of_first(options)
-    if is_first() and config.resume:
-        run = Run.open(config.resume).with_options(options)
-    elif is_first():
-        run = Run.create(experiment, config.runs_dir, config.seed, options, dataset.class_names)
+    if is_first():
+        run = _create_or_resume(experiment, config, options, examples.dataset.class_names)
+        if examples.tokenizer:
+            save_tokenizer(examples.tokenizer, run.tokenizer)
     directory = text_of_first(str(run.directory) if is_first() else "")
     if is_first():
         return run
@@ -53,6 +56,29 @@ def open_run(experiment: str, config: TrainingConfig, dataset: Dataset) -> Run:
     return run.for_another_process(scratch_directory() / "run")
 
 
+def require_batches(batch_size: int, dataset: Dataset, mesh: Mesh) -> None:
+    """Refuses a batch size with which no step can be made.
+
+    Raises:
+      UsageError: the batch is larger than the training split, or cannot be sharded evenly.
+    """
+    num_train = len(dataset.train["label"])
+    if batch_size > num_train:
+        raise UsageError(
+            f"--batch-size is {batch_size:,}, but the training split has only "
+            f"{num_train:,} examples."
+        )
+    require_equal_shards(batch_size, mesh)
+
+
+def _create_or_resume(
+    experiment: str, config: Any, options: dict[str, Any], class_names: tuple[str, ...]
+) -> Run:
+    if config.run.resume:
+        return Run.open(config.run.resume).with_options(options)
+    return Run.create(experiment, config.run.runs_dir, config.run.seed, options, class_names)
+
+
 def _require_options_of_first(options: dict[str, Any]) -> None:
     for name, value in json.loads(text_of_first(json.dumps(options))).items():
         if name not in OF_ONE_PROCESS and options[name] != value:
@@ -63,10 +89,20 @@ def _require_options_of_first(options: dict[str, Any]) -> None:
             )
 
 
+@contextlib.contextmanager
+def resumable(run: Run) -> Iterator[None]:
+    """Adds to the message of an interrupted or failed training how to resume it."""
+    with exiting_together(run.command_to_resume):
+        try:
+            yield
+        except InterruptedTraining as error:
+            raise InterruptedTraining(f"{error} Resume with: {run.command_to_resume}") from None
+
+
 def print_header(
-    run: Run, config: TrainingConfig, dataset: Dataset, model_name: str, parameters: int
+    run: Run, config: Any, dataset: Dataset, model: nn.Module, parameters: int
 ) -> None:
-    """What is about to be trained, on what."""
+    """Prints what is about to be trained, on which data and devices."""
     environment = describe_environment()
     processes = f"{jax.process_count()} processes, " if jax.process_count() > 1 else ""
     sizes = [f"{len(s['label']):,}" for s in (dataset.train, dataset.validation, dataset.test)]
@@ -75,7 +111,8 @@ def print_header(
             "device": f"{environment['device_count']} x {environment['device_kind']}, "
             f"{processes}{environment['processor']}, JAX {environment['jax_version']}",
             "data": f"{dataset.name}: {sizes[0]} train, {sizes[1]} validation, {sizes[2]} test",
-            "model": f"{model_name}, {parameters:,} parameters, {config.precision}",
+            "model": f"{type(model).__name__}, {parameters:,} parameters, "
+            f"{config.optimization.precision}",
             "run": str(run.directory),
         }
     )
@@ -83,20 +120,20 @@ def print_header(
 
 def summarise(
     run: Run,
-    config: TrainingConfig,
+    config: Any,
     dataset_name: str,
     trained: Trained,
     parameters: int,
     scores: dict[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
-    """What summary.json says: scores, times, machine, options.
+    """Collects what summary.json holds: scores, times, machine, options.
 
     Args:
       run: of the training.
       config: all options.
-      dataset_name: what was learnt.
-      trained: what the training gave.
+      dataset_name: name of the data set.
+      trained: what the training returned.
       parameters: number of trainable values.
       scores: by name.
       seconds: of training and scoring in this session.
@@ -104,7 +141,7 @@ def summarise(
     return {
         "experiment": run.experiment,
         "dataset": dataset_name,
-        "seed": config.seed,
+        "seed": config.run.seed,
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "steps": trained.steps,

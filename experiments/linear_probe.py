@@ -1,0 +1,130 @@
+"""A linear probe: a new head on the frozen features of a published network.
+
+    python -m experiments.linear_probe
+    python -m experiments.linear_probe --model resnet50 --dataset cifar10 --examples 5000
+
+The features of the data in the frozen network are computed once and kept in ``--data-dir``, so that
+a second probe takes seconds; the head is fitted to its optimum by L-BFGS. With ResNet-50 and 5,000
+images of 64 pixels (``--image-size 64``), expect a test accuracy of 74.8 % on CIFAR-10 after a
+quarter of an hour on two CPU cores, most of it for the features
+(experiments/results/finetune-resnet50-frozen-cifar10.json).
+"""
+
+import dataclasses
+import time
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+from jaxdl.errors import UsageError
+from jaxdl.pretrained import ModelName
+from jaxdl.runs import Run
+from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.drawing import draw_predictions
+from jaxdl.runs.experiment import Summary
+from jaxdl.runs.launch import launch
+from jaxdl.runs.options import MachineOptions, RunOptions
+from jaxdl.runs.published import (
+    PUBLISHED_INPUTS,
+    PublishedData,
+    build_published,
+    compute_features,
+    fit_probe,
+    load_encoder,
+)
+from jaxdl.runs.report import open_run, print_header
+from jaxdl.training.checkpoints import CheckpointStore
+from jaxdl.training.layers import HEAD
+from jaxdl.training.options import require
+from jaxdl.training.plan import Trained
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The network."""
+
+    model: ModelName = "minilm"
+    """Published model whose features are probed."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Optimization:
+    """How the head is fitted."""
+
+    examples: int = 0
+    """Number of training examples to fit the head to; 0 for all."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Precision in which the features are computed."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which nothing can be fitted."""
+        require(self, "examples", self.examples >= 0, "at least 0")
+
+    @property
+    def dtype(self) -> DTypeLike:
+        """Dtype of the computation."""
+        return jnp.dtype(self.precision)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Options of the probe."""
+
+    data: PublishedData = PublishedData()
+    model: ModelOptions = ModelOptions()
+    optimization: Optimization = Optimization()
+    run: RunOptions = RunOptions()
+    machine: MachineOptions = MachineOptions()
+
+    def __post_init__(self) -> None:
+        """Refuses data that the model cannot read."""
+        self.data.require_fit(self.model.model)
+
+
+class LinearProbe(ClassifierExperiment):
+    """An experiment that fits a head to fixed features."""
+
+    def train(self, config: Config) -> tuple[Run, Summary]:
+        """See `jaxdl.runs.experiment.Experiment.train`."""
+        started = time.monotonic()
+        if config.run.resume:
+            raise UsageError("A linear probe is fitted at once: start a new run, without --resume.")
+        examples, encoder = self.inputs.load(config), load_encoder(config)
+        head = fit_probe(config, encoder, examples.encoded, config.optimization.examples)
+        variables = encoder | {"params": encoder["params"] | {HEAD: head}}
+        run = open_run(self.name, config, examples)
+        model = self.build_model(config, len(run.class_names))
+        print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
+        with CheckpointStore(run.checkpoints) as store:
+            store.save(0, training={"step": np.zeros(())}, model=variables)
+
+        def predict(split: dict[str, np.ndarray], description: str) -> np.ndarray:
+            features = compute_features(config, encoder, split, description)
+            return features @ head["kernel"] + head["bias"]
+
+        trained = Trained(
+            variables,
+            history=[],
+            best_epoch=0,
+            epochs=0,
+            steps=0,
+            seconds_before=0.0,
+            seconds_compile=0.0,
+            examples_per_second=0.0,
+        )
+        return run, self.finish(run, config, examples, model, trained, predict, started)
+
+
+EXPERIMENT = LinearProbe(
+    "linear_probe",
+    Config,
+    {},
+    build_published,
+    PUBLISHED_INPUTS,
+    figures=(draw_predictions,),
+)
+
+if __name__ == "__main__":
+    launch(EXPERIMENT, description=__doc__)

@@ -1,0 +1,32 @@
+"""The experiments that there are, by name.
+
+A package of your own adds one by an entry point in its pyproject.toml:
+
+    [project.entry-points."jaxdl.experiments"]
+    mixer = "my_package.mixer:EXPERIMENT"
+"""
+
+import importlib
+from importlib.metadata import entry_points
+
+from jaxdl.errors import UsageError
+from jaxdl.runs.experiment import Experiment
+
+FROM_SCRATCH = ("mlp", "cnn", "rnn", "lstm", "gan", "transformer", "resnet", "vit")
+FROM_PUBLISHED_WEIGHTS = ("finetune", "linear_probe")
+GROUP = "jaxdl.experiments"
+
+
+def find_experiment(name: str) -> Experiment:
+    """Imports an experiment: one of this package, or one that an installed package provides.
+
+    Raises:
+      UsageError: there is no such experiment.
+    """
+    if name in FROM_SCRATCH + FROM_PUBLISHED_WEIGHTS:
+        return importlib.import_module(f"experiments.{name}").EXPERIMENT
+    provided = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name in provided:
+        return provided[name].load()
+    known = ", ".join([*FROM_SCRATCH, *FROM_PUBLISHED_WEIGHTS, *provided])
+    raise UsageError(f"There is no experiment {name}, only {known}.")

@@ -1,0 +1,90 @@
+"""Loops of train steps on CPU, where XLA convolves about twenty times more slowly inside them.
+
+Many small steps run fastest in one loop on the device. Inside a loop, XLA for CPU has no fast
+convolution, so `jaxdl.nn.convolve` uses matrix products there; for wide layers over large images
+XLA's own convolution outside a loop is faster than those. Which of the two a model needs is
+decided here, while its train step is traced, from the convolutions that it meets.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import jax
+
+from jaxdl.nn.cpu.memory import keep_freed_memory
+
+LARGEST_PATCHES = 2**17
+"""Values in the patches of one example (512 KiB in float32) that a loop may convolve with."""
+
+_inside_loop: ContextVar[bool] = ContextVar("inside_loop", default=False)
+_largest_patches: ContextVar[list[int] | None] = ContextVar("largest_patches", default=None)
+
+
+def loop_pays(step: Callable[..., Any], *arguments: Any) -> bool:
+    """Whether a step is faster on CPU inside a loop than as a program of its own.
+
+    It is unless a convolution with stride 1 takes patches that outgrow the cache.
+
+    Args:
+      step: a pure function; it is traced, not run.
+      arguments: of the step, arrays or `jax.ShapeDtypeStruct`.
+    """
+    seen: list[int] = []
+    token = _largest_patches.set(seen)
+    try:
+        jax.make_jaxpr(lambda *arguments: step(*arguments))(*arguments)
+    finally:
+        _largest_patches.reset(token)
+    return max(seen, default=0) <= LARGEST_PATCHES
+
+
+def note_convolution(kernel_shape: Sequence[int], strides: Sequence[int], pixels: int) -> None:
+    """Tells a `loop_pays` that is under way of a convolution.
+
+    Args:
+      kernel_shape: (height, width, channels, features).
+      strides: two integers.
+      pixels: of one output.
+    """
+    seen = _largest_patches.get()
+    if seen is not None and tuple(strides) == (1, 1):
+        seen.append(pixels * math.prod(kernel_shape[:3]))
+
+
+def inside_loop() -> bool:
+    """Whether the program that is being traced stands inside a loop."""
+    return _inside_loop.get()
+
+
+@contextlib.contextmanager
+def tracing_loop() -> Iterator[None]:
+    """Within this context, what is traced stands inside a loop.
+
+    The choice is not part of the cache key of ``jax.jit``: a function that is traced both inside
+    and outside of a loop needs a ``jax.jit`` of its own for each.
+    """
+    token = _inside_loop.set(True)
+    try:
+        yield
+    finally:
+        _inside_loop.reset(token)
+
+
+@contextlib.contextmanager
+def tracing_steps(in_loop: bool) -> Iterator[None]:
+    """Within this context, a program of train steps is traced, in the form that suits it.
+
+    Args:
+      in_loop: whether a call makes many steps, in a loop; otherwise it makes one, and on CPU the
+        C library is told to keep the memory that each call frees for the next.
+    """
+    if in_loop:
+        with tracing_loop():
+            yield
+    else:
+        if jax.default_backend() == "cpu":
+            keep_freed_memory()
+        yield

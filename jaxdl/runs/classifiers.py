@@ -1,0 +1,143 @@
+"""Experiments that train a classifier."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxdl.data.catalog import CATALOG
+from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary
+from jaxdl.runs.inputs import Examples, Inputs
+from jaxdl.runs.networks import TrainedNetwork
+from jaxdl.runs.options import from_options
+from jaxdl.runs.report import (
+    open_run,
+    print_header,
+    require_batches,
+    resumable,
+    summarise,
+)
+from jaxdl.runs.run import Run
+from jaxdl.training.checkpoints import load_model
+from jaxdl.training.classifier import init_classifier, score, train_classifier
+from jaxdl.training.finetuning import TrainedStart
+from jaxdl.training.mesh import device_get, make_mesh
+from jaxdl.training.plan import Trained
+from jaxdl.training.state import count_parameters
+
+Logits = Callable[[dict[str, np.ndarray], str], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierExperiment(Experiment):
+    """An experiment that trains a classifier.
+
+    Attributes:
+      build_model: ``build_model(config, num_classes)``, the network.
+      inputs: what it reads.
+      figures: each ``draw(result)`` draws figures of a finished run.
+      start: ``start(config, examples)``, a trained model to start from; None for new parameters.
+    """
+
+    build_model: Callable[[Any, int], nn.Module]
+    inputs: Inputs
+    figures: tuple[Callable[[Result], None], ...] = ()
+    start: Callable[[Any, Examples], TrainedStart] | None = None
+
+    def train(self, config: Any) -> tuple[Run, Summary]:
+        """See `Experiment.train`."""
+        started = time.monotonic()
+        mesh = make_mesh(config.machine.mesh)
+        examples = self.inputs.load(config)
+        require_batches(config.optimization.batch_size, examples.dataset, mesh)
+        start = self.start(config, examples) if self.start else None
+        run = open_run(self.name, config, examples)
+        model = self.build_model(config, len(run.class_names))
+        print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
+        with resumable(run):
+            trained, predict = train_classifier(
+                model,
+                examples.encoded.train,
+                config.optimization,
+                validation=examples.encoded.validation,
+                pipeline=self.inputs.pipeline(config),
+                seed=config.run.seed,
+                mesh=mesh,
+                start=start,
+                checkpoints=run.checkpoints,
+                log=run.metrics_log(),
+            )
+            trained = dataclasses.replace(trained, variables=device_get(trained.variables, mesh))
+        return run, self.finish(run, config, examples, model, trained, predict, started)
+
+    def finish(
+        self,
+        run: Run,
+        config: Any,
+        examples: Examples,
+        model: nn.Module,
+        trained: Trained,
+        predict: Logits,
+        started: float,
+    ) -> Summary:
+        """Scores a trained model, writes the summary of its run, and draws its figures.
+
+        Args:
+          run: receives summary and figures.
+          config: all options.
+          examples: the data.
+          model: the network.
+          trained: what the training returned.
+          predict: ``predict(split, description)``, logits, float32 (examples, classes).
+          started: when the work on the run started, by ``time.monotonic``.
+        """
+        scores = {}
+        for name in ("validation", "test"):
+            split = getattr(examples.encoded, name)
+            logits, metrics = score(predict, split, f"scoring the {name} split")
+            scores |= {f"{name}_{metric}": value for metric, value in metrics.items()}
+        parameters = count_parameters(trained.variables["params"])
+        seconds = time.monotonic() - started
+        dataset = examples.dataset
+        summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
+        run.write_summary(summary)
+        result = Result(run, config, dataset, model, trained.variables, summary, logits)
+        for draw in self.figures:
+            draw(result)
+        return summary
+
+    def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
+        """See `Experiment.init`."""
+        example = self.inputs.describe_example(config)
+        model = self.build_model(config, CATALOG[config.data.dataset].num_classes)
+        pipeline, seed = self.inputs.pipeline(config), config.run.seed
+        state, step, _ = init_classifier(
+            model, example, config.optimization, pipeline, steps_per_epoch, seed, mesh
+        )
+        return InitialTraining(state, step, example)
+
+    def count_parameters(self, config: Any, model: nn.Module) -> int:
+        """Counts the trainable values of a network without initialising it."""
+        example = self.inputs.describe_example(config)
+        inputs = jax.eval_shape(self.inputs.pipeline(config).preprocess, example)
+        init = partial(model.init, train=False)
+        return count_parameters(jax.eval_shape(init, jax.random.key(0), *inputs)["params"])
+
+    def open_network(self, run: Run) -> TrainedNetwork:
+        """See `Experiment.open_network`."""
+        config = from_options(self.config, run.options)
+        return TrainedNetwork(
+            name=str(run.directory),
+            model=self.build_model(config, len(run.class_names)),
+            variables=load_model(run.checkpoints),
+            pipeline=self.inputs.pipeline(config),
+            class_names=run.class_names,
+            read=self.inputs.reader(config, run),
+            example_shapes=self.inputs.example_shapes(config),
+        )

@@ -1,0 +1,97 @@
+"""What an experiment is: said once, and looked up by every command."""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxdl.data import Dataset
+from jaxdl.errors import UsageError
+from jaxdl.runs.networks import TrainedNetwork
+from jaxdl.runs.run import Run
+from jaxdl.training.epoch import TrainStep
+
+Summary = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class InitialTraining:
+    """A training before its first step, without data.
+
+    Attributes:
+      state: the initial train state.
+      step: the train step.
+      example: shape and dtype of each feature of one example, (1, ...).
+    """
+
+    state: Any
+    step: TrainStep
+    example: dict[str, jax.ShapeDtypeStruct]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A finished training, of which figures are drawn.
+
+    Attributes:
+      run: the directory of the training.
+      config: its options.
+      dataset: the data as it was loaded.
+      model: the network; of a GAN the generator.
+      variables: "params" and "batch_stats".
+      summary: what summary.json says.
+      logits: of the test split, float32 (examples, classes); None for a GAN.
+    """
+
+    run: Run
+    config: Any
+    dataset: Dataset
+    model: nn.Module
+    variables: Any
+    summary: Summary
+    logits: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment(abc.ABC):
+    """An experiment, ``python -m experiments.NAME``.
+
+    Attributes:
+      name: of the command, and of the directory of its runs.
+      config: a frozen dataclass of groups of options, see `jaxdl.runs.options`, all with defaults.
+      presets: for each preset, the options that it changes.
+    """
+
+    name: str
+    config: type
+    presets: Mapping[str, Mapping[str, Any]]
+
+    @abc.abstractmethod
+    def train(self, config: Any) -> tuple[Run, Summary]:
+        """Trains one run: data, model, training, scores, figures; returns it and its summary."""
+
+    @abc.abstractmethod
+    def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
+        """Initialises a training of which the data is not needed, to compile its step."""
+
+    def open_network(self, run: Run) -> TrainedNetwork:
+        """Opens the network that a run has trained.
+
+        Raises:
+          UsageError: it is not a classifier.
+        """
+        raise UsageError(f"{run.directory} is a run of {self.name}, which predicts nothing.")
+
+    def draw_samples(self, run: Run, num_samples: int, seed: int, path: Path) -> None:
+        """Draws a picture of samples of the generator that a run has trained.
+
+        Raises:
+          UsageError: it is not a generator.
+        """
+        raise UsageError("No input: give image files or sentences after the network.")

@@ -1,0 +1,76 @@
+"""A trained network, ready for a user's own images or sentences."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import numpy as np
+from tokenizers import Tokenizer
+
+from jaxdl.data.tokenizer import Truncation, encode
+from jaxdl.errors import UserError
+from jaxdl.training.classifier import make_predict_logits
+from jaxdl.training.inputs import InputPipeline
+
+BATCH_SIZE = 32
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+
+Reader = Callable[[list[str]], dict[str, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network.
+
+    Attributes:
+      name: of the published model, or the directory of the run.
+      model: called as ``model.apply(variables, *inputs, train=False)``.
+      variables: "params" and "batch_stats".
+      pipeline: turns examples into inputs.
+      class_names: of its logits; empty if it returns an embedding instead.
+      read: reads image files or sentences as examples; raises UserError for anything else.
+      example_shapes: shape of each feature of an example.
+    """
+
+    name: str
+    model: nn.Module
+    variables: Any
+    pipeline: InputPipeline
+    class_names: tuple[str, ...]
+    read: Reader
+    example_shapes: dict[str, tuple[int, ...]]
+
+    def logits(self, examples: dict[str, np.ndarray]) -> np.ndarray:
+        """Computes logits, or embeddings, of examples: float32 (examples, classes or width)."""
+        batch_size = min(BATCH_SIZE, len(next(iter(examples.values()))))
+        pipeline = dataclasses.replace(self.pipeline, predict_batch_size=batch_size)
+        predict = make_predict_logits(self.model, pipeline)
+        return np.asarray(predict(self.variables, examples, "predicting"), np.float32)
+
+
+def picture_reader(read_one: Callable[[Path], np.ndarray]) -> Reader:
+    """Reads image files as examples; ``read_one(path)`` gives uint8 (height, width, channels)."""
+    return lambda paths: {"image": np.stack([read_one(Path(path)) for path in paths])}
+
+
+def sentence_reader(tokenizer: Tokenizer, length: int, truncation: Truncation, name: str) -> Reader:
+    """Reads sentences as tokens; an empty sentence and the name of an image are a UserError.
+
+    Args:
+      tokenizer: of the network.
+      length: number of tokens that the network sees.
+      truncation: end at which a longer sentence is cut.
+      name: of the network, for messages.
+    """
+
+    def read(sentences: list[str]) -> dict[str, np.ndarray]:
+        for sentence in sentences:
+            if not sentence.strip():
+                raise UserError("A sentence is empty: give some text.")
+            if Path(sentence).suffix.lower() in IMAGE_SUFFIXES and " " not in sentence:
+                raise UserError(f"{sentence} is an image, but {name} reads sentences.")
+        return encode(tokenizer, sentences, length, truncation)
+
+    return read

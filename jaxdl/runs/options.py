@@ -1,0 +1,182 @@
+"""Groups of options that commands share, and a configuration as plain values and back.
+
+A configuration is a frozen dataclass whose fields are groups of options: ``data``, ``model``,
+``optimization``, ``augmentation``, ``run``, ``machine``. No two groups have an option of the same
+name; so the command line, presets and config.json name an option without its group.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from jaxdl.data import DEFAULT_DATA_DIR, ImageDatasetName, TextDatasetName
+from jaxdl.data.tokenizer import Truncation
+from jaxdl.errors import UsageError, UserError
+from jaxdl.training.mesh import parse_layout
+from jaxdl.training.options import require, require_fractions
+
+Config = TypeVar("Config")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Where the data comes from, and how it is split."""
+
+    data_dir: Path = DEFAULT_DATA_DIR
+    """Directory in which data sets are kept."""
+    validation_fraction: float = 0.2
+    """Fraction of the training split, from its end, on which the best epoch is chosen."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        require_fractions(self, "validation_fraction")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageData(DataOptions):
+    """Where the images come from, and how they are split."""
+
+    dataset: ImageDatasetName = "mnist"
+    """Data set to learn."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextData(DataOptions):
+    """Where the texts come from, how they are split, and how they become tokens."""
+
+    dataset: TextDatasetName = "imdb_reviews"
+    """Data set to learn."""
+    vocabulary_size: int = 10_000
+    """Number of tokens: padding, the unknown word, and the most frequent words."""
+    sequence_length: int = 200
+    """Number of tokens of a text that the model sees."""
+    truncation: Truncation = "start"
+    """End at which a longer text is cut."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        super().__post_init__()
+        require(self, "vocabulary_size", self.vocabulary_size >= 3, "at least 3")
+        require(self, "sequence_length", self.sequence_length >= 1, "at least 1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextAugmentation:
+    """How training texts are changed at random."""
+
+    word_dropout_rate: float = 0.0
+    """Probability that a word is dropped in training."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        require_fractions(self, "word_dropout_rate")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Which run is made, or resumed."""
+
+    preset: str = "default"
+    """Set of options to start from; options that are given override it."""
+    seed: int = 0
+    """Random seed of initial parameters, order, dropout and augmentation."""
+    seeds: int = 1
+    """Number of runs to train, with seeds from --seed upwards; reports mean and deviation."""
+    runs_dir: Path = Path("runs")
+    """Directory in which the directory of the run is made."""
+    resume: Path | None = None
+    """Directory of a run to resume, with its options."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        require(self, "seed", self.seed >= 0, "at least 0")
+        require(self, "seeds", self.seeds >= 1, "at least 1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """Which devices and processes train together."""
+
+    mesh: str = ""
+    """Number of devices along each axis, like data=4,fsdp=2; by default all shard the batch."""
+    coordinator: str = ""
+    """Address of the first of several processes, host:port; auto on TPU hosts, none for SLURM."""
+    process_id: int = 0
+    """Number of this process among several, from 0."""
+    process_count: int = 1
+    """Number of processes."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        if self.mesh:
+            parse_layout(self.mesh)
+        require(self, "process_count", self.process_count >= 1, "at least 1")
+        within = 0 <= self.process_id < self.process_count
+        require(self, "process_id", within, f"below --process-count, {self.process_count}")
+        if self.process_count > 1 and not self.coordinator:
+            raise UsageError("--process-count above 1 needs --coordinator, host:port of the first.")
+        known = re.fullmatch(r"|auto|.+:\d+", self.coordinator) is not None
+        require(self, "coordinator", known, "host:port of the first process, or auto")
+
+
+MACHINE = tuple(field.name for field in dataclasses.fields(MachineOptions))
+PLACES = ("data_dir", "runs_dir", "resume")
+
+
+def to_options(config: Any) -> dict[str, Any]:
+    """Flattens a configuration to plain JSON values by the names of the options."""
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for group in dataclasses.asdict(config).values()
+        for name, value in group.items()
+    }
+
+
+def from_options(config_class: type[Config], options: Mapping[str, Any]) -> Config:
+    """Builds a configuration from what `to_options` returned; missing options get their defaults.
+
+    Raises:
+      UserError: the options are not those of this class.
+    """
+    default = config_class()
+    unknown = ", ".join(sorted(set(options) - set(to_options(default))))
+    if unknown:
+        raise UserError(f"The run was made by another version of jaxdl, with options {unknown}.")
+    paths = {
+        name
+        for group in groups(default)
+        for name, kind in get_type_hints(type(group)).items()
+        if kind in (Path, Path | None)
+    }
+    values = {
+        name: Path(value) if name in paths and value is not None else value
+        for name, value in options.items()
+    }
+    try:
+        return with_changes(default, values)
+    except TypeError as error:
+        raise UserError(f"The options in config.json of the run are damaged ({error}).") from error
+
+
+def groups(config: Any) -> list[Any]:
+    """Returns the groups of a configuration."""
+    return [getattr(config, field.name) for field in dataclasses.fields(config)]
+
+
+def with_changes(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Returns the configuration with other values for some options, given by their names.
+
+    Raises:
+      KeyError: there is no such option.
+    """
+    left = dict(changes)
+    changed = {}
+    for field in dataclasses.fields(config):
+        group = getattr(config, field.name)
+        names = {f.name for f in dataclasses.fields(group)} & left.keys()
+        changed[field.name] = dataclasses.replace(group, **{name: left.pop(name) for name in names})
+    if left:
+        raise KeyError(f"no such options: {', '.join(left)}")
+    return dataclasses.replace(config, **changed)

@@ -1,0 +1,209 @@
+"""Published networks in experiments: what they read, their encoder, their features, a probe."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdl.console import note
+from jaxdl.data import Dataset, DatasetName, load
+from jaxdl.data.augmentation import alternating_flip, normalise
+from jaxdl.data.catalog import CATALOG, IMAGE_DATASETS, TEXT_DATASETS
+from jaxdl.data.tokenizer import Truncation
+from jaxdl.data.tokens import tokenise
+from jaxdl.models.vit import ViT, resize_positions
+from jaxdl.pretrained import PUBLISHED, ModelName, load_published, load_tokenizer_of
+from jaxdl.runs.features import cached_features
+from jaxdl.runs.inputs import IMAGE_INPUTS, TEXT_INPUTS, Examples, Inputs
+from jaxdl.runs.networks import TrainedNetwork, picture_reader, sentence_reader
+from jaxdl.runs.options import DataOptions
+from jaxdl.training.classifier import make_predict_logits
+from jaxdl.training.inputs import Batch, InputPipeline, ModelInputs
+from jaxdl.training.layers import HEAD
+from jaxdl.training.options import require
+from jaxdl.training.probe import fit_linear_probe
+from jaxdl.training.texts import cut_text_pipeline
+
+PREDICT_BATCH_SIZE = 32
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PublishedData(DataOptions):
+    """Where the data comes from, how it is split, and how the network sees it."""
+
+    dataset: DatasetName = "imdb_reviews"
+    """Data set to learn: of texts or of images, as the model reads."""
+    validation_fraction: float = 0.1
+    """Fraction of the training split, from its end, on which the best epoch is chosen."""
+    sequence_length: int = 512
+    """Number of tokens of a text that the model sees."""
+    truncation: Truncation = "start"
+    """End at which a longer text is cut."""
+    image_size: int = 96
+    """Side to which images are resized, in pixels."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        super().__post_init__()
+        require(self, "sequence_length", 3 <= self.sequence_length <= 512, "3 to 512")
+        require(self, "image_size", 32 <= self.image_size <= 1024, "32 to 1024")
+
+    def require_fit(self, model: ModelName) -> None:
+        """Raises a UsageError unless the model can read the data set at this size."""
+        names = TEXT_DATASETS if reads_texts(model) else IMAGE_DATASETS
+        fits = self.dataset in names
+        require(self, "dataset", fits, f"one of {', '.join(names)} for --model {model}")
+        whole = not model.startswith("vit") or self.image_size % 16 == 0
+        require(self, "image_size", whole, f"a multiple of 16 for --model {model}")
+
+
+def reads_texts(model: ModelName) -> bool:
+    """Whether a published model reads texts; the others read images."""
+    return PUBLISHED[model].reads == "text"
+
+
+def build_published(config: Any, num_classes: int, **fields: Any) -> nn.Module:
+    """Builds a published network with a new head; without a head if there are no classes."""
+    name = config.model.model
+    if reads_texts(name):
+        fields |= {"pooling": "mean"}
+    elif name.startswith("resnet"):
+        fields |= {"frozen_statistics": True}
+    dtype = config.optimization.dtype
+    return PUBLISHED[name].build(num_classes=num_classes, dtype=dtype, **fields)
+
+
+def published_pipeline(config: Any, flip: bool = False) -> InputPipeline:
+    """Turns stored examples into what the published network of a configuration was trained on.
+
+    Args:
+      config: with ``data``, ``model`` and ``run``.
+      flip: whether photographs are mirrored in every other epoch.
+    """
+    if reads_texts(config.model.model):
+        return cut_text_pipeline(config.data.sequence_length, PREDICT_BATCH_SIZE)
+    preprocessing, side = PUBLISHED[config.model.model].preprocessing, config.data.image_size
+    flip_key = jax.random.key(config.run.seed)
+    flip = flip and CATALOG[config.data.dataset].subject == "photograph"
+
+    def preprocess(batch: Batch) -> ModelInputs:
+        images = normalise(batch["image"])
+        images = jnp.broadcast_to(images, (*images.shape[:3], 3))
+        images = jax.image.resize(images, (len(images), side, side, 3), "bilinear")
+        return (preprocessing(images),)
+
+    def augment(batch: Batch, key: jax.Array) -> ModelInputs:
+        images = batch["image"]
+        if flip:
+            images = alternating_flip(images, flip_key, batch["index"], batch["epoch"])
+        return preprocess(batch | {"image": images})
+
+    return InputPipeline(preprocess, augment, predict_batch_size=PREDICT_BATCH_SIZE)
+
+
+def load_examples(config: Any) -> Examples:
+    """Loads a data set; texts are tokenised by the tokenizer of the published network."""
+    data = config.data
+    dataset = load(data.dataset, data.data_dir, data.validation_fraction)
+    if not reads_texts(config.model.model):
+        return Examples(dataset, dataset)
+    tokenizer = load_tokenizer_of(config.model.model, data.data_dir)
+    options = (data.data_dir, tokenizer, data.sequence_length, data.truncation)
+    return Examples(dataset, *tokenise(dataset, *options))
+
+
+def _for_modality(name: str) -> Callable[..., Any]:
+    """The function of `TEXT_INPUTS` or `IMAGE_INPUTS`, as the model of a configuration reads."""
+
+    def choose(config: Any, *arguments: Any) -> Any:
+        inputs = TEXT_INPUTS if reads_texts(config.model.model) else IMAGE_INPUTS
+        return getattr(inputs, name)(config, *arguments)
+
+    return choose
+
+
+PUBLISHED_INPUTS = Inputs(
+    load=load_examples,
+    pipeline=published_pipeline,
+    example_shapes=_for_modality("example_shapes"),
+    reader=_for_modality("reader"),
+)
+
+
+def load_encoder(config: Any) -> dict[str, Any]:
+    """Loads the published variables up to the head, for images of ``--image-size``."""
+    model, published = load_published(config.model.model, config.data.data_dir)
+    params = {n: value for n, value in published["params"].items() if n not in (HEAD, "pooler")}
+    if isinstance(model, ViT):
+        rows = config.data.image_size // model.patch_size
+        params["positions"] = resize_positions(params["positions"], rows, rows)
+    return {"params": params, "batch_stats": published.get("batch_stats", {})}
+
+
+def compute_features(
+    config: Any, encoder: dict[str, Any], split: dict[str, np.ndarray], description: str
+) -> np.ndarray:
+    """Computes the features of a split in the frozen network, float32 (examples, features).
+
+    They are kept in the data directory, so that they are computed only once.
+    """
+    inputs = {key: array for key, array in split.items() if key != "label"}
+    model = build_published(config, num_classes=0)
+    predict = make_predict_logits(model, PUBLISHED_INPUTS.pipeline(config))
+    return cached_features(
+        f"{config.data.dataset}-{config.model.model}",
+        config.data.data_dir,
+        inputs,
+        lambda: predict(encoder, inputs, description),
+        *(config.model.model, PUBLISHED[config.model.model].sha256, config.optimization.precision),
+        "image" in inputs and config.data.image_size,
+    )
+
+
+def fit_probe(
+    config: Any, encoder: dict[str, Any], dataset: Dataset, num_examples: int
+) -> dict[str, np.ndarray]:
+    """Fits a head to the features of the first training examples, or of all if 0 are asked for."""
+    count = num_examples or len(dataset.train["label"])
+    first = {name: array[:count] for name, array in dataset.train.items()}
+    features = compute_features(config, encoder, first, "computing features")
+    head = fit_linear_probe(features, first["label"], len(dataset.class_names))
+    predicted = (features @ head["kernel"] + head["bias"]).argmax(-1)
+    accuracy = np.mean(predicted == first["label"])
+    note(f"The head was fitted to {len(features):,} examples: {accuracy:.2%} on these.")
+    return head
+
+
+def open_published(name: str, data_dir: Path, weights: Path | None = None) -> TrainedNetwork:
+    """Opens a published network, which is fetched the first time.
+
+    Args:
+      name: one of `PUBLISHED`.
+      data_dir: where published weights are kept.
+      weights: a file of other weights for the same network.
+
+    Raises:
+      UserError: the weights cannot be had or read.
+    """
+    published = PUBLISHED[name]
+    model, variables = load_published(name, data_dir, weights)
+    network = partial(TrainedNetwork, name, model, variables, class_names=published.class_names)
+    if published.reads == "text":
+        length = published.sequence_length
+        return network(
+            pipeline=cut_text_pipeline(length, PREDICT_BATCH_SIZE),
+            read=sentence_reader(load_tokenizer_of(name, data_dir), length, "end", name),
+            example_shapes={"tokens": (length,), "length": ()},
+        )
+    preprocessing = published.preprocessing
+    return network(
+        pipeline=InputPipeline(lambda batch: (preprocessing(normalise(batch["image"])),)),
+        read=picture_reader(preprocessing.read),
+        example_shapes={"image": (preprocessing.side, preprocessing.side, 3)},
+    )

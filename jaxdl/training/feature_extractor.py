@@ -1,0 +1,73 @@
+"""A trained classifier as the feature extractor by which generated images are evaluated."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdl.analysis.sample_quality import frechet_distance, precision_and_recall
+from jaxdl.data.augmentation import normalise
+from jaxdl.training.prediction import make_predict
+
+Features = dict[str, np.ndarray]
+FeatureExtractor = Callable[[np.ndarray], Features]
+COLLAPSED_SHARE = 0.2
+
+
+def make_feature_extractor(model: nn.Module, variables: Any) -> FeatureExtractor:
+    """Compiles the features of images in a classifier.
+
+    Args:
+      model: sows "features" (batch, features) into "intermediates", and returns logits.
+      variables: of the trained model.
+
+    Returns:
+      ``extract(images)``: maps uint8 images (examples, height, width, channels) to their
+      "features", float32 (examples, features), and their predicted "class", int32 (examples,).
+    """
+
+    def apply(variables: Any, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        images = normalise(batch["image"])
+        logits, sown = model.apply(variables, images, train=False, mutable=["intermediates"])
+        features = sown["intermediates"]["features"][0].astype(jnp.float32)
+        return {"features": features, "class": logits.argmax(-1)}
+
+    predict = make_predict(apply)
+    return lambda images: predict(variables, {"image": images})
+
+
+def compare(samples: Features, real: Features, num_classes: int) -> dict[str, float]:
+    """Measures the quality of samples.
+
+    Args:
+      samples: features of generated images.
+      real: features of about as many real images: a Frechet distance depends on their number.
+      num_classes: number of classes of the feature extractor.
+
+    Returns:
+      "frechet_distance", "precision" and "recall" of the features, and the fractions of the
+      samples in the rarest and in the most frequent class, "smallest_class_share" and
+      "largest_class_share".
+    """
+    shares = class_shares(samples, num_classes)
+    precision, recall = precision_and_recall(real["features"], samples["features"])
+    return {
+        "frechet_distance": frechet_distance(real["features"], samples["features"]),
+        "precision": precision,
+        "recall": recall,
+        "smallest_class_share": float(shares.min()),
+        "largest_class_share": float(shares.max()),
+    }
+
+
+def class_shares(samples: Features, num_classes: int) -> np.ndarray:
+    """Computes the fraction of the samples in each class, float64 (num_classes,)."""
+    return np.bincount(samples["class"], minlength=num_classes) / len(samples["class"])
+
+
+def has_collapsed(quality: dict[str, float], num_classes: int) -> bool:
+    """Whether a class is generated less than a fifth as often as if all were equally frequent."""
+    return quality["smallest_class_share"] < COLLAPSED_SHARE / num_classes

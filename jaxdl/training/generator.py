@@ -1,0 +1,153 @@
+"""From two models and images to a trained generator."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from jaxdl.training.adversarial import Adversaries, create_adversaries, to_pixels, train_step
+from jaxdl.training.epoch import TrainStep
+from jaxdl.training.loop import fit
+from jaxdl.training.mesh import make_mesh
+from jaxdl.training.metrics_log import MetricsLog
+from jaxdl.training.options import (
+    Optimization,
+    configure_optimizer,
+    require,
+    require_fractions,
+)
+from jaxdl.training.plan import Plan, Trained
+from jaxdl.training.prediction import make_predict
+
+Sampler = Callable[[Any, np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Adversarial:
+    """How generator and discriminator are trained against each other."""
+
+    latent_dim: int = 100
+    """Length of the noise vectors that the generator turns into images."""
+    b1: float = 0.5
+    """Decay of Adam's average of past gradients."""
+    gradient_penalty: float = 0.5
+    """Weight of the R1 penalty on the discriminator's gradient at real images; 0 for none."""
+    label_smoothing: float = 0.0
+    """How far below 1 the discriminator's target for real images is."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        require(self, "latent_dim", self.latent_dim >= 1, "at least 1")
+        require_fractions(self, "b1", "label_smoothing")
+        require(self, "gradient_penalty", self.gradient_penalty >= 0, "at least 0")
+
+
+def train_generator(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    images: np.ndarray,
+    options: Optimization,
+    adversarial: Adversarial,
+    *,
+    evaluate: Callable[[Any], dict[str, float]] = lambda variables: {},
+    after_epoch: Callable[[int, Any, dict[str, float]], None] = lambda *_: None,
+    seed: int = 0,
+    mesh: Mesh | None = None,
+    checkpoints: Path | None = None,
+    log: MetricsLog | None = None,
+) -> Trained:
+    """Trains both models, and keeps the generator of the epoch with the least Frechet distance.
+
+    Args:
+      generator: called as ``generator.apply(variables, noise, train=...)``.
+      discriminator: called as ``discriminator.apply(variables, images, train=...)``.
+      images: uint8 (examples, height, width, channels).
+      options: of the optimization.
+      adversarial: how the two are trained against each other.
+      evaluate: ``evaluate(variables)``, metrics of a generator, "frechet_distance" among them; {}
+        keeps the generator of the last epoch.
+      after_epoch: see `jaxdl.training.plan.Plan`.
+      seed: of initial parameters, order, noise and dropout.
+      mesh: the devices over which batches and states are sharded; None for all devices.
+      checkpoints: directory of checkpoints, from which an earlier training is resumed.
+      log: receives the metrics.
+    """
+    mesh = mesh or make_mesh()
+    steps_per_epoch = len(images) // options.batch_size
+    state, step, schedule = init_generator(
+        generator, discriminator, images.shape, options, adversarial, steps_per_epoch, seed, mesh
+    )
+    plan = Plan(
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        seed=seed,
+        evaluate=evaluate,
+        score=lambda quality: -quality["frechet_distance"],
+        patience=options.patience,
+        after_epoch=after_epoch,
+        learning_rate=schedule,
+        mesh=mesh,
+    )
+    return fit(state, step, {"image": images}, plan, checkpoints, log)
+
+
+def init_generator(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    shape: tuple[int, ...],
+    options: Optimization,
+    adversarial: Adversarial,
+    steps_per_epoch: int,
+    seed: int,
+    mesh: Mesh,
+) -> tuple[Adversaries, TrainStep, optax.Schedule]:
+    """Builds the initial train states, the train step and the learning rate by step.
+
+    Args are those of `train_generator`; ``shape`` is that of the images, (examples, height, width,
+    channels), and ``steps_per_epoch`` the number of steps in a pass over them.
+    """
+    optimizer, schedule = configure_optimizer(options, steps_per_epoch, adversarial.b1)
+    state = create_adversaries(
+        generator,
+        discriminator,
+        optimizer,
+        adversarial.latent_dim,
+        shape[1:],
+        seed,
+        options.ema_decay,
+        mesh,
+    )
+    step = partial(
+        train_step,
+        latent_dim=adversarial.latent_dim,
+        label_smoothing=adversarial.label_smoothing,
+        gradient_penalty=adversarial.gradient_penalty,
+    )
+    return state, step, schedule
+
+
+def draw_noise(num_samples: int, latent_dim: int, seed: int) -> np.ndarray:
+    """Draws standard normal float32 (num_samples, latent_dim)."""
+    return np.asarray(jax.random.normal(jax.random.key(seed), (num_samples, latent_dim)))
+
+
+def make_sampler(generator: nn.Module, mesh: Mesh | None = None) -> Sampler:
+    """Compiles ``sample(variables, noise)``: uint8 images (samples, height, width, channels).
+
+    Args:
+      generator: called with noise.
+      mesh: the devices over which the noise is sharded; None for one device.
+    """
+
+    def apply(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
+        return to_pixels(generator.apply(variables, batch["noise"], train=False))
+
+    predict = make_predict(apply, mesh=mesh)
+    return lambda variables, noise: predict(variables, {"noise": noise})

@@ -1,0 +1,47 @@
+"""Gradient accumulation: the gradients of a batch, computed in parts to save memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxdl.nn.cpu.loops import tracing_loop
+
+GradFn = Callable[[Any, Any, dict[str, jax.Array], jax.Array], tuple[Any, tuple[Any, Any]]]
+
+
+def accumulate(grad_fn: GradFn, micro_batches: int) -> GradFn:
+    """Computes the same gradients as ``grad_fn``, one part of the batch after the other.
+
+    Gradients and metrics are averaged over the parts; BatchNorm sees each part by itself.
+
+    Args:
+      grad_fn: ``grad_fn(params, batch_stats, batch, key) -> (grads, (batch_stats, metrics))``.
+      micro_batches: number of parts, which divides the batch; with 1, ``grad_fn`` is returned.
+    """
+    if micro_batches == 1:
+        return grad_fn
+
+    def accumulated(params: Any, batch_stats: Any, batch: dict[str, jax.Array], key: jax.Array):
+        # Each part takes examples from the whole batch, and so from all devices.
+        parts = jax.tree.map(
+            lambda x: x.reshape(-1, micro_batches, *x.shape[1:]).swapaxes(0, 1), batch
+        )
+        keys = jax.random.split(key, micro_batches)
+        first = jax.tree.map(lambda x: x[0], (parts, keys))
+        shapes = jax.eval_shape(grad_fn, params, batch_stats, *first)
+        grads, (_, metrics) = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+        def add(carry: Any, part: Any) -> tuple[Any, None]:
+            batch_stats, totals = carry
+            with tracing_loop():
+                grads, (batch_stats, metrics) = grad_fn(params, batch_stats, *part)
+            return (batch_stats, jax.tree.map(jnp.add, totals, (grads, metrics))), None
+
+        (batch_stats, totals), _ = lax.scan(add, (batch_stats, (grads, metrics)), (parts, keys))
+        grads, metrics = jax.tree.map(lambda total: total / micro_batches, totals)
+        return grads, (batch_stats, metrics)
+
+    return accumulated

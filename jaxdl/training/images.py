@@ -1,0 +1,108 @@
+"""Images as inputs: augmentation options, and the pipeline that they make."""
+
+import dataclasses
+import math
+from functools import partial
+
+import jax
+
+from jaxdl.data.augmentation import (
+    alternating_flip,
+    cutout,
+    normalise,
+    random_affine,
+    random_crop,
+)
+from jaxdl.data.mixing import cutmix, either, mixup
+from jaxdl.training.inputs import Batch, InputPipeline, Mix, MixLabels, ModelInputs, no_mixing
+from jaxdl.training.options import require
+
+SMALLEST_SIDE = 28
+FLIP = 0x666C6970  # makes the keys of the flips differ from all others of a seed
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageAugmentation:
+    """How training images are changed at random, and test images before prediction."""
+
+    shift: float = 0.0
+    """Largest random shift, in pixels."""
+    rotation: float = 0.0
+    """Largest random rotation, in degrees."""
+    zoom: float = 0.0
+    """Largest random relative change of size."""
+    flip: bool = False
+    """Mirror each image left to right in every other epoch."""
+    crop: int = 0
+    """Largest random shift by whole pixels, with reflected borders."""
+    cutout: int = 0
+    """Side of a random square that is blackened, in pixels."""
+    mixup: float = 0.0
+    """Average pairs of images with weights from Beta(x, x); 0 does not."""
+    cutmix: float = 0.0
+    """Paste a rectangle of one image into another, with areas from Beta(x, x); 0 does not."""
+    test_time_augmentation: bool = False
+    """Average the logits of an image and of its mirror image when predicting."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")
+        require(self, "rotation", 0 <= self.rotation < 45, "at least 0 and below 45")
+        require(self, "zoom", 0 <= self.zoom < 1, "at least 0 and below 1")
+        require(self, "crop", 0 <= self.crop < SMALLEST_SIDE, f"0 to {SMALLEST_SIDE - 1}")
+        for name in ("cutout", "mixup", "cutmix"):
+            require(self, name, 0 <= getattr(self, name) < math.inf, "at least 0, and finite")
+
+
+def image_pipeline(options: ImageAugmentation, seed: int) -> InputPipeline:
+    """Builds the pipeline from "image", uint8 (batch, height, width, channels), to inputs.
+
+    Args:
+      options: of the augmentation.
+      seed: decides which images are mirrored first.
+    """
+    first_flip_key = jax.random.fold_in(jax.random.key(seed), FLIP)
+
+    def augment(batch: Batch, key: jax.Array) -> ModelInputs:
+        images = batch["image"]
+        affine_key, crop_key, cutout_key = jax.random.split(key, 3)
+        if options.flip:
+            images = alternating_flip(images, first_flip_key, batch["index"], batch["epoch"])
+        if options.crop:
+            images = random_crop(images, crop_key, options.crop)
+        if options.cutout:
+            images = cutout(images, cutout_key, options.cutout)
+        amounts = {"shift": options.shift, "rotation": options.rotation, "zoom": options.zoom}
+        return (random_affine(normalise(images), affine_key, **amounts),)
+
+    return InputPipeline(
+        preprocess=preprocess_images,
+        augment=augment,
+        mix=mix_images(options),
+        test_time=(preprocess_mirrored,) if options.test_time_augmentation else (),
+    )
+
+
+def preprocess_images(batch: Batch) -> ModelInputs:
+    """Scales images (batch, height, width, channels) to float32 in [0, 1]."""
+    return (normalise(batch["image"]),)
+
+
+def preprocess_mirrored(batch: Batch) -> ModelInputs:
+    """Mirrors images left to right and scales them to float32 in [0, 1]."""
+    return (normalise(batch["image"][:, :, ::-1]),)
+
+
+def mix_images(options: ImageAugmentation) -> Mix:
+    """Mixes by mixup or CutMix or, for each (micro-)batch, by one of the two at random."""
+    ways = [partial(mixup, alpha=options.mixup)] if options.mixup else []
+    ways += [partial(cutmix, alpha=options.cutmix)] if options.cutmix else []
+    if not ways:
+        return no_mixing
+    way = either(*ways) if len(ways) == 2 else ways[0]
+
+    def mix(inputs: ModelInputs, key: jax.Array) -> tuple[ModelInputs, MixLabels]:
+        images, mix_labels = way(*inputs, key)
+        return (images,), mix_labels
+
+    return mix

@@ -1,0 +1,56 @@
+"""Names of layers by which optimizers and fine-tuning treat parameters differently.
+
+All modules of `jaxdl.models` follow them. A module of your own needs them only for Muon and for
+fine-tuning, which refuse a layer or a parameter that they do not know.
+"""
+
+import re
+from typing import Any
+
+from jaxdl.errors import UserError
+
+HEAD = "head"
+EMBEDDING = "embedding"
+BLOCK = re.compile(r"block_(\d+)$")
+BEFORE_BLOCKS = {
+    *(EMBEDDING, "embedding_norm", "positions", "token", "token_types"),
+    *("stem_conv", "stem_norm"),
+}
+AFTER_BLOCKS = {"norm", "pooler", HEAD}
+
+KERNEL = "kernel"
+NOT_KERNELS = {"bias", "scale", "embedding", "positions", "token", "token_types"}
+
+
+def block_number(layer: str) -> int | None:
+    """Returns the number of the block that a top-level layer or parameter is; None for others."""
+    match = BLOCK.fullmatch(layer)
+    return int(match[1]) if match else None
+
+
+def is_hidden_kernel(path: tuple[str, ...]) -> bool:
+    """Whether a parameter is the kernel of a hidden layer.
+
+    Args:
+      path: names of its layers, from the top, and its own.
+
+    Raises:
+      UserError: the parameter has a name that is not known.
+    """
+    *layers, name = path
+    if name not in {KERNEL, *NOT_KERNELS}:
+        raise UserError(
+            f"The parameter {'/'.join(path)} is neither a kernel nor one of "
+            f"{', '.join(sorted(NOT_KERNELS))}: name it in jaxdl.training.layers, or choose "
+            "another --optimizer."
+        )
+    return name == KERNEL and layers not in ([], [HEAD], [EMBEDDING])
+
+
+def require_head(params: Any) -> None:
+    """Raises a UserError unless a top-level layer is named as the one that gives the logits."""
+    if HEAD not in params:
+        raise UserError(
+            f'No layer is named "{HEAD}", but {", ".join(params)}: name the layer that gives the '
+            f'logits "{HEAD}", which is not trained like a hidden one.'
+        )

@@ -1,0 +1,110 @@
+"""Options of the optimization, which every training has; experiments set their own defaults."""
+
+import dataclasses
+from typing import Literal
+
+import jax.numpy as jnp
+import optax
+from jax.typing import DTypeLike
+
+from jaxdl.errors import UsageError
+from jaxdl.training.optimizers import (
+    OptimizerName,
+    ScheduleName,
+    build_optimizer,
+    learning_rate_schedule,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Optimization:
+    """How the parameters are trained."""
+
+    epochs: int
+    """Number of passes over the training split."""
+    batch_size: int
+    """Number of examples in a training step, over all devices."""
+    learning_rate: float
+    """Peak learning rate."""
+    optimizer: OptimizerName = "adamw"
+    """Optimizer that turns gradients into updates."""
+    schedule: ScheduleName = "cosine"
+    """Learning-rate schedule: linear warm-up followed by a cosine decay to zero, or constant."""
+    warmup_fraction: float = 0.2
+    """Fraction of the steps in which the cosine schedule warms up."""
+    weight_decay: float = 0.0
+    """Weight decay on kernels; adam applies none, and muon applies it to hidden kernels only."""
+    gradient_clip: float = 0.0
+    """Largest global norm of the gradients; 0 does not clip."""
+    ema_decay: float = 0.0
+    """Report a moving average of the parameters with this decay; 0 reports the parameters."""
+    patience: int = 0
+    """Number of epochs to wait for a better validation score before stopping; 0 never stops."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the computation; parameters are always float32."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        for name in ("epochs", "batch_size"):
+            require(self, name, getattr(self, name) >= 1, "at least 1")
+        for name in ("patience", "weight_decay", "gradient_clip"):
+            require(self, name, getattr(self, name) >= 0, "at least 0")
+        require(self, "learning_rate", self.learning_rate > 0, "above 0")
+        require_fractions(self, "warmup_fraction", "ema_decay")
+
+    @property
+    def dtype(self) -> DTypeLike:
+        """Dtype of the computation."""
+        return jnp.dtype(self.precision)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassifierOptimization(Optimization):
+    """How the parameters are trained."""
+
+    label_smoothing: float = 0.0
+    """Fraction of each label that is spread over all classes."""
+    micro_batches: int = 1
+    """Compute the gradients of a batch in this number of parts, to save memory."""
+
+    def __post_init__(self) -> None:
+        """Refuses values with which no training is possible."""
+        super().__post_init__()
+        require_fractions(self, "label_smoothing")
+        divides = self.micro_batches >= 1 and self.batch_size % self.micro_batches == 0
+        require(self, "micro_batches", divides, f"a divisor of --batch-size, {self.batch_size}")
+
+
+def configure_optimizer(
+    options: Optimization, steps_per_epoch: int, b1: float = 0.9
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """Builds the optimizer that the options name, and its learning rate by step.
+
+    Args:
+      options: of the training.
+      steps_per_epoch: number of steps in a pass over the training split.
+      b1: of Adam.
+    """
+    schedule = learning_rate_schedule(
+        options.schedule,
+        options.learning_rate,
+        total_steps=options.epochs * steps_per_epoch,
+        warmup_fraction=options.warmup_fraction,
+    )
+    optimizer = build_optimizer(
+        options.optimizer, schedule, options.weight_decay, options.gradient_clip, b1
+    )
+    return optimizer, schedule
+
+
+def require(options: object, name: str, holds: bool, what: str) -> None:
+    """Raises a UsageError that names the option unless the condition holds."""
+    if not holds:
+        option = "--" + name.replace("_", "-")
+        raise UsageError(f"{option} is {getattr(options, name)}, but must be {what}.")
+
+
+def require_fractions(options: object, *names: str) -> None:
+    """Raises a UsageError unless each of the options is in [0, 1)."""
+    for name in names:
+        require(options, name, 0 <= getattr(options, name) < 1, "at least 0 and below 1")

@@ -1,0 +1,113 @@
+"""Texts as inputs: tokens with padding, and batches that have little of it.
+
+Texts of about the same length share a batch, and a batch is cut to its longest text: of reviews
+of up to 512 tokens, an average batch then has 292.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxdl.training.inputs import Batch, InputPipeline, ModelInputs
+from jaxdl.training.prediction import Predict
+
+BATCHES_SORTED = 50
+CUT = 64
+
+
+def preprocess_tokens(batch: Batch) -> ModelInputs:
+    """Selects the inputs of a text model: tokens int32 (batch, time), lengths int32 (batch,)."""
+    return batch["tokens"], batch["length"]
+
+
+TEXT_PIPELINE = InputPipeline(preprocess=preprocess_tokens)
+"""Texts as they are; augmentation by word dropout is part of the models."""
+
+
+def cut_text_pipeline(longest: int, predict_batch_size: int) -> InputPipeline:
+    """Builds a pipeline for texts that are cut to multiples of 64 tokens, each compiled separately.
+
+    Args:
+      longest: number of tokens of the longest texts.
+      predict_batch_size: number of texts that are predicted at once.
+    """
+    lengths = (*range(CUT, longest, CUT), longest)
+    return InputPipeline(
+        preprocess=preprocess_tokens, lengths=lengths, predict_batch_size=predict_batch_size
+    )
+
+
+def group_by_length(
+    order: np.ndarray, lengths: np.ndarray, batch_size: int, random: np.random.Generator
+) -> np.ndarray:
+    """Reorders examples so that those of a batch are of about the same length.
+
+    Examples are sorted within many batches, not within all, so that an example meets others in
+    every epoch; the batches are then shuffled.
+
+    Args:
+      order: int32 (examples,), shuffled.
+      lengths: int (examples,), by the number of the example.
+      batch_size: number of examples in a batch; an incomplete batch is left out.
+      random: shuffles the batches.
+
+    Returns:
+      int32 (batches * batch_size,).
+    """
+    num_batches = len(order) // batch_size
+    complete = order[: num_batches * batch_size]
+    portions = [
+        portion[np.argsort(lengths[portion], kind="stable")]
+        for portion in np.split(complete, range(0, len(complete), BATCHES_SORTED * batch_size)[1:])
+    ]
+    batches = np.concatenate(portions).reshape(num_batches, batch_size)
+    return random.permutation(batches).reshape(-1)
+
+
+def cut_to_longest(step: Any, lengths: Sequence[int]) -> Any:
+    """Wraps a train step so that it does not compute the padding that all texts of a batch have.
+
+    Args:
+      step: a train step on batches with "tokens" (batch, time) and their "length" (batch,).
+      lengths: to which texts may be cut, in increasing order; the last is the longest.
+    """
+
+    def step_of(length: int) -> Any:
+        return lambda state, batch, key: step(
+            state, batch | {"tokens": batch["tokens"][:, :length]}, key
+        )
+
+    def cut_step(state: Any, batch: dict[str, jax.Array], key: jax.Array) -> Any:
+        shortest = jnp.searchsorted(jnp.array(lengths), batch["length"].max())
+        return lax.switch(shortest, [step_of(length) for length in lengths], state, batch, key)
+
+    return cut_step
+
+
+def predict_by_length(predict: Predict, lengths: Sequence[int]) -> Predict:
+    """Wraps a prediction so that texts of about the same length are predicted together.
+
+    Args:
+      predict: from `jaxdl.training.prediction.make_predict`, on examples with "tokens"
+        (examples, time) and "length".
+      lengths: to which texts may be cut, in increasing order; the last is the longest.
+    """
+
+    def predict_all(variables: Any, split: dict[str, np.ndarray], description: str = "") -> Any:
+        shortest = np.searchsorted(lengths, split["length"])
+        parts, origins = [], []
+        for number in sorted({*shortest}) or [0]:
+            chosen = np.flatnonzero(shortest == number)
+            part = {name: array[chosen] for name, array in split.items()}
+            part["tokens"] = part["tokens"][:, : lengths[number]]
+            up_to = description and f"{description}, texts of up to {lengths[number]} tokens"
+            parts.append(predict(variables, part, up_to))
+            origins.append(chosen)
+        back = np.argsort(np.concatenate(origins))
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays)[back], *parts)
+
+    return predict_all
