@@ -1,1 +1,1 @@
-"""How fast this project is, against Keras and PyTorch, on the machine at hand."""
+"""Compares the speed of this project with Keras and PyTorch on the current machine."""

@@ -1,4 +1,4 @@
-"""How fast JAX is here: the models of this project against Keras and PyTorch, side by side.
+"""Compares the speed of the models of this project with Keras and PyTorch.
 
     python -m experiments.benchmark
     python -m experiments.benchmark --models mlp cnn --peers torch --rounds 9
@@ -7,13 +7,14 @@
     python -m experiments.benchmark --models gan --profile
     python -m experiments.benchmark --models mlp cnn --to-accuracy --rounds 3
 
-Peers are what is installed of Keras 3 on TensorFlow, Keras 3 on JAX, PyTorch, the same with the
-channels last, and its compiler (``pip install -e ".[peers]"``; for a GPU, TensorFlow and PyTorch
-built for it). All train the same layers, checked by their number of parameters, with the same
-optimizer on the same random data in memory, in processes of their own that take turns. With a
-ResNet, the C library keeps freed memory for all of them; each trains a GAN as its own tutorial
-does. Reported are medians over the rounds and their spread, and the arithmetic of our step. The
-default takes about twenty minutes on two CPU cores.
+The peers are Keras 3 on TensorFlow, Keras 3 on JAX, PyTorch, PyTorch with channels last, and
+torch.compile, as far as they are installed (``pip install -e ".[peers]"``; a GPU needs TensorFlow
+and PyTorch built for it). All train the same layers, which is checked by the number of parameters,
+with the same optimizer on the same random data in memory, in separate processes that take turns.
+For a ResNet, glibc keeps freed memory in all processes; each framework trains the GAN as its own
+tutorial does. The table has the medians over the rounds, the FLOP/s as a share of the machine's
+peak, and the speed of ours relative to the peer, with its range over the rounds. The default takes
+about twenty minutes on two CPU cores.
 """
 
 import time
@@ -25,7 +26,7 @@ from experiments.benchmark.measure import measure, versions
 from experiments.benchmark.options import Options
 from experiments.benchmark.profile import profile
 from experiments.benchmark.race import installed_peers
-from jaxdl.console import console
+from jaxdl.console import console, note
 from jaxdl.errors import UsageError
 from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.environment import describe_environment
@@ -33,7 +34,7 @@ from jaxdl.runs.run import write_json
 
 
 def main() -> None:
-    """Reads the command line, times, writes and draws."""
+    """Reads the command line, times the models and writes the results."""
     options = parse_dataclass(Options, "experiments.benchmark", description=__doc__)
     if options.profile:
         for model in options.models:
@@ -48,14 +49,14 @@ def main() -> None:
     draw(report["results"], output.with_suffix(".png"))
     if report["geometric_mean"]:
         console.print(
-            f"Against the best peer of each model: {report['geometric_mean']:.2f} times as fast, "
-            "geometric mean."
+            f"Ours is {report['geometric_mean']:.2f} times as fast as the best peer of each model "
+            "(geometric mean)."
         )
-    console.print(str(output))
+    note(f"The results are in {output}.")
 
 
 def choose_output(options: Options) -> Path:
-    """Where the result goes; its folder is made."""
+    """Returns the path of the JSON file after creating its directory."""
     default = Path("runs/benchmark") / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
     output = options.output or default
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -63,21 +64,21 @@ def choose_output(options: Options) -> Path:
 
 
 def compare_to_accuracy(options: Options) -> None:
-    """Times the models that the tutorial trains and writes what came of it.
+    """Times the models of the tutorial up to its test accuracy and writes the results.
 
     Raises:
-      UsageError: Keras is missing, or none of the models is the tutorial's.
+      UsageError: Keras is missing, or none of the models is in the tutorial.
     """
     models = [model for model in options.models if model in TARGETS]
     if not models:
-        raise UsageError(f"--to-accuracy knows the models {', '.join(TARGETS)} only.")
+        raise UsageError(f"--to-accuracy needs --models among {', '.join(TARGETS)}.")
     if "keras-tensorflow" not in installed_peers():
-        raise UsageError('--to-accuracy needs Keras; pip install -e ".[peers]".')
+        raise UsageError('--to-accuracy needs Keras: pip install -e ".[peers]".')
     output = choose_output(options)
     results = time_to_accuracy(models, options.rounds)
     environment = describe_environment()
     write_json(output, {"environment": environment, "versions": versions(), "results": results})
-    console.print(str(output))
+    note(f"The results are in {output}.")
 
 
 if __name__ == "__main__":

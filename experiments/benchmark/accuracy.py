@@ -1,4 +1,4 @@
-"""How long a whole process takes to the tutorial's own test accuracy: ours and its Keras script."""
+"""Times our training and the tutorial's Keras script, as whole processes, to its test accuracy."""
 
 import json
 import os
@@ -15,25 +15,26 @@ from experiments.benchmark.race import Record
 from jaxdl.console import console, progress
 from jaxdl.errors import UserError
 
-# What the tutorial's scripts reach on the test split.
+# Accuracies of the tutorial's scripts on the test split.
 TARGETS = {"mlp": 0.971, "cnn": 0.991, "rnn": 0.743, "lstm": 0.845}
 
 
 def time_to_accuracy(models: Sequence[str], rounds: int) -> list[Record]:
-    """Runs both processes in turn, from the command to its end, the data being prepared.
+    """Runs both processes in turn, from the start of the command to its exit, on prepared data.
 
-    Ours is the experiment's quick preset, with all its figures. What the first run of ours
-    compiles, a later one finds in the cache: the first is not counted.
+    Ours uses the experiment's quick preset and draws all figures. An uncounted first run of
+    ours fills the compilation cache.
 
     Returns:
-      For each model its "target" and, for "ours" and "keras", the "seconds" and the
-      "test_accuracy" of each round; "share_of_keras", median over the rounds.
+      For each model its "target", the "seconds" and the "test_accuracy" of each round for
+      "ours" and for "keras", and "share_of_keras", our share of the time of Keras, median over
+      the rounds.
 
     Raises:
       UserError: a process fails.
     """
     results = []
-    with progress("to accuracy", len(models) * (rounds + 1)) as update:
+    with progress("time to accuracy", len(models) * (rounds + 1)) as update:
         for number, model in enumerate(models):
             commands = {
                 "ours": [f"experiments.{model}", "--preset", "quick"],
@@ -61,16 +62,16 @@ def time_to_accuracy(models: Sequence[str], rounds: int) -> list[Record]:
 
 
 def format_record(record: Record) -> str:
-    """One line: seconds and accuracy of both, medians."""
+    """Formats one line with the median seconds and accuracy of both."""
     words = [f"{record['model']:<6} target {record['target']:.1%}"]
     for name in ("ours", "keras"):
         seconds = np.median(record[name]["seconds"])
         words.append(f"{name} {seconds:.1f} s, {np.median(record[name]['test_accuracy']):.2%}")
-    return "  ".join([*words, f"{record['share_of_keras']:.2f} of the time"])
+    return "  ".join([*words, f"{record['share_of_keras']:.2f} of Keras's time"])
 
 
 def _run(name: str, command: list[str]) -> tuple[float, float]:
-    """Seconds of the whole process, and the accuracy that it tells."""
+    """Returns the seconds of the whole process and the test accuracy that it reports."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--runs-dir", folder] if name == "ours" else []
         environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -83,7 +84,7 @@ def _run(name: str, command: list[str]) -> tuple[float, float]:
         )
         seconds = time.perf_counter() - started
         if process.returncode:
-            reason = (process.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            reason = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
             raise UserError(f"{command[0]} failed: {reason}")
         if name == "ours":
             (summary,) = Path(folder).glob("*/*/summary.json")

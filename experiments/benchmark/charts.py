@@ -1,4 +1,4 @@
-"""The pictures of a benchmark, each a PNG file."""
+"""Draws the results of a benchmark as PNG files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ BAR = 0.8
 
 
 def compare_models(results: Sequence[Record], path: Path) -> None:
-    """For each model how many times as fast as each peer ours is; whiskers span the rounds.
+    """Draws for each model how many times as fast as each peer ours is.
 
-    There is nothing to draw without peers.
+    The error bars span the rounds. Without peers nothing is drawn.
 
     Args:
-      results: as in `experiments.benchmark.race.summarise`, with "model" and "batch_size".
-      path: of the PNG file.
+      results: those of `experiments.benchmark.race.summarise`, with the "model".
+      path: path of the PNG file.
     """
     peers = list(dict.fromkeys(r["framework"] for r in results if r["framework"] != "ours"))
     if not peers:
@@ -45,7 +45,7 @@ def compare_models(results: Sequence[Record], path: Path) -> None:
     names = [f"{model}, batch {batch_size}" for model, batch_size in cases]
     axes.set_yticks(np.arange(len(cases)) + BAR / 2 - height / 2, names)
     axes.invert_yaxis()
-    axes.set(xscale="log", xlabel="times as fast as the peer (1: alike)")
+    axes.set(xscale="log", xlabel="speed relative to the peer")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -56,11 +56,11 @@ def compare_models(results: Sequence[Record], path: Path) -> None:
 
 
 def compare_batch_sizes(results: Sequence[Record], path: Path) -> None:
-    """For each model the speed of each framework over the batch size: where it saturates.
+    """Draws for each model the throughput of each framework over the batch size.
 
     Args:
       results: as in `compare_models`.
-      path: of the PNG file.
+      path: path of the PNG file.
     """
     models = list(dict.fromkeys(result["model"] for result in results))
     figure = Figure(figsize=(4.5 * len(models), 4), layout="constrained")

@@ -1,4 +1,4 @@
-"""The models of the workloads as a user of Keras writes them, layer by layer like ours."""
+"""Builds our models, layer by layer, as a user of Keras writes them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +19,7 @@ gelu = partial(keras.ops.gelu, approximate=True)
 
 
 def mlp() -> keras.Model:
-    """Dense layers with ReLU and dropout between them."""
+    """Builds dense layers with ReLU and dropout between them."""
     return keras.Sequential(
         [
             keras.Input(DIGITS),
@@ -34,7 +34,7 @@ def mlp() -> keras.Model:
 
 
 def cnn() -> keras.Model:
-    """Two 3x3 convolutions, each pooled, and a dense layer."""
+    """Builds two 3x3 convolutions, each with pooling, and a dense layer."""
     return keras.Sequential(
         [
             keras.Input(DIGITS),
@@ -51,7 +51,7 @@ def cnn() -> keras.Model:
 
 
 def text_rnn(layer: Callable[..., layers.Layer]) -> keras.Model:
-    """Embedding, a recurrent layer, and a head on its last state, with one logit."""
+    """Builds an embedding, a recurrent layer, and a head (one logit) on its last hidden state."""
     return keras.Sequential(
         [
             keras.Input((SEQUENCE_LENGTH,), dtype="int32"),
@@ -65,65 +65,66 @@ def text_rnn(layer: Callable[..., layers.Layer]) -> keras.Model:
 
 
 class LearnedPositions(layers.Layer):
-    """Adds a vector of its own to each place of a text."""
+    """Adds a learned vector to each position of a text."""
 
     def build(self, input_shape: tuple[int, ...]) -> None:
-        """Makes the table of vectors."""
+        """Creates the table of vectors."""
         normal = keras.initializers.RandomNormal(stddev=0.02)
         self.table = self.add_weight(shape=input_shape[1:], initializer=normal)
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        """Maps (batch, time, size) to the same shape."""
+        """Maps (batch, time, embed_dim) to the same shape."""
         return inputs + self.table
 
 
 class FixedPositions(layers.Layer):
-    """Adds sines and cosines of its row and column to each patch of a square image."""
+    """Adds sines and cosines of row and column to each patch of a square image."""
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        """Maps (batch, side, side, size) to (batch, side * side, size)."""
-        _, side, _, size = inputs.shape
-        table = keras.ops.convert_to_tensor(sinusoidal_positions(side, size), inputs.dtype)
-        return keras.ops.reshape(inputs, (-1, side * side, size)) + table
+        """Maps (batch, side, side, embed_dim) to (batch, side * side, embed_dim)."""
+        _, side, _, embed_dim = inputs.shape
+        table = keras.ops.convert_to_tensor(sinusoidal_positions(side, embed_dim), inputs.dtype)
+        return keras.ops.reshape(inputs, (-1, side * side, embed_dim)) + table
 
 
-def sinusoidal_positions(side: int, size: int) -> np.ndarray:
-    """Sines and cosines of the row and column of each patch, (side * side, size)."""
-    angles = np.arange(side)[:, None] * 10_000.0 ** (-np.arange(size // 4) / (size // 4))
+def sinusoidal_positions(side: int, embed_dim: int) -> np.ndarray:
+    """Returns sines and cosines of row and column of each patch, (side * side, embed_dim)."""
+    frequencies = 10_000.0 ** (-np.arange(embed_dim // 4) / (embed_dim // 4))
+    angles = np.arange(side)[:, None] * frequencies
     waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
     return np.concatenate([np.repeat(waves, side, 0), np.tile(waves, (side, 1))], axis=1)
 
 
 def encoder_block(
-    inputs: keras.KerasTensor, num_heads: int, mlp_size: int, dropout_rate: float
+    inputs: keras.KerasTensor, num_heads: int, mlp_dim: int, dropout_rate: float
 ) -> keras.KerasTensor:
-    """Attention and a two-layer perceptron, each normalised first and added to its input."""
-    size = inputs.shape[-1]
+    """Applies attention and an MLP, each to its normalised input, with residual connections."""
+    embed_dim = inputs.shape[-1]
     x = layers.LayerNormalization(epsilon=1e-6)(inputs)
-    x = layers.MultiHeadAttention(num_heads, size // num_heads)(x, x)
+    x = layers.MultiHeadAttention(num_heads, embed_dim // num_heads)(x, x)
     inputs = inputs + layers.Dropout(dropout_rate)(x)
     x = layers.LayerNormalization(epsilon=1e-6)(inputs)
-    x = layers.Dense(mlp_size, activation=gelu)(x)
-    x = layers.Dense(size)(x)
+    x = layers.Dense(mlp_dim, activation=gelu)(x)
+    x = layers.Dense(embed_dim)(x)
     return inputs + layers.Dropout(dropout_rate)(x)
 
 
 def text_transformer() -> keras.Model:
-    """Embedding with learned positions, one encoder block, mean over the text, one logit."""
+    """Builds an embedding with learned positions, an encoder block, mean pooling, and one logit."""
     tokens = keras.Input((SEQUENCE_LENGTH,), dtype="int32")
     x = LearnedPositions()(layers.Embedding(VOCABULARY_SIZE, 64)(tokens))
-    x = encoder_block(layers.Dropout(0.1)(x), num_heads=4, mlp_size=128, dropout_rate=0.1)
+    x = encoder_block(layers.Dropout(0.1)(x), num_heads=4, mlp_dim=128, dropout_rate=0.1)
     x = layers.LayerNormalization(epsilon=1e-6)(x)
     x = layers.Dropout(0.1)(layers.GlobalAveragePooling1D()(x))
     return keras.Model(tokens, layers.Dense(1)(x))
 
 
 def vit() -> keras.Model:
-    """Patches of 4x4 pixels as tokens, six encoder blocks, mean over the patches, ten logits."""
+    """Builds a ViT on patches of 4x4 pixels: six encoder blocks, mean pooling, and ten logits."""
     images = keras.Input(PHOTOGRAPHS)
     x = FixedPositions()(layers.Conv2D(128, 4, strides=4)(images))
     for _ in range(6):
-        x = encoder_block(x, num_heads=4, mlp_size=256, dropout_rate=0.0)
+        x = encoder_block(x, num_heads=4, mlp_dim=256, dropout_rate=0.0)
     x = layers.LayerNormalization(epsilon=1e-6)(x)
     return keras.Model(images, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)))
 
@@ -131,13 +132,13 @@ def vit() -> keras.Model:
 def convolution(
     inputs: keras.KerasTensor, features: int, kernel_size: int, strides: int = 1
 ) -> keras.KerasTensor:
-    """A convolution without bias and its batch normalisation."""
+    """Applies a convolution without bias and batch normalisation."""
     x = layers.Conv2D(features, kernel_size, strides, padding="same", use_bias=False)(inputs)
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
 
 
 def residual_block(inputs: keras.KerasTensor, features: int, projects: bool) -> keras.KerasTensor:
-    """Two 3x3 convolutions, added to their input."""
+    """Applies two 3x3 convolutions with a shortcut; more features mean a stride of 2."""
     missing = features - inputs.shape[-1]
     strides = 2 if missing else 1
     x = layers.ReLU()(convolution(inputs, features, 3, strides))
@@ -153,7 +154,7 @@ def residual_block(inputs: keras.KerasTensor, features: int, projects: bool) -> 
 
 
 def resnet(features: int, num_stages: int, num_blocks: int, projects: bool) -> keras.Model:
-    """Stages of residual blocks for small images; each stage doubles the features."""
+    """Builds stages of residual blocks for small images; each stage doubles the features."""
     images = keras.Input(PHOTOGRAPHS)
     x = layers.ReLU()(convolution(images, features, 3))
     for stage in range(num_stages):
@@ -163,7 +164,7 @@ def resnet(features: int, num_stages: int, num_blocks: int, projects: bool) -> k
 
 
 def generator() -> keras.Model:
-    """From noise (batch, NOISE_SIZE) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
+    """Maps noise (batch, NOISE_SIZE) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
     upsample = partial(layers.Conv2DTranspose, kernel_size=5, padding="same", use_bias=False)
     return keras.Sequential(
         [
@@ -185,7 +186,7 @@ def generator() -> keras.Model:
 
 
 def discriminator() -> keras.Model:
-    """From images (batch, 28, 28, 1) in [-1, 1] to logits (batch, 1) of "real"."""
+    """Maps images (batch, 28, 28, 1) in [-1, 1] to logits (batch, 1) of "real"."""
     downsample = partial(layers.Conv2D, kernel_size=5, strides=2, padding="same")
     return keras.Sequential(
         [

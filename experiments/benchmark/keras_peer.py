@@ -1,6 +1,6 @@
-"""The workloads in Keras 3, on the backend that KERAS_BACKEND names before the import.
+"""Trains the workloads in Keras 3, on the backend that KERAS_BACKEND names.
 
-Images are converted once, to float32; the texts have no padding, and no masks.
+Images are converted to float32 once, in advance; texts have neither padding nor masks.
 """
 
 import math
@@ -14,12 +14,12 @@ from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Contestant, Prec
 
 
 def build(workload: Workload, data: Arrays, batch_size: int, precision: Precision) -> Contestant:
-    """A model that `keras.Model.fit` trains; a GAN in the loop of TensorFlow's tutorial.
+    """Builds a model for `keras.Model.fit`, or a GAN for the loop of TensorFlow's tutorial.
 
-    Sets the precision of every later Keras layer of the process.
+    Sets the precision of all Keras layers that the process creates afterwards.
 
     Raises:
-      NotImplementedError: a GAN on another backend than TensorFlow.
+      NotImplementedError: the GAN on a backend other than TensorFlow.
     """
     half = precision == "bfloat16"
     keras.config.set_dtype_policy("mixed_bfloat16" if half else "float32")
@@ -34,7 +34,7 @@ def build(workload: Workload, data: Arrays, batch_size: int, precision: Precisio
 
 
 class Classifier:
-    """A contestant that learns labels, of two classes from a single logit."""
+    """Trains a classifier, with a single logit for two classes."""
 
     def __init__(self, workload: Workload, inputs: np.ndarray, labels: np.ndarray, batch_size: int):
         self.model = CLASSIFIERS[workload.name]()
@@ -53,7 +53,7 @@ class Classifier:
         self.model.compile(optimizer, loss)
 
     def train(self, steps: int) -> None:
-        """Makes so many train steps: epochs of all the data, then one of what is left."""
+        """Makes a number of train steps: whole epochs, then a shorter one."""
         batches = len(self.labels) // self.batch_size
         epochs, rest = divmod(steps, batches)
         if epochs:
@@ -73,12 +73,12 @@ class Classifier:
         )
 
     def predict(self) -> None:
-        """Computes the logits of one batch, as an array of NumPy."""
+        """Computes the logits of one batch as a NumPy array."""
         self.model.predict_on_batch(self.inputs[: self.batch_size])
 
 
 class AdversarialPair:
-    """A generator and a discriminator, both updated from one pass as in TensorFlow's tutorial."""
+    """Trains a GAN, both networks on the same forward pass as in TensorFlow's tutorial."""
 
     def __init__(self, images: np.ndarray, batch_size: int):
         self.generator = generator()
@@ -93,7 +93,7 @@ class AdversarialPair:
         self.discriminator_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
 
     def train(self, steps: int) -> None:
-        """Makes so many train steps of both and waits for the last."""
+        """Makes a number of train steps of both networks and waits for the last."""
         for _ in range(steps):
             losses = self._train_both(next(self.batches))
         np.array(losses)
@@ -117,12 +117,12 @@ class AdversarialPair:
         return generator_loss, discriminator_loss
 
     def predict(self) -> None:
-        """Generates one batch of images, as an array of NumPy."""
+        """Generates one batch of images as a NumPy array."""
         self.generator.predict_on_batch(self.example_noise)
 
 
 def count_parameters(model: keras.Model) -> int:
-    """Trainable values, without the second bias of a `keras.layers.GRU`."""
+    """Counts trainable values, without the second bias of a `keras.layers.GRU`."""
     recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
     second_biases = sum(layer.cell.bias.shape[1] for layer in recurrent)
     trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)

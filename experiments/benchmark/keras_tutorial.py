@@ -1,9 +1,9 @@
-"""The original tutorial's training of a model, in Keras, on the data that this project prepared.
+"""Trains a model of the original Keras tutorial on the data that this project prepares.
 
     python -m experiments.benchmark.keras_tutorial mlp
 
-Prints one line of JSON with the "test_accuracy". Layers and recipe are the tutorial's: Adam
-at 1e-3, batches of 32, a fifth of the training split held out, texts of 200 words with the
+Prints one line of JSON with the "test_accuracy". Layers and hyperparameters are the tutorial's:
+Adam at 1e-3, batches of 32, a fifth of the training split held out, texts of 200 words with the
 padding in front.
 """
 
@@ -22,7 +22,7 @@ EPOCHS = {"mlp": 5, "cnn": 5, "rnn": 3, "lstm": 3}
 
 
 def load_data(model: str) -> Dataset:
-    """The splits that the model learns from, nothing held out."""
+    """Loads the data set of a model without holding out a validation split."""
     if WORKLOADS[model].input == "image":
         return load("mnist", DEFAULT_DATA_DIR, validation_fraction=0.0)
     dataset = load("imdb_reviews", DEFAULT_DATA_DIR, validation_fraction=0.0)
@@ -30,15 +30,16 @@ def load_data(model: str) -> Dataset:
 
 
 def inputs_of(split: Arrays) -> np.ndarray:
-    """Float32 images in [0, 1], or int32 tokens with the padding in front."""
+    """Returns float32 images in [0, 1], or int32 tokens with the padding in front."""
     if "image" in split:
         return split["image"].astype(np.float32) / 255
-    places = np.arange(SEQUENCE_LENGTH) - (SEQUENCE_LENGTH - split["length"])[:, None]
-    return np.where(places < 0, 0, np.take_along_axis(split["tokens"], places.clip(0), axis=1))
+    positions = np.arange(SEQUENCE_LENGTH) - (SEQUENCE_LENGTH - split["length"])[:, None]
+    tokens = np.take_along_axis(split["tokens"], positions.clip(0), axis=1)
+    return np.where(positions < 0, 0, tokens)
 
 
 def train(model: str) -> float:
-    """Trains as the tutorial does and returns the accuracy on the whole test split."""
+    """Trains a model as the tutorial does and returns the accuracy on the whole test split."""
     dataset = load_data(model)
     network = CLASSIFIERS[model]()
     if WORKLOADS[model].num_classes == 2:

@@ -1,4 +1,4 @@
-"""All that a benchmark times, case by case."""
+"""Times all cases of a benchmark, one after the other, and prints the table."""
 
 import importlib.metadata
 from collections.abc import Callable
@@ -15,12 +15,12 @@ Show = Callable[[str], None]
 
 HEADER = (
     f"{'model':<12}{'framework':<18}{'batch':>6}{'examples/s':>13}{'ms':>10}{'first step':>12}"
-    f"{'memory':>9}{'of peak':>9}  ours is faster by"
+    f"{'memory':>9}{'of peak':>9}  speed of ours / peer"
 )
 
 
 def format_result(result: Record) -> str:
-    """One line of the table."""
+    """Formats one line of the table."""
     share, ratio = result["share_of_peak"], result["ours_is_faster_by"]
     spread = f"{ratio['median']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"
     return (
@@ -33,7 +33,7 @@ def format_result(result: Record) -> str:
 
 
 def geometric_mean(results: list[Record]) -> float | None:
-    """Of the ratios of ours to the best peer of each model; None without peers."""
+    """Returns the mean speed of ours relative to the best peer of each case; None without peers."""
     best: dict[Any, float] = {}
     for result in results:
         if result["framework"] != "ours":
@@ -44,7 +44,7 @@ def geometric_mean(results: list[Record]) -> float | None:
 
 
 def versions() -> dict[str, str]:
-    """Of every framework that is installed."""
+    """Returns the versions of all frameworks that are installed."""
     names = ("jax", "jaxlib", "flax", "keras", "tensorflow", "tensorflow-cpu", "torch")
     found = {}
     for name in names:
@@ -56,16 +56,16 @@ def versions() -> dict[str, str]:
 
 
 def measure(options: Options, save: Callable[[Record], None]) -> Record:
-    """Times everything that the options ask for, and prints it as it comes.
+    """Times everything that the options ask for and prints each result immediately.
 
     Args:
-      options: of the command line.
-      save: is given what there is so far after each model, so that nothing is lost.
+      options: options of the command line.
+      save: called with the report after each case, so that an interruption loses nothing.
 
     Returns:
-      What the JSON file holds: "environment", "versions", "precision", "rounds",
-      "peak_flops", FLOP/s of a matrix product, "results", a list of what `summarise` gives,
-      and "geometric_mean" of the ratios of ours to the best peer of each case.
+      The content of the JSON file: "environment", "versions", "precision", "rounds",
+      "peak_flops" (FLOP/s of a matrix product), "results" (those of `summarise` for all cases)
+      and "geometric_mean" (of the speed of ours relative to the best peer of each case).
     """
     cases = [(model, size) for model in options.models for size in options.sizes_of(model)]
     report = {
@@ -78,7 +78,7 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
     with progress("benchmark", len(cases) + 1) as update:
         peak_flops = measure_peak(options, lambda words: update(0, words))
         report["peak_flops"] = peak_flops
-        note(f"A matrix product: {peak_flops / 1e9:,.0f} GFLOP/s.")
+        note(f"The peak, that of a matrix product, is {peak_flops / 1e9:,.0f} GFLOP/s.")
         console.print(HEADER, style="bold")
         for number, (model, size) in enumerate(cases, start=1):
             records = time_case(options, model, size, lambda words, n=number: update(n, words))
@@ -91,7 +91,7 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
 
 
 def measure_peak(options: Options, show: Show) -> float:
-    """FLOP/s of a matrix product."""
+    """Returns the FLOP/s of a matrix product."""
     request = {"model": "mlp", "batch_size": 1, "precision": options.precision}
     frameworks = ["matrix-product"]
     with start_workers(frameworks, show, cores=options.threads, **request) as workers:
@@ -100,7 +100,7 @@ def measure_peak(options: Options, show: Show) -> float:
 
 
 def time_case(options: Options, model: str, batch_size: int, show: Show) -> list[Record]:
-    """What `race` gives for one model at one batch size."""
+    """Returns the records of `race` for one model at one batch size."""
 
     def show_model(words: str) -> None:
         show(f"{model}, batch {batch_size}: {words}")

@@ -1,65 +1,54 @@
-"""What the command line of the benchmark can ask for."""
+"""Defines the command-line options of the benchmark."""
 
 import dataclasses
 import os
 from pathlib import Path
 from typing import Literal
 
-from jaxdl.training.config import require
-
+from experiments.benchmark.contestants import PEERS
 from experiments.benchmark.race import installed_peers
-from experiments.benchmark.workloads import WORKLOADS
+from experiments.benchmark.workloads import WORKLOADS, Precision
 from jaxdl.errors import UsageError
+from jaxdl.training.config import require
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 CORES = len(os.sched_getaffinity(0)) if CAN_PIN else os.cpu_count() or 1
 SWEEP = (1, 4, 16, 64, 256, 1024)
-ModelName = Literal[
-    "mlp",
-    "cnn",
-    "rnn",
-    "lstm",
-    "gru",
-    "transformer",
-    "gan",
-    "resnet20",
-    "resnet18",
-    "vit",
-]
-PeerName = Literal["keras-tensorflow", "keras-jax", "torch", "torch-channels-last", "torch-compile"]
+ModelName = Literal[*WORKLOADS]
+PeerName = Literal[*PEERS]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to time."""
+    """Says what to time, and how."""
 
     models: tuple[ModelName, ...] = tuple(WORKLOADS)
-    """Which models."""
+    """Models to time."""
     peers: tuple[PeerName, ...] | None = None
-    """Whom to compare with; all that are installed if not given, none for nobody."""
+    """Frameworks to compare with; by default all that are installed, without a name none."""
     work: Literal["train", "predict"] = "train"
-    """Train steps, or predictions of one batch."""
+    """Time train steps, or predictions of one batch."""
     batch_sizes: tuple[int, ...] | None = None
-    """Examples of a step; the tutorial's if not given."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the computation."""
+    """Numbers of examples per step; by default the tutorial's."""
+    precision: Precision = "float32"
+    """Precision of the computation."""
     rounds: int = 5
-    """How often each takes its turn."""
+    """Number of turns of each framework."""
     seconds: float = 2.0
-    """About how long a turn lasts."""
+    """Approximate length of a turn."""
     threads: int = CORES
-    """How many cores each may use."""
+    """Number of cores that each framework may use."""
     sweep: bool = False
-    """Time batches from 1 to 1,024 and draw where each framework saturates."""
+    """Time batch sizes from 1 to 1,024 and draw where each framework's throughput saturates."""
     profile: bool = False
-    """Instead, trace a few of our train steps: the ten dearest operations."""
+    """Instead, trace a few of our train steps and print the ten most expensive operations."""
     to_accuracy: bool = False
     """Instead, time whole processes to the test accuracy of the tutorial's Keras scripts."""
     output: Path | None = None
-    """The JSON file to write, with a picture beside it; one in runs/benchmark if not given."""
+    """JSON file to write, with a chart beside it; by default a new one in runs/benchmark."""
 
     def __post_init__(self) -> None:
-        """Refuses values that cannot be timed."""
+        """Rejects values that cannot be timed."""
         require(self, "rounds", self.rounds >= 1, "at least 1")
         require(self, "seconds", self.seconds > 0, "above 0")
         lowest = 1 if CAN_PIN else CORES
@@ -70,15 +59,15 @@ class Options:
         require(self, "batch_sizes", min(sizes) >= 1, "at least 1")
         missing = sorted(set(self.peers or ()) - set(installed_peers()))
         if missing:
-            raise UsageError(f'{missing[0]} is not installed; pip install -e ".[peers]".')
+            raise UsageError(f'{missing[0]} is not installed: pip install -e ".[peers]".')
 
     @property
     def frameworks(self) -> list[str]:
-        """Ours first, then the peers."""
+        """All contestants: ours first, then the peers."""
         return ["ours", *(installed_peers() if self.peers is None else self.peers)]
 
     def sizes_of(self, model: str) -> tuple[int, ...]:
-        """The batch sizes to time."""
+        """Returns the batch sizes to time for a model."""
         if self.sweep:
             return SWEEP
         return self.batch_sizes or (WORKLOADS[model].batch_size,)

@@ -1,4 +1,4 @@
-"""The most arithmetic that this machine does: a matrix product, large enough to fill it."""
+"""Measures the peak FLOP/s of this machine by a matrix product that is large enough."""
 
 import jax
 import jax.numpy as jnp
@@ -9,12 +9,12 @@ SIDE = {"cpu": 2048, "gpu": 8192, "tpu": 8192}
 
 
 class MatrixProduct:
-    """A contestant whose train step is a product of two square matrices."""
+    """Multiplies two square matrices in its train step."""
 
     parameters = 0
 
     def __init__(self, workload: Workload, data: Arrays, batch_size: int, precision: Precision):
-        """Makes the matrices and compiles the product; only the precision counts."""
+        """Makes the matrix in the given precision; the other arguments have no effect."""
         del workload, data, batch_size
         side = SIDE[jax.default_backend()]
         self.flops_per_example = 2 * side**3
@@ -22,11 +22,11 @@ class MatrixProduct:
         self._multiply = jax.jit(jnp.dot)
 
     def train(self, steps: int) -> None:
-        """Makes so many products and waits for the last."""
+        """Computes a number of products and waits for the last."""
         for _ in range(steps):
             product = self._multiply(self._matrix, self._matrix)
         jax.block_until_ready(product)
 
     def predict(self) -> None:
-        """Makes one product."""
+        """Computes one product."""
         self.train(1)

@@ -1,4 +1,4 @@
-"""Where the time of a train step goes: a trace of the profiler, its dearest operations."""
+"""Traces a train step with JAX's profiler and prints its most expensive operations."""
 
 import collections
 import gzip
@@ -12,17 +12,17 @@ import jax
 
 from experiments.benchmark.ours import Ours
 from experiments.benchmark.workloads import WORKLOADS, Precision, random_data
-from jaxdl.console import console
+from jaxdl.console import console, note
 
 STEPS = 8
-DEAREST = 10
+MOST_EXPENSIVE = 10
 ORIGIN = re.compile(r'^\s*(?:ROOT )?%?(\S+) = .*metadata=\{op_name="([^"]*)"', re.MULTILINE)
 
 
 def profile(model: str, batch_size: int, precision: Precision) -> None:
-    """Prints the ten dearest operations of our train step of a model and their shares.
+    """Prints the ten most expensive operations of our train step and their shares of its time.
 
-    Operations inside of a loop stand beside the loop, which counts them too.
+    The operations inside a loop are listed as well as the loop, whose time includes theirs.
     """
     workload = WORKLOADS[model]
     data = random_data(workload, batch_size * STEPS)
@@ -32,20 +32,21 @@ def profile(model: str, batch_size: int, precision: Precision) -> None:
     with jax.profiler.trace(str(folder)):
         contestant.train(STEPS)
     durations, counts = read_trace(folder)
-    whole = sum(seconds for name, seconds in durations.items() if not name.startswith("while"))
-    console.print(f"{model}, batch {batch_size}; the trace is in {folder}", style="bold")
-    console.print(f"{'ms a step':>10}{'share':>8}{'times':>8}  operation")
+    total = sum(seconds for name, seconds in durations.items() if not name.startswith("while"))
+    note(f"The trace is in {folder}.")
+    console.print(f"{model}, batch {batch_size}", style="bold")
+    console.print(f"{'ms/step':>10}{'share':>8}{'count':>8}  operation")
     origins = dict(ORIGIN.findall(contestant.program))
-    for name, seconds in durations.most_common(DEAREST):
-        times = counts[name] / STEPS
+    for name, seconds in durations.most_common(MOST_EXPENSIVE):
+        count = counts[name] / STEPS
         origin = "/".join(origins.get(name, "").split("/")[-4:])
         console.print(
-            f"{1e3 * seconds / STEPS:>10.3f}{seconds / whole:>8.1%}{times:>8.0f}  {name}  {origin}"
+            f"{1e3 * seconds / STEPS:>10.3f}{seconds / total:>8.1%}{count:>8.0f}  {name}  {origin}"
         )
 
 
 def read_trace(folder: Path) -> tuple[collections.Counter[str], collections.Counter[str]]:
-    """Seconds and number of executions of each operation in a trace."""
+    """Returns the seconds and the number of executions of each operation in a trace."""
     durations: collections.Counter[str] = collections.Counter()
     counts: collections.Counter[str] = collections.Counter()
     for path in folder.rglob("*.trace.json.gz"):

@@ -1,4 +1,4 @@
-"""Contestants in processes of their own, timed in turn, so that a noisy machine harms all alike."""
+"""Times contestants in separate processes that take turns, so that noise affects all equally."""
 
 import contextlib
 import importlib.util
@@ -12,42 +12,48 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmark.contestants import CONTESTANTS, PEERS
 from jaxdl.console import note
 from jaxdl.errors import UserError
 
 Record = dict[str, Any]
 
-REQUIRED_PACKAGES = {
-    "ours": ("jax",),
-    "keras-tensorflow": ("keras", "tensorflow"),
-    "keras-jax": ("keras", "tensorflow"),
-    "torch": ("torch",),
-    "torch-channels-last": ("torch",),
-    "torch-compile": ("torch",),
-}
-# All live at once: on a GPU none may take its memory beforehand.
+# All processes live at once: on a GPU none may preallocate its memory.
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-PEERS = tuple(name for name in REQUIRED_PACKAGES if name != "ours")
+# These let glibc keep freed memory in one heap instead of returning it to the system, which would
+# clear it again for the next step. Our training of a ResNet sets the same by mallopt. Other C
+# libraries ignore them.
+KEEP_FREED_MEMORY = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1),
+}
+
+
+def environment_of(model: str) -> dict[str, str]:
+    """Returns the environment of the processes that train a model, the same for all contestants."""
+    memory = KEEP_FREED_MEMORY if model.startswith("resnet") else {}
+    return os.environ | ENVIRONMENT | memory
 
 
 def installed_peers() -> list[str]:
-    """The frameworks that can be compared with here."""
+    """Returns the names of the peers whose packages are installed."""
     return [
         name
         for name in PEERS
-        if all(importlib.util.find_spec(package) for package in REQUIRED_PACKAGES[name])
+        if all(importlib.util.find_spec(package) for package in CONTESTANTS[name].packages)
     ]
 
 
 class Worker:
-    """The process of one contestant."""
+    """Talks to the process of one contestant."""
 
-    def __init__(self, framework: str):
-        """Starts it; it waits for its first question."""
+    def __init__(self, framework: str, model: str):
+        """Starts the process, which waits for its first request."""
         self.framework = framework
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the process
         self._process = subprocess.Popen(
@@ -56,30 +62,30 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=os.environ | ENVIRONMENT,
+            env=environment_of(model),
         )
 
     def ask(self, **request: Any) -> Record:
-        """Its answer to one line.
+        """Sends a request and returns the answer.
 
         Raises:
-          UserError: it has ended, or refuses; the message has the last line that it printed.
+          UserError: the process has ended, or it refuses; the message has its last line.
         """
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline() or "{}")
         if "refused" in answer:
-            raise UserError(f"{self.framework} takes no part: {answer['refused']}.")
+            raise UserError(f"{self.framework} is left out: {answer['refused']}.")
         if not answer:
             self._errors.seek(0)
             lines = self._errors.read().strip().splitlines()
-            reason = lines[-1] if lines else "it said nothing"
+            reason = lines[-1] if lines else "it printed nothing"
             raise UserError(f"The process of {self.framework} has ended: {reason}")
         return answer
 
     def close(self) -> None:
-        """Ends the process."""
+        """Kills the process."""
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._errors):
@@ -89,24 +95,26 @@ class Worker:
 
 @contextlib.contextmanager
 def start_workers(
-    frameworks: Sequence[str], show: Callable[[str], None], **request: Any
+    frameworks: Sequence[str], show: Callable[[str], None], *, model: str, **request: Any
 ) -> Iterator[dict[str, tuple[Worker, Record]]]:
-    """Starts a worker for each framework; they end with the context.
+    """Starts a worker for each framework and kills them all at the end of the context.
+
+    A peer that cannot start, or whose model differs from ours, is left out; a line on standard
+    error says why.
 
     Yields:
-      By framework its worker and what that says of itself. Of a peer that cannot start, or
-      whose model is not ours, a line on standard error tells why, and it is left out.
+      The worker and its description for each framework.
 
     Raises:
-      UserError: ours, or the only one, cannot start.
+      UserError: the first framework cannot start.
     """
     started: dict[str, tuple[Worker, Record]] = {}
     with contextlib.ExitStack() as stack:
         for framework in frameworks:
             show(f"starting {framework}")
-            worker = stack.enter_context(contextlib.closing(Worker(framework)))
+            worker = stack.enter_context(contextlib.closing(Worker(framework, model)))
             try:
-                description = worker.ask(framework=framework, **request)
+                description = worker.ask(framework=framework, model=model, **request)
                 if started:
                     _check_same_model(framework, description, started["ours"][1])
             except UserError as error:
@@ -121,8 +129,8 @@ def start_workers(
 def _check_same_model(framework: str, peer: Record, ours: Record) -> None:
     if peer["parameters"] != ours["parameters"]:
         raise UserError(
-            f"The model of {framework} has {peer['parameters']:,} parameters, "
-            f"ours {ours['parameters']:,}: they cannot be compared."
+            f"The model of {framework} has {peer['parameters']:,} parameters "
+            f"and ours has {ours['parameters']:,}: they cannot be compared."
         )
 
 
@@ -133,18 +141,18 @@ def race(
     seconds: float,
     show: Callable[[str], None],
 ) -> list[Record]:
-    """Each worker's turn in each round.
+    """Gives each worker one turn in each round.
 
     Returns:
-      For each worker its description, "framework", "seconds_each", the seconds of one train
-      step or one prediction in each round, and "peak_memory" in bytes.
+      For each worker its description, "framework", "seconds_each" (seconds per train step or
+      per prediction in each round) and "peak_memory" in bytes.
     """
     records = {
         framework: description | {"framework": framework, "seconds_each": []}
         for framework, (_, description) in workers.items()
     }
     for worker, _ in workers.values():
-        worker.ask(work=work, seconds=seconds / 4)  # finds out how often it fits into the time
+        worker.ask(work=work, seconds=seconds / 4)  # measures how many repetitions fit
     for number in range(rounds):
         for framework, (worker, _) in workers.items():
             show(f"{framework}, round {number + 1} of {rounds}")
@@ -155,11 +163,11 @@ def race(
 
 
 def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> list[Record]:
-    """Adds what is told of the rounds: medians, and ratios of ours to each peer.
+    """Adds medians over the rounds to each record, and how many times as fast ours is.
 
     Args:
-      records: of `race`, ours first.
-      batch_size: examples of a step.
+      records: result of `race`, ours first.
+      batch_size: number of examples per step.
       peak_flops: FLOP/s of a matrix product on this machine.
     """
     ours = records[0]

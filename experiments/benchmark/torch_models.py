@@ -1,4 +1,4 @@
-"""The models of the workloads as a user of PyTorch writes them, layer by layer like ours."""
+"""Builds our models, layer by layer, as a user of PyTorch writes them."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from experiments.benchmark.workloads import NOISE_SIZE, SEQUENCE_LENGTH, VOCABUL
 
 
 def mlp() -> nn.Module:
-    """Dense layers with ReLU and dropout between them."""
+    """Builds dense layers with ReLU and dropout between them."""
     return nn.Sequential(
         nn.Flatten(),
         *(nn.Linear(28 * 28, 128), nn.ReLU(), nn.Dropout(0.2)),
@@ -20,7 +20,7 @@ def mlp() -> nn.Module:
 
 
 def cnn() -> nn.Module:
-    """Two 3x3 convolutions, each pooled, and a dense layer."""
+    """Builds two 3x3 convolutions, each with pooling, and a dense layer."""
     return nn.Sequential(
         *(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)),
@@ -31,7 +31,7 @@ def cnn() -> nn.Module:
 
 
 class TextRNN(nn.Module):
-    """Embedding, a recurrent layer, and a head on its last state, with one logit."""
+    """Applies an embedding, a recurrent layer, and a head (one logit) on its last hidden state."""
 
     def __init__(self, layer: Callable[..., nn.Module]):
         super().__init__()
@@ -48,16 +48,16 @@ class TextRNN(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with PyTorch's own kernel."""
+    """Applies multi-head self-attention with PyTorch's own kernel."""
 
-    def __init__(self, size: int, num_heads: int):
+    def __init__(self, embed_dim: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.query_key_value = nn.Linear(size, 3 * size)
-        self.output = nn.Linear(size, size)
+        self.query_key_value = nn.Linear(embed_dim, 3 * embed_dim)
+        self.output = nn.Linear(embed_dim, embed_dim)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Maps (batch, time, size) to the same shape."""
+        """Maps (batch, time, embed_dim) to the same shape."""
         projected = self.query_key_value(inputs).unflatten(-1, (3, self.num_heads, -1))
         query, key, value = projected.permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(query, key, value)
@@ -65,29 +65,31 @@ class SelfAttention(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """Attention and a two-layer perceptron, each normalised first and added to its input."""
+    """Applies attention and an MLP, each to its normalised input, with residual connections."""
 
-    def __init__(self, size: int, num_heads: int, mlp_size: int, dropout_rate: float):
+    def __init__(self, embed_dim: int, num_heads: int, mlp_dim: int, dropout_rate: float):
         super().__init__()
         self.attention = nn.Sequential(
-            nn.LayerNorm(size, eps=1e-6), SelfAttention(size, num_heads), nn.Dropout(dropout_rate)
+            nn.LayerNorm(embed_dim, eps=1e-6),
+            SelfAttention(embed_dim, num_heads),
+            nn.Dropout(dropout_rate),
         )
-        self.perceptron = nn.Sequential(
-            nn.LayerNorm(size, eps=1e-6),
-            nn.Linear(size, mlp_size),
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(embed_dim, eps=1e-6),
+            nn.Linear(embed_dim, mlp_dim),
             nn.GELU(approximate="tanh"),
-            nn.Linear(mlp_size, size),
+            nn.Linear(mlp_dim, embed_dim),
             nn.Dropout(dropout_rate),
         )
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Maps (batch, time, size) to the same shape."""
+        """Maps (batch, time, embed_dim) to the same shape."""
         inputs = inputs + self.attention(inputs)
-        return inputs + self.perceptron(inputs)
+        return inputs + self.mlp(inputs)
 
 
 class TextTransformer(nn.Module):
-    """Embedding with learned positions, one encoder block, mean over the text, one logit."""
+    """Applies an embedding with positions, an encoder block, mean pooling, and one logit."""
 
     def __init__(self):
         super().__init__()
@@ -104,7 +106,7 @@ class TextTransformer(nn.Module):
 
 
 class ViT(nn.Module):
-    """Patches of 4x4 pixels as tokens, six encoder blocks, mean over the patches, ten logits."""
+    """Applies a ViT to patches of 4x4 pixels: six encoder blocks, mean pooling, and ten logits."""
 
     def __init__(self):
         super().__init__()
@@ -120,21 +122,22 @@ class ViT(nn.Module):
         return self.head(self.encoder(patches + self.positions).mean(1))
 
 
-def sinusoidal_positions(side: int, size: int) -> torch.Tensor:
-    """Sines and cosines of the row and column of each patch, (side * side, size)."""
-    angles = torch.arange(side)[:, None] * 10_000.0 ** (-torch.arange(size // 4) / (size // 4))
+def sinusoidal_positions(side: int, embed_dim: int) -> torch.Tensor:
+    """Returns sines and cosines of row and column of each patch, (side * side, embed_dim)."""
+    frequencies = 10_000.0 ** (-torch.arange(embed_dim // 4) / (embed_dim // 4))
+    angles = torch.arange(side)[:, None] * frequencies
     waves = torch.cat([angles.sin(), angles.cos()], dim=1)
     return torch.cat([waves.repeat_interleave(side, 0), waves.repeat(side, 1)], dim=1)
 
 
 def convolution(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
-    """A convolution without bias and its batch normalisation."""
+    """Builds a convolution without bias and batch normalisation."""
     conv = nn.Conv2d(inputs, outputs, kernel_size, stride, kernel_size // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
 class SkippedPixels(nn.Module):
-    """The shortcut without parameters: every other pixel, and channels of zeros around."""
+    """Takes every other pixel and pads the channels with zeros: a shortcut without parameters."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps (batch, channels, height, width) to twice the channels, half the sides."""
@@ -143,7 +146,7 @@ class SkippedPixels(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, added to their input."""
+    """Applies two 3x3 convolutions with a shortcut; more features mean a stride of 2."""
 
     def __init__(self, inputs: int, outputs: int, projects: bool):
         super().__init__()
@@ -162,7 +165,7 @@ class ResidualBlock(nn.Module):
 
 
 def resnet(features: int, num_stages: int, num_blocks: int, projects: bool) -> nn.Module:
-    """Stages of residual blocks for small images; each stage doubles the features."""
+    """Builds stages of residual blocks for small images; each stage doubles the features."""
     outputs = [features * 2**stage for stage in range(num_stages) for _ in range(num_blocks)]
     blocks = zip([features, *outputs], outputs, strict=False)
     return nn.Sequential(
@@ -173,7 +176,7 @@ def resnet(features: int, num_stages: int, num_blocks: int, projects: bool) -> n
 
 
 def generator() -> nn.Module:
-    """From noise (batch, NOISE_SIZE) to images (batch, 1, 28, 28) in [-1, 1]."""
+    """Maps noise (batch, NOISE_SIZE) to images (batch, 1, 28, 28) in [-1, 1]."""
     wide, narrow = 7 * 7 * 256, {"kernel_size": 5, "padding": 2, "bias": False}
     larger = {**narrow, "stride": 2, "output_padding": 1}
     statistics = {"momentum": 0.01, "eps": 1e-3}
@@ -189,7 +192,7 @@ def generator() -> nn.Module:
 
 
 def discriminator() -> nn.Module:
-    """From images (batch, 1, 28, 28) in [-1, 1] to logits (batch,) of "real"."""
+    """Maps images (batch, 1, 28, 28) in [-1, 1] to logits (batch,) of "real"."""
     return nn.Sequential(
         *(nn.Conv2d(1, 64, 5, stride=2, padding=2), nn.LeakyReLU(0.3), nn.Dropout(0.3)),
         *(nn.Conv2d(64, 128, 5, stride=2, padding=2), nn.LeakyReLU(0.3), nn.Dropout(0.3)),

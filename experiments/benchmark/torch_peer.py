@@ -1,6 +1,7 @@
-"""The workloads in PyTorch: eager, eager with channels last, and with ``torch.compile``.
+"""Trains the workloads in PyTorch: eager, eager with channels last, and with ``torch.compile``.
 
-Inputs are converted once, to float32 on the device; the texts have no padding, and no masks.
+Images are converted to float32 on the device once, in advance; texts have neither padding nor
+masks.
 """
 
 from collections.abc import Iterator
@@ -13,27 +14,27 @@ from experiments.benchmark.torch_models import CLASSIFIERS, discriminator, gener
 from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Contestant, Precision, Workload
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-torch.set_float32_matmul_precision("high")  # TF32 on a GPU that has it, as XLA does
+torch.set_float32_matmul_precision("high")  # TF32 on a GPU that has it, as in XLA
 
 
 def build_eager(
     workload: Workload, data: Arrays, batch_size: int, precision: Precision
 ) -> Contestant:
-    """A model as PyTorch runs it by default."""
+    """Builds a model that PyTorch runs eagerly, its default."""
     return _build(workload, data, batch_size, precision)
 
 
 def build_eager_channels_last(
     workload: Workload, data: Arrays, batch_size: int, precision: Precision
 ) -> Contestant:
-    """A model whose images and kernels have the channels last in memory."""
+    """Builds an eager model whose images and kernels have the channels last in memory."""
     return _build(workload, data, batch_size, precision, memory_format=torch.channels_last)
 
 
 def build_compiled(
     workload: Workload, data: Arrays, batch_size: int, precision: Precision
 ) -> Contestant:
-    """A model after ``torch.compile``."""
+    """Builds a model with ``torch.compile``."""
     return _build(workload, data, batch_size, precision, compiled=True)
 
 
@@ -63,7 +64,7 @@ def _build(
 
 
 class Classifier:
-    """A contestant that learns labels, of two classes from a single logit."""
+    """Trains a classifier, with a single logit for two classes."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class Classifier:
             )
 
     def train(self, steps: int) -> None:
-        """Makes so many train steps and waits for the last."""
+        """Makes a number of train steps and waits for the last."""
         self.model.train()
         for _ in range(steps):
             inputs, labels = next(self.batches)
@@ -111,7 +112,7 @@ class Classifier:
 
 
 class AdversarialPair:
-    """A generator and a discriminator, which take turns as in PyTorch's DCGAN tutorial."""
+    """Trains a GAN, updating its networks in turn as in PyTorch's DCGAN tutorial."""
 
     def __init__(
         self,
@@ -134,7 +135,7 @@ class AdversarialPair:
         )
 
     def train(self, steps: int) -> None:
-        """Makes so many train steps of both and waits for the last."""
+        """Makes a number of train steps of both networks and waits for the last."""
         self.generator.train()
         for _ in range(steps):
             (images,) = next(self.batches)
@@ -154,7 +155,7 @@ class AdversarialPair:
         self.generator_optimizer.step()
 
     def _loss(self, images: torch.Tensor, real: bool) -> torch.Tensor:
-        """How far the discriminator is from taking all images for real, or for fakes."""
+        """Returns the loss of the discriminator's logits if all images are real, or all fake."""
         with self.autocast:
             logits = self.discriminator(images)
             targets = torch.full_like(logits, float(real))
@@ -169,14 +170,14 @@ class AdversarialPair:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Trainable values, without the second bias ("bias_hh") of a recurrent layer."""
+    """Counts trainable values, without the second bias ("bias_hh") of a recurrent layer."""
     return sum(
         parameter.numel() for name, parameter in model.named_parameters() if "bias_hh" not in name
     )
 
 
 def random_batches(*tensors: torch.Tensor, batch_size: int) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yields batches of one random permutation after the other, without a smaller last one."""
+    """Yields the batches of endless random permutations, without a smaller last one in each."""
     examples = len(tensors[0])
     while True:
         order = torch.randperm(examples, device=DEVICE)[: examples // batch_size * batch_size]
@@ -185,6 +186,6 @@ def random_batches(*tensors: torch.Tensor, batch_size: int) -> Iterator[tuple[to
 
 
 def wait() -> None:
-    """Returns when the device has done everything."""
+    """Waits until the device has finished."""
     if DEVICE == "cuda":
         torch.cuda.synchronize()

@@ -1,7 +1,8 @@
-"""The process of one contestant: told by lines of JSON what to time, it answers in such lines.
+"""Runs one contestant in a process that `experiments.benchmark.race` starts.
 
-Started by `experiments.benchmark.race`. The first line that it reads says which contestant
-to build; every further one names a piece of work and about how long it may take.
+It reads requests from standard input and writes answers to standard output, each a line of
+JSON. The first request says which contestant to build; every later one names the work to time
+and about how many seconds that may take.
 """
 
 import importlib
@@ -12,33 +13,16 @@ import sys
 import time
 from typing import Any
 
-from jaxdl.training.allocation import keep_freed_memory
+from experiments.benchmark.contestants import CONTESTANTS
 
-CONTESTANTS = {
-    "ours": ("experiments.benchmark.ours", "Ours", {}),
-    "keras-tensorflow": (
-        "experiments.benchmark.keras_peer",
-        "build",
-        {"KERAS_BACKEND": "tensorflow"},
-    ),
-    "keras-jax": ("experiments.benchmark.keras_peer", "build", {"KERAS_BACKEND": "jax"}),
-    "matrix-product": ("experiments.benchmark.peak", "MatrixProduct", {}),
-    "torch": ("experiments.benchmark.torch_peer", "build_eager", {}),
-    "torch-channels-last": (
-        "experiments.benchmark.torch_peer",
-        "build_eager_channels_last",
-        {},
-    ),
-    "torch-compile": ("experiments.benchmark.torch_peer", "build_compiled", {}),
-}
 EXAMPLES = 4096
 
 
 class Stopwatch:
-    """Times a piece of work, as often as fits into the seconds that it is given."""
+    """Repeats work for about a given number of seconds and times it."""
 
     def __init__(self, contestant: Any):
-        """Of a contestant that has worked once before."""
+        """Takes a contestant that has made its first train step."""
         self._work = {
             "train": contestant.train,
             "predict": lambda times: [contestant.predict() for _ in range(times)],
@@ -46,7 +30,7 @@ class Stopwatch:
         self._seconds_each = {}
 
     def time(self, work: str, seconds: float) -> dict[str, Any]:
-        """The number of "times" that the work was done in a row, and the "seconds" it took."""
+        """Returns how many "times" the work was repeated and the "seconds" that took in total."""
         if work not in self._seconds_each:
             self._run(work, 1)
             self._seconds_each[work] = self._run(work, 1)
@@ -61,14 +45,14 @@ class Stopwatch:
         return time.perf_counter() - started
 
 
-def build(framework: str, model: str, batch_size: int, precision: str, started: float) -> Any:
-    """The contestant and what it says of itself, after its first train step."""
-    module, name, environment = CONTESTANTS[framework]
-    os.environ.update(environment)
-    if model.startswith("resnet"):  # as in experiments/resnet.py, but for all contestants
-        keep_freed_memory()
+def build(
+    framework: str, model: str, batch_size: int, precision: str, started: float
+) -> tuple[Any, dict[str, Any]]:
+    """Returns the contestant after its first train step, and its description."""
+    entry = CONTESTANTS[framework]
+    os.environ["KERAS_BACKEND"] = entry.keras_backend
     workloads = importlib.import_module("experiments.benchmark.workloads")
-    make = getattr(importlib.import_module(module), name)
+    make = getattr(importlib.import_module(f"experiments.benchmark.{entry.module}"), entry.build)
     workload = workloads.WORKLOADS[model]
     data = workloads.random_data(workload, max(EXAMPLES, batch_size))
     imported = time.perf_counter()
@@ -85,7 +69,7 @@ def build(framework: str, model: str, batch_size: int, precision: str, started: 
 
 
 def peak_memory() -> int:
-    """The most memory that this process has had, in bytes: of the GPU if it uses one."""
+    """Returns the peak memory of this process in bytes: that of the GPU if it uses one."""
     for name, peak in (
         ("torch", lambda torch: torch.cuda.is_available() and torch.cuda.max_memory_allocated()),
         ("jax", lambda jax: (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")),
@@ -98,9 +82,9 @@ def peak_memory() -> int:
 
 
 def main() -> None:
-    """Answers each line of standard input by one of standard output."""
+    """Answers each line of standard input with a line on standard output."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # frameworks print what they like
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # for what the frameworks print
     started = time.perf_counter()
     request = json.loads(sys.stdin.readline())
     cores = request.pop("cores")

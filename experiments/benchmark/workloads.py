@@ -1,4 +1,4 @@
-"""What is measured: for each model the shapes of its data and its optimizer, alike for all."""
+"""Defines for each model the data and the optimizer that all contestants share."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,14 +16,14 @@ NOISE_SIZE = 100
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """One model and how it is trained.
+    """Describes one model and its training.
 
     Attributes:
-      name: of the model.
-      batch_size: the tutorial's, or what is usual for the model.
-      input: "image", uint8, or "tokens", int32.
-      input_shape: of one example.
-      num_classes: of the labels.
+      name: name of the model.
+      batch_size: that of the tutorial, or a usual one for the model.
+      input: "image" (uint8) or "tokens" (int32).
+      input_shape: shape of one example.
+      num_classes: number of classes.
       optimizer: "adam" with a learning rate of 1e-3, or "sgd" with 0.1 and Nesterov's
         momentum of 0.9.
     """
@@ -56,17 +56,17 @@ WORKLOADS = {
 
 
 class Contestant(Protocol):
-    """A model of one framework, ready to be timed.
+    """Trains and applies a model of one framework, to be timed.
 
     Attributes:
-      parameters: number of trainable values, for comparison with ours: without the second
-        bias that some frameworks give to a recurrent cell, which adds to the first.
+      parameters: number of trainable values, compared with ours: without the second bias that
+        some frameworks give to a recurrent cell, which is redundant beside the first.
     """
 
     parameters: int
 
     def train(self, steps: int) -> None:
-        """Makes so many train steps, each on other examples, and waits for the last."""
+        """Makes a number of train steps, each on another batch, and waits for the last."""
 
     def predict(self) -> None:
         """Computes the outputs of one batch, without dropout, and waits for them."""
@@ -76,10 +76,11 @@ Build = Callable[[Workload, Arrays, int, Precision], Contestant]
 
 
 def random_data(workload: Workload, examples: int, seed: int = 0) -> Arrays:
-    """Examples that look like the real ones to a program: its input and "label", int32.
+    """Returns random examples with the shapes and dtypes of the real ones.
 
-    Images are uint8 (examples, height, width, channels), tokens int32 (examples, time)
-    from 1 to below the size of the vocabulary: no padding.
+    The "image" is uint8 (examples, height, width, channels), the "tokens" are int32
+    (examples, time) from 1 to below the size of the vocabulary, without padding, and the
+    "label" is int32 (examples,).
     """
     random = np.random.default_rng(seed)
     shape = (examples, *workload.input_shape)

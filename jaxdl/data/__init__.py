@@ -1,6 +1,21 @@
-"""Data sets: official bytes, prepared without TensorFlow, as arrays."""
+"""Data sets as arrays, prepared without TensorFlow from exactly the published files."""
 
-from jaxdl.data.catalog import IMAGE_DATASETS, TEXT_DATASETS
+from jaxdl.data.catalog import (
+    IMAGE_DATASETS,
+    TEXT_DATASETS,
+    DatasetName,
+    ImageDatasetName,
+    TextDatasetName,
+)
 from jaxdl.data.dataset import DEFAULT_DATA_DIR, Dataset, load
 
-__all__ = ["DEFAULT_DATA_DIR", "IMAGE_DATASETS", "TEXT_DATASETS", "Dataset", "load"]
+__all__ = [
+    "DEFAULT_DATA_DIR",
+    "IMAGE_DATASETS",
+    "TEXT_DATASETS",
+    "Dataset",
+    "DatasetName",
+    "ImageDatasetName",
+    "TextDatasetName",
+    "load",
+]

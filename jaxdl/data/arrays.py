@@ -1,4 +1,4 @@
-"""Decoded splits, cached as .npy files, so that a second start is quick."""
+"""A cache of decoded splits, as .npy files, so that only the first start takes long."""
 
 import dataclasses
 import json
@@ -7,10 +7,9 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import filelock
 import numpy as np
 
-from jaxdl.data.client import empty_folder
+from jaxdl.data.folders import exclusive
 from jaxdl.data.texts import pack, unpack
 
 MANIFEST = "arrays.json"
@@ -21,9 +20,9 @@ class Decoded:
     """All the examples of a data set.
 
     Attributes:
-      splits: split name -> feature name -> array with the examples in its first axis; of numbers,
-        or of str with the dtype object.
-      class_names: of the labels 0, 1, ...
+      splits: split name -> feature name -> array with the examples along its first axis; its
+        elements are numbers, or str with the dtype object.
+      class_names: names of the labels 0, 1, ...
     """
 
     splits: dict[str, dict[str, np.ndarray]]
@@ -31,38 +30,38 @@ class Decoded:
 
 
 def read_or_make(folder: Path, fingerprint: str, make: Callable[[Path], Decoded]) -> Decoded:
-    """Reads the arrays of a folder, or makes them, one process at a time, whole or not at all.
+    """Reads the arrays from a folder; makes and caches them there if they are not there yet.
+
+    Only one process at a time makes them, and the folder appears complete or not at all.
 
     Args:
-      folder: where the arrays are, or go; its parents are made if need be.
-      fingerprint: of all that the arrays depend on.
-      make: ``make(unfinished)`` gives the arrays; it may put more files into that folder, which
-        takes the place of ``folder`` once the arrays are in it too.
+      folder: the folder of the arrays.
+      fingerprint: identifies everything that the arrays depend on.
+      make: ``make(unfinished)`` returns the arrays. It may write more files to the folder
+        ``unfinished``, which is renamed to ``folder`` once the arrays are written to it too.
     """
     cached = read(folder, fingerprint)
     if cached is not None:
         return cached
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
-        cached = read(folder, fingerprint)  # another process may have made it meanwhile
+    with exclusive(folder) as temporary:
+        cached = read(folder, fingerprint)  # another process may have made them in the meantime
         if cached is None:
-            with empty_folder(folder.with_name(f"{folder.name}.temporary")) as temporary:
-                unfinished = temporary / folder.name
-                unfinished.mkdir()
-                cached = make(unfinished)
-                write(cached, fingerprint, unfinished)
-                shutil.rmtree(folder, ignore_errors=True)
-                unfinished.rename(folder)
+            unfinished = temporary / folder.name
+            unfinished.mkdir()
+            cached = make(unfinished)
+            write(cached, fingerprint, unfinished)
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.rename(folder)
     return cached
 
 
 def write(decoded: Decoded, fingerprint: str, folder: Path) -> None:
-    """Writes the arrays, and a manifest that says what they are, into the empty ``folder``.
+    """Writes the arrays, and a manifest that describes them.
 
     Args:
-      decoded: what to write.
-      fingerprint: of the records that the arrays were decoded from.
-      folder: an existing folder.
+      decoded: the arrays.
+      fingerprint: identifies what they were made from.
+      folder: an existing, empty folder.
     """
     described = {}
     for split, features in decoded.splits.items():
@@ -81,11 +80,11 @@ def read(folder: Path, fingerprint: str) -> Decoded | None:
     """Reads what `write` wrote.
 
     Args:
-      folder: where the arrays may be.
-      fingerprint: of the records as they are now.
+      folder: a folder, which need not exist.
+      fingerprint: identifies what the arrays would be made from now.
 
     Returns:
-      The arrays, or None if they are absent, damaged, or decoded from other records.
+      The arrays, or None if they are absent, damaged, or were made from something else.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())

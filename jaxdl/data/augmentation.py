@@ -1,4 +1,4 @@
-"""Transformations of image batches, compiled into the train step."""
+"""Augmentation of image batches, compiled into the train step."""
 
 import math
 
@@ -17,15 +17,15 @@ def alternating_flip(
 ) -> jax.Array:
     """Mirrors each image left to right in every other epoch, half of them in the first.
 
-    So two epochs see all images and all mirror images once, where chance shows every
-    second image twice alike (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single
-    GPU", section 3.6).
+    Two consecutive epochs thus see every image and its mirror image once each. Independent
+    random flips would show every second image the same way twice (Jordan 2024, "94% on CIFAR-10
+    in 3.29 Seconds on a Single GPU", section 3.6).
 
     Args:
       images: (batch, height, width, channels), of any dtype.
-      key: decides which images begin mirrored; the same in all epochs.
-      index: int32 (batch,), tells the images of the data set apart.
-      epoch: int32 (batch,).
+      key: decides which images are mirrored in the first epoch; the same in all epochs.
+      index: int32 (batch,), the index of each image in the data set.
+      epoch: int32 (batch,), the number of the epoch.
     """
     bits = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), dtype=jnp.uint8))(index)
     mirrored = (bits + epoch) % 2 == 1
@@ -33,14 +33,15 @@ def alternating_flip(
 
 
 def random_crop(images: jax.Array, key: jax.Array, padding: int) -> jax.Array:
-    """Moves each image by whole pixels; what comes in at an edge mirrors what is there.
+    """Crops each image at random after padding it with its reflection.
 
-    The padding and cropping of Krizhevsky et al. 2012, section 4.1, with reflected borders.
+    Each image is thus shifted by whole pixels. The crops are those of Krizhevsky et al. 2012,
+    section 4.1, except that the borders are reflected.
 
     Args:
       images: (batch, height, width, channels), of any dtype.
-      key: the randomness; the same key gives the same images.
-      padding: largest move in pixels, in both directions and both axes, less than the size.
+      key: the random key.
+      padding: largest shift in pixels, in both directions of both axes; below height and width.
 
     Returns:
       The images, of the same shape and dtype.
@@ -59,9 +60,9 @@ def cutout(images: jax.Array, key: jax.Array, size: int) -> jax.Array:
 
     Args:
       images: (batch, height, width, channels), of any dtype.
-      key: the randomness; the same key gives the same images.
-      size: side of the square in pixels; its centre is anywhere in the image, so that some
-        of it may lie outside.
+      key: the random key.
+      size: side of the square in pixels. Its centre is anywhere in the image, so that part of
+        it may lie outside.
 
     Returns:
       The images, of the same shape and dtype.
@@ -86,18 +87,18 @@ def random_affine(
     rotation: float = 0.0,
     zoom: float = 0.0,
 ) -> jax.Array:
-    """Shifts, turns and resizes each image by its own random amounts, uniform in their ranges.
+    """Shifts, rotates and zooms each image by its own random amounts, uniform in their ranges.
 
-    Pixels are interpolated linearly, first along the columns and then along the rows
-    (Catmull and Smith 1980, "3-D Transformations of Images in Scanline Order"). What
-    lies outside of the image is 0.
+    Pixels are interpolated linearly, first along the columns and then along the rows (Catmull
+    and Smith 1980, "3-D Transformations of Images in Scanline Order"). Outside of the image,
+    pixels are 0.
 
     Args:
       images: float (batch, height, width, channels).
-      key: the randomness; the same key gives the same images.
-      shift: largest shift in pixels, in both directions and both axes.
-      rotation: largest angle in degrees, in both directions, below 45.
-      zoom: largest relative change of size, in both directions, below 1.
+      key: the random key.
+      shift: largest shift in pixels, in both directions of both axes.
+      rotation: largest angle in degrees, in both directions; below 45.
+      zoom: largest relative change of size, in both directions; below 1.
 
     Returns:
       The images, of the same shape and dtype.
@@ -115,7 +116,7 @@ def random_affine(
 
     # A pixel (row, column) of the result comes from (cosine * row - sine * column + row_shift,
     # sine * row + cosine * column + column_shift). The first pass moves pixels within their
-    # columns: there ``columns`` are those of the source.
+    # columns, so ``columns`` are those of the source there.
     result_columns = (columns - sine * rows - column_shift) / cosine
     row_displacements = (cosine - 1.0) * rows - sine * result_columns + row_shift
     column_displacements = sine * rows + (cosine - 1.0) * columns + column_shift
@@ -126,7 +127,7 @@ def random_affine(
 
 
 def _largest_displacement(size: int, shift: float, rotation: float, zoom: float) -> int:
-    """Pixels by which a pass of `random_affine` can move a pixel, at most the whole image."""
+    """Returns how many pixels a pass of `random_affine` can move a pixel, at most ``size``."""
     half = (size - 1) / 2
     smallest_scale = 1.0 - zoom
     sine = math.sin(math.radians(rotation)) / smallest_scale
@@ -137,10 +138,10 @@ def _largest_displacement(size: int, shift: float, rotation: float, zoom: float)
 
 
 def _resample(images: jax.Array, displacements: jax.Array, reach: int, axis: int) -> jax.Array:
-    """Takes each pixel from its displaced place along one axis, interpolated linearly.
+    """Resamples images at displaced positions along one axis, with linear interpolation.
 
-    It sums over all whole displacements, each weighted by its nearness: no gather, which
-    is slow on CPU and TPU.
+    It sums over all integer displacements, weighted by their nearness to the real one, and so
+    needs no gather, which is slow on CPU and TPU.
     """
     size = images.shape[axis]
     padding = [(reach, reach) if a == axis else (0, 0) for a in range(images.ndim)]

@@ -1,48 +1,99 @@
-"""The data sets there are.
+"""The catalog of data sets: what other code has to know about each of them is said here, once.
 
-To add one: write its builder as in mnist.py and name it here; let the experiments that
-take it choose it by ``--dataset``; for images, say in pictures.py what a user's own becomes.
+To add a data set, write its builder as in mnist.py and name it in `CATALOG`. The options
+``--dataset`` are made of the catalog. If the images show a new kind of subject, pictures.py must
+also know how to turn a user's own picture into such an image.
 """
 
 import dataclasses
 import importlib
-from typing import Any
+from typing import Any, Literal
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Where to find a data set.
+    """The facts about a data set.
 
     Attributes:
-      version: of the records, as in its builder.
-      module: that defines the builder; only imported when there are records to prepare.
-      builder: name of the builder class, which has ``SOURCES``.
-      config: of the builder, if it has one; a folder above that of the version.
-      class_names: in full, if the builder abbreviates them.
-      image_shape: (height, width, channels) of its images; None for texts.
+      module: that defines the builder; it is only imported to prepare records.
+      builder: name of the builder class.
+      version: of the records.
+      config: name of the builder's only configuration, if it has one; a path component of the
+        records above the version.
+      num_train: number of training examples, including those for validation.
+      num_classes: number of classes.
+      class_names: the full names, if those in the records are abbreviated; else empty.
+      image_shape: (height, width, channels) of the images; None for texts.
+      subject: what the images show. A mirrored photograph is still one of the same class, a
+        mirrored digit is not. None for texts.
     """
 
-    version: str
     module: str
     builder: str
+    version: str
     config: str = ""
+    num_train: int
+    num_classes: int
     class_names: tuple[str, ...] = ()
     image_shape: tuple[int, int, int] | None = None
+    subject: Literal["digit", "garment", "photograph"] | None = None
 
     def builder_class(self) -> Any:
-        """Imports tensorflow-datasets, which takes a second, and gives the builder class."""
+        """Returns the builder class; imports tensorflow-datasets, which takes a second."""
         return getattr(importlib.import_module(self.module), self.builder)
 
 
 CATALOG = {
-    "mnist": Entry("3.0.1", "jaxdl.data.mnist", "Mnist", image_shape=(28, 28, 1)),
-    "fashion_mnist": Entry("3.0.1", "jaxdl.data.mnist", "FashionMnist", image_shape=(28, 28, 1)),
-    "cifar10": Entry("3.0.2", "jaxdl.data.cifar", "Cifar10", image_shape=(32, 32, 3)),
-    "cifar100": Entry("3.0.2", "jaxdl.data.cifar", "Cifar100", image_shape=(32, 32, 3)),
+    "mnist": Entry(
+        module="jaxdl.data.mnist",
+        builder="Mnist",
+        version="3.0.1",
+        num_train=60_000,
+        num_classes=10,
+        image_shape=(28, 28, 1),
+        subject="digit",
+    ),
+    "fashion_mnist": Entry(
+        module="jaxdl.data.mnist",
+        builder="FashionMnist",
+        version="3.0.1",
+        num_train=60_000,
+        num_classes=10,
+        image_shape=(28, 28, 1),
+        subject="garment",
+    ),
+    "cifar10": Entry(
+        module="jaxdl.data.cifar",
+        builder="Cifar10",
+        version="3.0.2",
+        num_train=50_000,
+        num_classes=10,
+        image_shape=(32, 32, 3),
+        subject="photograph",
+    ),
+    "cifar100": Entry(
+        module="jaxdl.data.cifar",
+        builder="Cifar100",
+        version="3.0.2",
+        num_train=50_000,
+        num_classes=100,
+        image_shape=(32, 32, 3),
+        subject="photograph",
+    ),
     "imdb_reviews": Entry(
-        "1.0.0", "jaxdl.data.imdb", "ImdbReviews", "plain_text", ("negative", "positive")
+        module="jaxdl.data.imdb",
+        builder="ImdbReviews",
+        version="1.0.0",
+        config="plain_text",
+        num_train=25_000,
+        num_classes=2,
+        class_names=("negative", "positive"),
     ),
 }
 
-IMAGE_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
-TEXT_DATASETS = ("imdb_reviews",)
+IMAGE_DATASETS = tuple(name for name, entry in CATALOG.items() if entry.image_shape)
+TEXT_DATASETS = tuple(name for name, entry in CATALOG.items() if not entry.image_shape)
+
+DatasetName = Literal[*CATALOG]
+ImageDatasetName = Literal[*IMAGE_DATASETS]
+TextDatasetName = Literal[*TEXT_DATASETS]

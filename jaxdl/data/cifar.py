@@ -1,14 +1,12 @@
 """CIFAR-10 and CIFAR-100: 50,000 + 10,000 colour images of 32 x 32 pixels.
 
 Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images",
-https://www.cs.toronto.edu/~kriz/cifar.html. Same versions, images, labels and splits as the
-builders that tensorflow-datasets brings, which need TensorFlow to unpack and to parse.
+https://www.cs.toronto.edu/~kriz/cifar.html. Versions, images, labels and splits are the same as
+in the builders of tensorflow-datasets, which need TensorFlow to unpack and to parse the files.
 """
 
 import hashlib
 import json
-import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -17,15 +15,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from jaxdl.data.builder import Builder, png
+from jaxdl.data.builder import Builder, png, read_members
+from jaxdl.data.catalog import CATALOG
 from jaxdl.data.npm import NpmPackage
-from jaxdl.data.sources import File
+from jaxdl.data.sources import File, damaged
 from jaxdl.data.tracking import tracked
 from jaxdl.data.website import Website
-from jaxdl.errors import UserError
 
-IMAGE_SHAPE = (32, 32, 3)
-PIXELS = 32 * 32
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 
 CIFAR10_ARCHIVE = File(
@@ -93,7 +89,7 @@ class Cifar10(Builder, skip_registration=True):
     """Vehicles and animals."""
 
     name = "cifar10"
-    VERSION = tfds.core.Version("3.0.2")
+    VERSION = tfds.core.Version(CATALOG[name].version)
     HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
     SOURCES = (
         Website(ADDRESS, (CIFAR10_ARCHIVE,)),
@@ -114,10 +110,6 @@ class Cifar10(Builder, skip_registration=True):
         *("dog", "frog", "horse", "ship", "truck"),
     )
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        image = tfds.features.Image(shape=IMAGE_SHAPE)
-        return self._describe("image", image, self.CLASS_NAMES)
-
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = Path(dl_manager.manual_dir)
         archive = folder / self.ARCHIVE.name
@@ -125,12 +117,7 @@ class Cifar10(Builder, skip_registration=True):
             splits = read_archive(archive, self.MEMBERS, self.LABEL_BYTES)
         else:
             splits = read_sheets(folder)
-        for split, expected in self.DIGESTS.items():
-            if digest(splits[split]) != expected:
-                raise UserError(
-                    f"{self.name}: the {split} images in {folder} are not the published ones. "
-                    "Delete that folder, so that they are fetched anew."
-                )
+        self._check_digests(splits, digest, folder)
         return {split: self._generate_examples(split, splits[split]) for split in splits}
 
     def _generate_examples(self, split: str, examples: Examples) -> Iterator[tuple[int, dict]]:
@@ -150,7 +137,7 @@ class Cifar100(Cifar10, skip_registration=True):
         "test": ("cifar-100-binary/test.bin",),
     }
     LABEL_BYTES = 2  # the coarse label, then the fine one
-    DIGESTS: ClassVar[dict[str, str]] = {}  # the archive, its only source, has its own
+    DIGESTS: ClassVar[dict[str, str]] = {}  # the archive is its only source
     CLASS_NAMES = (
         *("apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle"),
         *("bicycle", "bottle", "bowl", "boy", "bridge", "bus", "butterfly", "camel"),
@@ -171,46 +158,39 @@ class Cifar100(Cifar10, skip_registration=True):
 def read_archive(
     path: Path, members: dict[str, tuple[str, ...]], label_bytes: int
 ) -> dict[str, Examples]:
-    """Reads the official binary archive; nothing is unpacked onto the disk.
+    """Reads the official binary archive.
 
     Args:
       path: a gzipped tar archive.
-      members: for each split its files, made of records: labels, then the red, the green
-        and the blue pixels, row by row, a byte each.
-      label_bytes: labels of a record, the last of which is read.
+      members: split name -> names of its files in the archive. They consist of records: the
+        labels, then the red, the green and the blue pixels, row by row, one byte each.
+      label_bytes: number of labels in a record, the last of which is read.
 
     Raises:
-      UserError: it is no such archive, or is damaged.
+      UserError: the file is not such an archive, or is damaged.
     """
     wanted = {name for names in members.values() for name in names}
-    contents = {}
+    contents = dict(read_members(path, wanted.__contains__))
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                if member.name in wanted and member.isfile():
-                    contents[member.name] = archive.extractfile(member).read()
         return {
             split: _parse(b"".join(contents[name] for name in names), label_bytes)
             for split, names in members.items()
         }
-    except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError, ValueError) as error:
-        raise UserError(
-            f"{path} is damaged (it cannot be unpacked: {error}). "
-            "Delete it, so that it is fetched anew."
-        ) from error
+    except (KeyError, ValueError) as error:  # a member is missing, or has part of a record
+        raise damaged(path, f"it has not the expected members: {error}") from error
 
 
 def _parse(content: bytes, label_bytes: int) -> Examples:
-    records = np.frombuffer(content, np.uint8).reshape(-1, label_bytes + 3 * PIXELS)
-    planes = records[:, label_bytes:].reshape(-1, 3, *IMAGE_SHAPE[:2])
+    records = np.frombuffer(content, np.uint8).reshape(-1, label_bytes + 3 * 32 * 32)
+    planes = records[:, label_bytes:].reshape(-1, 3, 32, 32)
     return Examples(planes.transpose(0, 2, 3, 1), records[:, label_bytes - 1])
 
 
 def read_sheets(folder: Path) -> dict[str, Examples]:
-    """Reads the mirror of CIFAR-10: pictures with one image a row, and lists of labels.
+    """Reads the mirror of CIFAR-10: pictures with one image in each row, and lists of labels.
 
     Args:
-      folder: where `SHEETS` lie.
+      folder: the folder of the files `SHEETS`.
     """
     splits = {}
     for split, names in (
@@ -220,13 +200,13 @@ def read_sheets(folder: Path) -> dict[str, Examples]:
         rows = []
         for name in tracked(names, f"cifar10: reading the {split} pictures"):
             with Image.open(folder / name) as sheet:
-                rows.append(np.asarray(sheet.convert("RGB")).reshape(-1, *IMAGE_SHAPE))
+                rows.append(np.asarray(sheet.convert("RGB")).reshape(-1, 32, 32, 3))
         labels = json.loads((folder / f"{split}_lables.json").read_text())
         splits[split] = Examples(np.concatenate(rows), np.array(labels, np.uint8))
     return splits
 
 
 def digest(examples: Examples) -> str:
-    """Identifies images and labels in their order: sha256, in hexadecimal, of all their bytes."""
+    """Returns the sha256, in hexadecimal, of all images followed by all labels."""
     images, labels = (np.ascontiguousarray(array).tobytes() for array in examples)
     return hashlib.sha256(images + labels).hexdigest()

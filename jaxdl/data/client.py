@@ -1,108 +1,136 @@
-"""A package registry's own client as a way to fetch one package, watched while it works."""
+"""Mirrors: packages that carry the files, downloaded by the own client of a package registry."""
 
-import contextlib
+import abc
+import dataclasses
+import gzip
 import os
-import shutil
 import subprocess
+import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxdl.console import progress
-from jaxdl.data.sources import SECONDS_WITHOUT_NEW_BYTES, SourceError
+from jaxdl.data.folders import empty_folder
+from jaxdl.data.sources import SECONDS_WITHOUT_NEW_BYTES, File, SourceError, accept
 
 SECONDS_TO_ANSWER = 20.0
 SECONDS_BETWEEN_LOOKS = 0.05
 NO_REASON = ("npm error code ", "npm error A complete log ")
+UNSOUND_ARCHIVE = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile),
+    *(EOFError, zlib.error),
+)
 
 
-@contextlib.contextmanager
-def empty_folder(path: Path) -> Iterator[Path]:
-    """A folder for a download, empty at first and gone afterwards."""
-    shutil.rmtree(path, ignore_errors=True)  # left by a process that was killed
-    path.mkdir()
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
+@dataclasses.dataclass(frozen=True)
+class Package(abc.ABC):
+    """A package in the registry that its client is configured for.
 
+    The package is data: it is never installed, and nothing in it is imported or run.
 
-def run_client(
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    folder: Path,
-    pattern: str,
-    label: str,
-    size: int,
-) -> None:
-    """Runs a command that downloads a package, as long as the bytes on the disk keep growing.
-
-    Args:
-      command: the client and its arguments.
-      environment: variables that it gets besides those of this process.
-      folder: where the bytes arrive.
-      pattern: of the names of the files that grow; the largest one counts, since a client
-        may write a file and then copy it.
-      label: what the progress calls the source.
-      size: of the package, in bytes.
-
-    Raises:
-      SourceError: the client is not installed, fails, or brings nothing for too long.
+    Attributes:
+      specifier: name and version, as the client writes them.
+      size: size of the package in bytes.
+      files: the files that the package carries.
     """
-    name = Path(command[0]).name
-    with (folder / "errors").open("w+") as errors:
-        try:
-            process = subprocess.Popen(
-                command,
-                env=os.environ | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-            )
-        except OSError as error:
-            raise SourceError(f"{name} cannot be run ({error.strerror})") from error
-        try:
-            _watch(process, folder, pattern, label, size)
-        finally:
-            process.kill()
-            process.wait()
-        if process.returncode != 0:
-            errors.seek(0)
-            raise SourceError(_reason(errors.read()) or f"{name} failed")
+
+    specifier: str
+    size: int
+    files: tuple[File, ...]
+
+    @property
+    def label(self) -> str:
+        """The name of this source in messages."""
+        return f"the mirror {self.specifier}"
+
+    def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
+        """See `Source.fetch`."""
+        with empty_folder(temporary / "package") as download:
+            self._download(download)
+            for file in missing:
+                unfinished = temporary / file.name
+                try:
+                    self._extract(file, download, unfinished)
+                except UNSOUND_ARCHIVE as error:
+                    raise SourceError("it is not a sound archive") from error
+                accept(unfinished, file, folder)
+
+    @abc.abstractmethod
+    def _download(self, download: Path) -> None:
+        """Downloads the package into a folder by means of `_run`."""
+
+    @abc.abstractmethod
+    def _extract(self, file: File, download: Path, unfinished: Path) -> None:
+        """Copies a file from the package in ``download``; SourceError if it is not there."""
+
+    def _run(self, command: Sequence[str], download: Path, pattern: str) -> None:
+        """Runs a command that downloads the package, as long as the bytes on disk keep growing.
+
+        Args:
+          command: the client and its arguments.
+          download: the folder where the bytes arrive, those in temporary files too.
+          pattern: matches the files that grow. The largest one counts, since a client may write
+            a file and then copy it.
+
+        Raises:
+          SourceError: the client is not installed, fails, or delivers nothing for too long.
+        """
+        name = Path(command[0]).name
+        with (download / "errors").open("w+") as errors:
+            try:
+                process = subprocess.Popen(
+                    command,
+                    env=os.environ | {"TMPDIR": str(download)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                )
+            except OSError as error:
+                raise SourceError(f"{name} cannot be run ({error.strerror})") from error
+            try:
+                self._watch(process, download, pattern)
+            finally:
+                process.kill()
+                process.wait()
+            if process.returncode != 0:
+                errors.seek(0)
+                raise SourceError(_reason(errors.read()) or f"{name} failed")
+
+    def _watch(self, process: subprocess.Popen, download: Path, pattern: str) -> None:
+        last_size, last_growth = 0, time.monotonic()
+        with progress(f"downloading from {self.label}", self.size) as update:
+            while process.poll() is None:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+                size = _largest_file(download, pattern)
+                waited = time.monotonic() - last_growth
+                if size > last_size:
+                    last_size, last_growth = size, time.monotonic()
+                    update(size, f"{size / 1e6:.1f} MB")
+                elif last_size == 0 and waited > SECONDS_TO_ANSWER:
+                    raise SourceError(f"no answer within {SECONDS_TO_ANSWER:.1f} s")
+                elif waited > SECONDS_WITHOUT_NEW_BYTES:
+                    raise SourceError(f"no new bytes for {waited:.0f} s")
 
 
 def _reason(errors: str) -> str:
-    """What pip says in its last line, and npm in its first."""
+    """Returns what pip says in its last line, and npm in its first."""
     lines = [line for line in errors.splitlines() if line and not line.startswith(NO_REASON)]
-    of_npm = [line.removeprefix("npm error ") for line in lines if line.startswith("npm error ")]
-    if of_npm:
-        return of_npm[0]
+    npm_lines = [line for line in lines if line.startswith("npm error ")]
+    if npm_lines:
+        return npm_lines[0].removeprefix("npm error ")
     return lines[-1].removeprefix("ERROR: ") if lines else ""
-
-
-def _watch(process: subprocess.Popen, folder: Path, pattern: str, label: str, size: int) -> None:
-    last_size, last_growth = 0, time.monotonic()
-    with progress(f"downloading from {label}", size) as update:
-        while process.poll() is None:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-            size_now = _largest_file(folder, pattern)
-            waited = time.monotonic() - last_growth
-            if size_now > last_size:
-                last_size, last_growth = size_now, time.monotonic()
-                update(size_now, f"{size_now / 1e6:.1f} MB")
-            elif last_size == 0 and waited > SECONDS_TO_ANSWER:
-                raise SourceError(f"no answer within {SECONDS_TO_ANSWER:.1f} s")
-            elif waited > SECONDS_WITHOUT_NEW_BYTES:
-                raise SourceError(f"no new bytes for {waited:.0f} s")
 
 
 def _largest_file(folder: Path, pattern: str) -> int:
     size = 0
-    for parent, _, names in os.walk(folder):  # which is silent about folders that vanish
+    for parent, _, names in os.walk(folder):  # which ignores folders that vanish
         for path in (Path(parent, name) for name in names):
             if path.match(pattern):
                 try:
                     size = max(size, path.stat().st_size)
-                except FileNotFoundError:  # the client deletes its own files meanwhile
+                except FileNotFoundError:  # the client has deleted it in the meantime
                     continue
     return size

@@ -1,4 +1,4 @@
-"""Loading a data set as arrays."""
+"""Loads a data set as arrays."""
 
 import dataclasses
 import os
@@ -18,13 +18,13 @@ class Dataset:
     """The examples of a data set.
 
     Attributes:
-      name: of the data set.
-      train: feature name -> array; for images ``image`` uint8 (examples, height, width,
-        channels) in 0..255, for texts ``text`` object (examples,) of str, and ``label`` int32
-        (examples,).
-      validation: the same, for the choice of models and epochs.
+      name: name of the data set.
+      train: feature name -> array. Images have ``image``, uint8 (examples, height, width,
+        channels) in 0..255; texts have ``text``, an object array (examples,) of str; both have
+        ``label``, int32 (examples,).
+      validation: the same, to choose models and epochs by.
       test: the same, for the final score only.
-      class_names: what the labels 0, 1, ... mean.
+      class_names: names of the labels 0, 1, ...
     """
 
     name: str
@@ -35,22 +35,24 @@ class Dataset:
 
 
 def load(name: str, data_dir: Path, validation_fraction: float = 0.2) -> Dataset:
-    """Loads a data set; the first time it is fetched and prepared, which takes some seconds.
+    """Loads a data set. The first call downloads and prepares it, which takes some seconds.
 
     Args:
       name: one of `IMAGE_DATASETS` or `TEXT_DATASETS`.
-      data_dir: where data sets are kept, laid out as tensorflow-datasets does.
-      validation_fraction: in [0, 1): how much of the training split, from its end, becomes the
-        validation split, as with Keras' ``validation_split``.
+      data_dir: the directory of all data sets, with the layout of tensorflow-datasets.
+      validation_fraction: the fraction of the training split, in [0, 1), that becomes the
+        validation split. It is taken from the end, as by Keras' ``validation_split``.
 
     Raises:
-      UsageError: unknown name, or a fraction out of range.
-      UserError: the data cannot be had, or ``data_dir`` cannot be used.
+      UsageError: the name is unknown, or the fraction is out of range.
+      UserError: the data cannot be downloaded or read, or ``data_dir`` cannot be used.
     """
     if name not in CATALOG:
-        raise UsageError(f"unknown data set {name!r}: choose one of {', '.join(CATALOG)}")
+        raise UsageError(f"There is no data set {name!r}; choose one of {', '.join(CATALOG)}.")
     if not 0 <= validation_fraction < 1:
-        raise UsageError(f"the validation fraction is {validation_fraction}: give one in [0, 1)")
+        raise UsageError(
+            f"The validation fraction is {validation_fraction}, but must be at least 0 and below 1."
+        )
     everything = decoded(name, Path(data_dir).expanduser())
     train, validation = split_off_end(everything.splits["train"], validation_fraction)
     class_names = CATALOG[name].class_names or everything.class_names
@@ -60,14 +62,14 @@ def load(name: str, data_dir: Path, validation_fraction: float = 0.2) -> Dataset
 def split_off_end(
     examples: dict[str, np.ndarray], fraction: float
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Splits examples in two, in their order.
+    """Splits examples into two parts without changing their order.
 
     Args:
-      examples: arrays of the same length.
-      fraction: of the examples that go into the second part, rounded up as Keras does.
+      examples: feature name -> array (examples, ...).
+      fraction: the fraction of the examples in the second part, rounded up as by Keras.
 
     Returns:
-      First part and second part, as views of the arrays.
+      The first and the second part, as views of the arrays.
     """
     (count,) = {len(array) for array in examples.values()}
     kept = int(count * (1 - fraction))

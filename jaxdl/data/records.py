@@ -1,4 +1,4 @@
-"""Prepared records: making them with tensorflow-datasets, and decoding them, without TensorFlow."""
+"""Prepares and decodes records by means of tensorflow-datasets, but without TensorFlow."""
 
 import contextlib
 import hashlib
@@ -17,22 +17,22 @@ from jaxdl.errors import UserError
 FILE_FORMAT = "array_record"
 INFORMATION = "dataset_info.json"
 EXAMPLES_AT_ONCE = 500
-FEATURES = ("image", "text", "label")  # tensorflow-datasets' own records may have more
+FEATURES = ("image", "text", "label")  # records that tensorflow-datasets prepared may have more
 
 
 class DamagedRecordsError(UserError):
-    """Records that cannot be read, or are not what their dataset_info.json says."""
+    """Records cannot be read, or are not what their dataset_info.json says."""
 
 
 def fingerprint(folder: Path) -> str | None:
-    """Tells one set of prepared records from another, without tensorflow-datasets.
+    """Identifies prepared records, without tensorflow-datasets.
 
     Args:
-      folder: a version folder, as tensorflow-datasets lays it out.
+      folder: a version folder in the layout of tensorflow-datasets.
 
     Returns:
-      A digest of the information file and of the names and sizes of the others in the folder;
-      None if the folder holds no prepared records.
+      A digest of the information file and of the names and sizes of all files in the folder, or
+      None if the folder has no prepared records.
 
     Raises:
       UserError: the records are in a format that needs TensorFlow.
@@ -50,24 +50,24 @@ def _check_file_format(folder: Path, information: bytes) -> None:
     try:
         file_format = json.loads(information).get("fileFormat", "tfrecord")
     except (ValueError, AttributeError):
-        return  # damaged: decoding will say so
+        return  # it is damaged, which `decode` will report
     if file_format != FILE_FORMAT:
         raise UserError(
-            f"{folder} holds records in the format {file_format}, which needs TensorFlow; "
-            f"jaxdl reads {FILE_FORMAT}. Give another --data-dir."
+            f"{folder} has records in the format {file_format}, which needs TensorFlow; "
+            f"jaxdl reads {FILE_FORMAT}. Choose another --data-dir."
         )
 
 
 def prepare(builder_class: Any, archives: Path, temporary: Path) -> Path:
-    """Runs a builder.
+    """Prepares records by running a builder.
 
     Args:
       builder_class: a subclass of ``tfds.core.GeneratorBasedBuilder``.
       archives: the folder of its source files.
-      temporary: where to work.
+      temporary: the folder to work in.
 
     Returns:
-      The version folder, somewhere below ``temporary``.
+      The version folder, which is inside ``temporary``.
 
     Raises:
       UserError: an archive is damaged.
@@ -88,13 +88,14 @@ def decode(folder: Path, name: str) -> Decoded:
 
     Args:
       folder: a version folder, prepared by `prepare` or by tensorflow-datasets itself.
-      name: the data set, for the progress.
+      name: name of the data set, for messages.
 
     Returns:
-      Features with the dtype that the records give them, but labels as int32 and texts as str.
+      The features with the dtypes that they have in the records, except that labels are int32
+      and texts are str.
 
     Raises:
-      DamagedRecordsError: they cannot be read in full.
+      DamagedRecordsError: the records cannot be read completely.
     """
     import tensorflow_datasets as tfds
 
@@ -108,11 +109,11 @@ def decode(folder: Path, name: str) -> Decoded:
             return Decoded(splits, tuple(builder.info.features["label"].names))
     except (MemoryError, PermissionError):
         raise
-    except Exception as error:  # tfds, array_record, protobuf and Pillow each raise their own kinds
+    except Exception as error:  # tfds, array_record, protobuf and Pillow each have their own errors
         reason = " ".join(str(error).split())
         raise DamagedRecordsError(
             f"{name}: the records in {folder} are damaged ({type(error).__name__}: {reason}). "
-            "Delete that folder, so that they are prepared anew."
+            "Delete that folder to prepare them again."
         ) from error
 
 

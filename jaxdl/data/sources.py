@@ -1,4 +1,4 @@
-"""Where the bytes of a data set come from: your own folder, the official address, a mirror."""
+"""Where the files of a data set come from: the data directory, the official address, a mirror."""
 
 import dataclasses
 import hashlib
@@ -13,14 +13,14 @@ SECONDS_WITHOUT_NEW_BYTES = 20.0
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """One file as its publisher made it: name, size in bytes, sha256 in hexadecimal."""
+    """A file as it was published: its name, its size in bytes and its sha256 in hexadecimal."""
 
     name: str
     size: int
     sha256: str
 
     def matches(self, path: Path) -> bool:
-        """Whether ``path`` holds exactly this file."""
+        """Returns whether ``path`` has exactly this content."""
         if path.stat().st_size != self.size:
             return False
         with path.open("rb") as stream:
@@ -28,21 +28,26 @@ class File:
 
 
 class SourceError(Exception):
-    """A source did not deliver, for a reason in a few words; the next one is tried."""
+    """A source did not deliver; the message is a short reason, in lower case."""
 
 
 class Source(Protocol):
-    """A place that has all the files a builder needs."""
+    """A place that has all files of a data set, or of a published model.
+
+    Attributes:
+      files: the files.
+      label: the name of this source in messages.
+    """
 
     files: tuple[File, ...]
     label: str
 
     def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
-        """Puts the missing files into ``folder``, each only once its sha256 holds.
+        """Downloads the missing files into ``folder``, each only after its sha256 has been checked.
 
         Args:
-          missing: the files to fetch.
-          folder: where they go, by their own names.
+          missing: the files to download.
+          folder: where they are put under their own names.
           temporary: a folder on the same disk for unfinished files.
 
         Raises:
@@ -52,18 +57,18 @@ class Source(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Together:
-    """A source made of several, each of which has some of the files."""
+    """Several places, each of which has some of the files."""
 
     parts: tuple[Source, ...]
 
     @property
     def files(self) -> tuple[File, ...]:
-        """Those of all parts."""
+        """The files of all parts."""
         return tuple(file for part in self.parts for file in part.files)
 
     @property
     def label(self) -> str:
-        """What messages call this source."""
+        """The name of this source in messages."""
         return " and ".join(part.label for part in self.parts)
 
     def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
@@ -78,9 +83,9 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
     """Makes sure that the files of one of the sources lie in ``folder``.
 
     Args:
-      name: the data set, for messages.
-      sources: tried in this order.
-      folder: where the files are, or go. Files already there are never changed.
+      name: name of the data set, for messages.
+      sources: the sources, in the order in which they are tried.
+      folder: the folder of the files. Those that are already there are never changed.
       temporary: a folder on the same disk for unfinished files.
 
     Raises:
@@ -93,7 +98,7 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
     for source in sources:
         missing = [file for file in source.files if not (folder / file.name).exists()]
         megabytes = sum(file.size for file in missing) / 1e6
-        note(f"{name}: fetching {megabytes:.1f} MB from {source.label}")
+        note(f"{name}: downloading {megabytes:.1f} MB from {source.label}")
         try:
             source.fetch(missing, folder, temporary)
             return
@@ -102,21 +107,26 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
     missing = [file for file in sources[0].files if file not in present]
     wanted = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in missing)
     raise UserError(
-        f"{name}: the data is not here and could not be fetched ({'; '.join(failures)}). "
-        f"Go online, or put into {folder} the files: {wanted}"
+        f"{name}: the data could not be downloaded ({'; '.join(failures)}). "
+        f"Go online, or put into {folder} the files: {wanted}."
     )
 
 
 def accept(path: Path, file: File, folder: Path) -> None:
-    """Moves a downloaded file into ``folder`` if it is the published one, and deletes it if not.
+    """Moves a downloaded file into ``folder`` if it is the published one; else deletes it.
 
     Raises:
       SourceError: its size or sha256 differs.
     """
     if not file.matches(path):
         path.unlink()
-        raise SourceError(f"its {file.name} is not the published file, the sha256 differs")
+        raise SourceError(f"its {file.name} is not the published file: the sha256 differs")
     path.replace(folder / file.name)
+
+
+def damaged(path: Path, reason: str) -> UserError:
+    """Returns the error to raise for a downloaded file that cannot be read."""
+    return UserError(f"{path} is damaged ({reason}). Delete it to download it again.")
 
 
 def _present(name: str, files: set[File], folder: Path) -> set[File]:
@@ -131,6 +141,6 @@ def _present(name: str, files: set[File], folder: Path) -> set[File]:
             )
             raise UserError(
                 f"{name}: {folder / file.name} is not the published file ({difference}). "
-                "Delete it, so that it is fetched anew, or replace it."
+                "Delete it to download it again, or replace it."
             )
     return present

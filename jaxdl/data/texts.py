@@ -1,4 +1,4 @@
-"""Texts as arrays of numbers: their UTF-8 bytes one after the other, and where each text ends."""
+"""Texts as arrays of numbers: their concatenated UTF-8 bytes, and where each text ends."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ def pack(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Replaces texts by numbers, which can be written to disk without pickle.
 
     Args:
-      features: arrays of numbers, and arrays of str with the dtype object (examples,).
+      features: arrays of numbers, and object arrays (examples,) of str.
 
     Returns:
-      The arrays of numbers as they are; for the texts of NAME ``NAME-bytes`` uint8 (bytes,) and
-      ``NAME-ends`` int64 (examples,).
+      The arrays of numbers as they are; instead of the texts NAME, ``NAME-bytes`` uint8 (bytes,)
+      and ``NAME-ends`` int64 (examples,).
     """
     packed = {}
     for name, array in features.items():
@@ -30,8 +30,8 @@ def unpack(packed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Undoes `pack`.
 
     Raises:
-      KeyError: bytes without ends.
-      UnicodeDecodeError: bytes that are not UTF-8.
+      KeyError: there are bytes without ends.
+      UnicodeDecodeError: the bytes are not UTF-8.
     """
     features = {}
     for name, array in packed.items():

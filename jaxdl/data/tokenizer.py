@@ -1,4 +1,4 @@
-"""Texts as numbers: a vocabulary of whole words, and arrays of the same length for all texts."""
+"""Turns texts into token ids: a vocabulary of whole words, and arrays of a fixed length."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,29 +18,29 @@ Truncation = Literal["start", "end"]
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary_size: int = 10_000) -> Tokenizer:
-    """Makes a vocabulary of the most frequent words; of equally frequent ones the first by name.
+    """Builds a vocabulary of the most frequent words; ties are broken by alphabetical order.
 
-    Texts are lower-cased, HTML line breaks dropped, and runs of punctuation are words of their
-    own. Give it the training split only, so that nothing of the others is known beforehand.
+    Texts are lower-cased, HTML line breaks become blanks, and runs of punctuation are words of
+    their own. Only the training split should be given, so that nothing leaks from the others.
 
     Args:
-      texts: a sequence or an object array of str (examples,), whose words are counted.
-      vocabulary_size: how many ids there are at most: padding 0, unknown 1 and the words.
+      texts: a sequence or an object array (examples,) of str, whose words are counted.
+      vocabulary_size: largest number of ids: padding (0), the unknown word (1) and the words.
 
     Returns:
       The tokenizer, for `encode` and `save_tokenizer`.
 
     Raises:
-      UsageError: no room for a word.
+      UsageError: the vocabulary has no room for a word.
     """
     if vocabulary_size < 3:
-        raise UsageError(f"the vocabulary size is {vocabulary_size}: give 3 or more")
+        raise UsageError(f"The vocabulary size is {vocabulary_size}, but must be at least 3.")
     counter = _word_tokenizer({})
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocabulary_size, special_tokens=[PADDING, UNKNOWN], show_progress=False
     )
     counter.train_from_iterator(map(_sound, tracked(texts, "counting the words")), trainer)
-    # A new one, because the counter would find the special tokens in texts that spell them out.
+    # The counter itself would find the special tokens in texts that spell them out.
     return _word_tokenizer(counter.get_vocab())
 
 
@@ -62,24 +62,24 @@ def encode(
     """Turns texts into ids, on all cores.
 
     Args:
-      tokenizer: its padding has the id 0. What it adds to a text, at its beginning and its end,
-        is never cut.
-      texts: a sequence or an object array of str (examples,).
-      length: how many ids a text gets; what is missing is filled up at the end with 0.
-      truncation: which end of a longer text is cut.
+      tokenizer: a tokenizer whose padding has the id 0. The special tokens that it adds at the
+        start and at the end of a text are never cut off.
+      texts: a sequence or an object array (examples,) of str.
+      length: number of ids of each text; shorter texts are padded at the end with 0.
+      truncation: the end at which longer texts are cut.
 
     Returns:
-      ``tokens`` int32 (examples, length), and ``length`` int32 (examples,) in 1..length: how many
-      of them belong to the text. A text without words has one, the unknown word.
+      ``tokens``, int32 (examples, length), and ``length``, int32 (examples,) in 1..length: the
+      number of tokens that are not padding. A text without words has one, the unknown word.
 
     Raises:
-      UsageError: a length below 1, or another truncation.
+      UsageError: the length is below 1, or the truncation is neither "start" nor "end".
     """
     if length < 1:
-        raise UsageError(f"the length of the texts is {length}: give 1 or more")
+        raise UsageError(f"The length of the texts is {length}, but must be at least 1.")
     if truncation not in ("start", "end"):
-        raise UsageError(f"truncation is {truncation!r}: choose start or end")
-    tokenizer = Tokenizer.from_str(tokenizer.to_str())  # what follows changes it
+        raise UsageError(f"The truncation is {truncation!r}, but must be start or end.")
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())  # a copy, which is changed below
     tokenizer.no_padding()
     tokenizer.enable_truncation(length, direction="left" if truncation == "start" else "right")
     tokens = np.full((len(texts), length), PADDING_ID, np.int32)
@@ -94,7 +94,7 @@ def encode(
 
 
 def _sound(text: str) -> str:
-    """Replaces what is no character (half of a surrogate pair), which a command line can hold."""
+    """Replaces halves of surrogate pairs, which are no characters; a command line can have them."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -108,7 +108,7 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
         Path(path).write_text(tokenizer.to_str(), encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"the tokenizer cannot be written to {path} ({error.strerror}): give another place."
+            f"The tokenizer cannot be written to {path} ({error.strerror}); choose another path."
         ) from error
 
 
@@ -116,22 +116,22 @@ def load_tokenizer(path: Path) -> Tokenizer:
     """Reads what `save_tokenizer` wrote.
 
     Raises:
-      UserError: the file is absent, damaged, or of another kind of tokenizer.
+      UserError: the file is absent or damaged, or has a tokenizer of another kind.
     """
     try:
         tokenizer = Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
-            f"the tokenizer {path} cannot be read ({error.strerror}): give a run that has one."
+            f"The tokenizer {path} cannot be read ({error.strerror}); choose a run that has one."
         ) from error
-    except Exception as error:  # tokenizers raises no narrower kind
+    except Exception as error:  # tokenizers raises nothing more specific
         raise _damaged(path, " ".join(str(error).split())) from error
     if tokenizer.token_to_id(PADDING) != PADDING_ID or tokenizer.token_to_id(UNKNOWN) is None:
-        raise _damaged(path, f"it lacks {UNKNOWN}, or {PADDING} as the first word")
+        raise _damaged(path, f"it lacks {UNKNOWN}, or its first word is not {PADDING}")
     return tokenizer
 
 
 def _damaged(path: Path, reason: str) -> UserError:
     return UserError(
-        f"{path} is not a tokenizer of jaxdl ({reason}): train again, or restore the file."
+        f"{path} is not a tokenizer of jaxdl ({reason}); train again or restore the file."
     )

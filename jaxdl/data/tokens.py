@@ -1,4 +1,4 @@
-"""A data set of texts as a data set of tokens, cached, so that a second start is quick."""
+"""Turns a data set of texts into one of tokens, which is cached for the next start."""
 
 import dataclasses
 import hashlib
@@ -26,15 +26,15 @@ def tokenise(
     length: int,
     truncation: Truncation,
 ) -> tuple[Dataset, Tokenizer]:
-    """Splits texts into words.
+    """Turns the texts of a data set into tokens.
 
     Args:
-      dataset: each split with "text" and "label".
-      data_dir: where the result is cached, in ``tokens/``.
-      vocabulary: a tokenizer, or how many words the one to be made from the training split is
-        to know at most, as in `train_tokenizer`.
-      length: tokens of a text, as in `encode`.
-      truncation: which end of a longer text is cut, as in `encode`.
+      dataset: a data set whose splits have "text" and "label".
+      data_dir: the data directory; the result is cached in its folder ``tokens``.
+      vocabulary: a tokenizer, or the vocabulary size of the one to be trained on the training
+        split, as in `train_tokenizer`.
+      length: number of tokens of each text, as in `encode`.
+      truncation: the end at which longer texts are cut, as in `encode`.
 
     Returns:
       The data set with "tokens", "length" and "label", and the tokenizer.
@@ -62,7 +62,7 @@ def tokenise(
 
 
 def _key(dataset: Dataset, *options: object) -> str:
-    """A name for the result: it changes with the texts, how they are split, and the options."""
+    """Identifies the result: depends on the texts, on their splits and on the options."""
     digest = hashlib.sha256(repr(options).encode())
     for name in SPLITS:
         texts = getattr(dataset, name)["text"]

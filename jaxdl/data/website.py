@@ -1,4 +1,4 @@
-"""Files fetched from their publisher's own address."""
+"""Files from their publisher's own address."""
 
 import dataclasses
 import http.client
@@ -17,11 +17,12 @@ CHUNK_BYTES = 1 << 16
 
 @dataclasses.dataclass(frozen=True)
 class Website:
-    """A folder on the web. Proxies are taken from the environment, as urllib does.
+    """A folder on the web. As urllib does, it takes proxies from the environment.
 
     Attributes:
-      address: ends with a slash; the file names are appended to it.
-      files: what is to be fetched from there.
+      address: URL with a slash at its end, to which the file names are appended.
+      files: the files that the folder has.
+      label: the name of this source in messages.
     """
 
     address: str
@@ -29,7 +30,7 @@ class Website:
     label: str = "the official address"
 
     def fetch(self, missing: list[File], folder: Path, temporary: Path) -> None:
-        """See `Source.fetch`. The first connection is the probe of the whole address."""
+        """See `Source.fetch`. The first connection probes the address, with less patience."""
         patience = SECONDS_TO_ANSWER
         completed = 0
         with progress(f"downloading from {self.label}", sum(f.size for f in missing)) as update:
@@ -46,7 +47,7 @@ class Website:
 
 
 def _download(address: str, patience: float) -> Iterator[bytes]:
-    """Yields the body of the answer in chunks; every network failure is a SourceError."""
+    """Yields the body of the response in chunks; raises SourceError if the network fails."""
     with _open(address, patience) as response:
         while True:
             try:
@@ -59,17 +60,18 @@ def _download(address: str, patience: float) -> Iterator[bytes]:
 
 
 def _open(address: str, patience: float) -> http.client.HTTPResponse:
-    """Opens the address within ``patience`` seconds in all.
+    """Opens the address within ``patience`` seconds altogether.
 
-    urllib's own timeout holds for each attempt to connect and not for the look-up of the host
-    name, which can take a minute: so a thread waits, and is left behind if it takes too long.
+    The timeout of urllib applies to each attempt to connect, and not to the look-up of the host
+    name, which can take a minute. So a thread does the waiting, and is abandoned if it takes
+    too long.
     """
     answers: SimpleQueue = SimpleQueue()
 
     def ask() -> None:
         try:
             answers.put(urllib.request.urlopen(address, timeout=SECONDS_WITHOUT_NEW_BYTES))
-        except Exception as error:  # raised below, in the thread that waits
+        except Exception as error:  # raised below, in the calling thread
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True).start()

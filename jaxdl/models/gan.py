@@ -1,4 +1,4 @@
-"""The tutorial's DCGAN for 28x28 images (Radford et al. 2015): generator and discriminator."""
+"""The DCGAN of the Keras tutorial for 28x28 images (Radford et al. 2015)."""
 
 from functools import partial
 
@@ -9,16 +9,16 @@ from jax.typing import DTypeLike
 
 from jaxdl.nn import Conv, convolve_transposed, default_kernel_init
 
-leaky_relu = partial(nn.leaky_relu, negative_slope=0.3)  # as Keras has it
+leaky_relu = partial(nn.leaky_relu, negative_slope=0.3)  # the default slope of Keras
 
 
 class TransposedConv(nn.Module):
     """``nn.ConvTranspose`` with "SAME" padding and no bias, fast on every backend.
 
     Attributes:
-      features: channels of the output.
-      kernel_size: of the kernel, height and width.
-      strides: the factors by which height and width grow.
+      features: number of channels of the output.
+      kernel_size: height and width of the kernel.
+      strides: factors by which height and width grow.
       dtype: of the computation; parameters are float32.
     """
 
@@ -38,7 +38,10 @@ class TransposedConv(nn.Module):
 
 
 class Generator(nn.Module):
-    """From noise to images: a dense layer, then three transposed 5x5 convolutions.
+    """Makes images from noise: a dense layer, then three transposed 5x5 convolutions.
+
+    The layers are named `dense_0`, `norm_0`, `upsample_0`, `norm_1`, `upsample_1`, `norm_2`,
+    `upsample_2`.
 
     Attributes:
       dtype: of the computation; parameters and batch statistics are float32.
@@ -48,7 +51,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, noise: jax.Array, *, train: bool) -> jax.Array:
-        """Maps noise (batch, size) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
+        """Maps noise (batch, noise_dim) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
         normalise = partial(
             nn.BatchNorm,
             use_running_average=not train,
@@ -57,15 +60,19 @@ class Generator(nn.Module):
             dtype=self.dtype,
         )
         upsample = partial(TransposedConv, kernel_size=(5, 5), dtype=self.dtype)
-        x = nn.Dense(7 * 7 * 256, use_bias=False, dtype=self.dtype)(noise)
-        x = leaky_relu(normalise()(x)).reshape(-1, 7, 7, 256)
-        x = leaky_relu(normalise()(upsample(128, strides=(1, 1))(x)))
-        x = leaky_relu(normalise()(upsample(64, strides=(2, 2))(x)))
-        return jnp.tanh(upsample(1, strides=(2, 2))(x).astype(jnp.float32))
+        x = nn.Dense(7 * 7 * 256, use_bias=False, dtype=self.dtype, name="dense_0")(noise)
+        x = leaky_relu(normalise(name="norm_0")(x)).reshape(-1, 7, 7, 256)
+        x = upsample(128, strides=(1, 1), name="upsample_0")(x)
+        x = leaky_relu(normalise(name="norm_1")(x))
+        x = upsample(64, strides=(2, 2), name="upsample_1")(x)
+        x = leaky_relu(normalise(name="norm_2")(x))
+        return jnp.tanh(upsample(1, strides=(2, 2), name="upsample_2")(x).astype(jnp.float32))
 
 
 class Discriminator(nn.Module):
-    """Whether images are real: two 5x5 convolutions with stride 2 and a dense layer.
+    """Tells real images from generated ones: two 5x5 convolutions with stride 2, a dense layer.
+
+    The layers are named `conv_0`, `conv_1`, `head`.
 
     Attributes:
       dropout_rate: probability that a unit is dropped in training.
@@ -78,9 +85,10 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """Maps images (batch, 28, 28, 1) in [-1, 1] to float32 logits (batch,) of "real"."""
+        conv = partial(Conv, kernel_size=(5, 5), strides=(2, 2), dtype=self.dtype)
         x = images
-        for features in (64, 128):
-            x = leaky_relu(Conv(features, (5, 5), strides=(2, 2), dtype=self.dtype)(x))
+        for index, features in enumerate((64, 128)):
+            x = leaky_relu(conv(features, name=f"conv_{index}")(x))
             x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        logits = nn.Dense(1, dtype=self.dtype)(x.reshape(x.shape[0], -1))
+        logits = nn.Dense(1, dtype=self.dtype, name="head")(x.reshape(x.shape[0], -1))
         return logits[:, 0].astype(jnp.float32)

@@ -11,14 +11,16 @@ from jax.typing import DTypeLike
 class MLP(nn.Module):
     """Dense layers with ReLU and dropout between them, and a linear head.
 
+    The layers are named `dense_0`, `dense_1`, ..., `head`.
+
     Attributes:
-      hidden_sizes: units of each hidden layer.
+      widths: number of units of each hidden layer.
       num_classes: number of logits.
       dropout_rate: probability that a hidden unit is dropped in training.
       dtype: of the computation; parameters are float32.
     """
 
-    hidden_sizes: Sequence[int] = (128, 64)
+    widths: Sequence[int] = (128, 64)
     num_classes: int = 10
     dropout_rate: float = 0.2
     dtype: DTypeLike = jnp.float32
@@ -27,7 +29,7 @@ class MLP(nn.Module):
     def __call__(self, inputs: jax.Array, *, train: bool) -> jax.Array:
         """Maps inputs of shape (batch, ...) to float32 logits (batch, num_classes)."""
         x = inputs.reshape(inputs.shape[0], -1)
-        for size in self.hidden_sizes:
-            x = nn.relu(nn.Dense(size, dtype=self.dtype)(x))
+        for index, width in enumerate(self.widths):
+            x = nn.relu(nn.Dense(width, dtype=self.dtype, name=f"dense_{index}")(x))
             x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
+        return nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import convolve, with_flat_window
+from jaxdl.nn import Conv, with_flat_window
 
 MakeModule = Callable[..., Any]
 Norm = Literal["batch", "group"]
@@ -18,18 +18,21 @@ Stem = Literal["small", "large"]
 
 
 class Block(nn.Module):
-    """What both kinds of residual blocks are made with.
+    """The fields of both kinds of residual blocks.
+
+    The layers of a block are named `conv_0`, `norm_0`, `conv_1`, `norm_1`, (`conv_2`, `norm_2`),
+    and those of a shortcut that is a convolution `shortcut_conv`, `shortcut_norm`.
 
     Attributes:
-      features: channels of the 3x3 convolutions.
-      strides: of the first 3x3 convolution.
+      features: number of channels of the 3x3 convolutions.
+      strides: stride of the block, in height and width.
       conv: makes a convolution without bias.
       norm: makes a normalisation.
-      projects: whether a shortcut that changes shape is a 1x1 convolution (option B of
-        section 3.3) or skips pixels and pads channels with zeros (option A, no parameters).
-      residual: whether there is a shortcut at all.
+      projects: whether a shortcut that changes the shape is a 1x1 convolution (option B of
+        section 3.3) or skips pixels and pads the channels with zeros (option A, no parameters).
+      residual: whether the block has a shortcut at all.
       strides_first: whether a bottleneck has its stride in the first convolution ("v1", as
-        in the paper) or in the 3x3 one ("v1.5", as almost everywhere since).
+        in the paper) or in the 3x3 convolution ("v1.5", as almost everywhere since).
     """
 
     features: int
@@ -47,39 +50,45 @@ class BasicBlock(Block):
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to (batch, new_height, new_width, features)."""
-        x = self.conv(self.features, (3, 3), strides=self.strides, padding=1)(inputs)
-        x = nn.relu(self.norm()(x))
-        x = self.conv(self.features, (3, 3), padding=1)(x)
-        return _add_shortcut(self, inputs, x)
+        conv = partial(self.conv, self.features, (3, 3), padding=1)
+        x = nn.relu(self.norm(name="norm_0")(conv(strides=self.strides, name="conv_0")(inputs)))
+        x = conv(name="conv_1")(x)
+        return _add_shortcut(self, inputs, x, "norm_1")
 
 
 class BottleneckBlock(Block):
     """A 3x3 convolution between two 1x1 ones that narrow and widen, added to their input.
 
-    The output has four times the features.
+    The output has ``4 * features`` channels.
     """
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to (batch, new_height, new_width, 4 * features)."""
         first, second = (self.strides, 1) if self.strides_first else (1, self.strides)
-        x = nn.relu(self.norm()(self.conv(self.features, (1, 1), strides=first)(inputs)))
-        x = self.conv(self.features, (3, 3), strides=second, padding=1)(x)
-        x = nn.relu(self.norm()(x))
-        x = self.conv(4 * self.features, (1, 1))(x)
-        return _add_shortcut(self, inputs, x)
+        x = self.conv(self.features, (1, 1), strides=first, name="conv_0")(inputs)
+        x = nn.relu(self.norm(name="norm_0")(x))
+        x = self.conv(self.features, (3, 3), strides=second, padding=1, name="conv_1")(x)
+        x = nn.relu(self.norm(name="norm_1")(x))
+        x = self.conv(4 * self.features, (1, 1), name="conv_2")(x)
+        return _add_shortcut(self, inputs, x, "norm_2")
 
 
-def _add_shortcut(block: Block, inputs: jax.Array, outputs: jax.Array) -> jax.Array:
-    """The end of a block; a fresh block is the identity (Goyal et al. 2017, section 5.1)."""
+def _add_shortcut(block: Block, inputs: jax.Array, outputs: jax.Array, norm: str) -> jax.Array:
+    """Normalises the last convolution's outputs by the layer ``norm`` and adds the shortcut.
+
+    The scale of that normalisation is initialised to 0, so that a block is its shortcut at the
+    start of training (Goyal et al. 2017, section 5.1).
+    """
     if not block.residual:
-        return nn.relu(block.norm()(outputs))
-    outputs = block.norm(scale_init=nn.initializers.zeros)(outputs)
+        return nn.relu(block.norm(name=norm)(outputs))
+    outputs = block.norm(scale_init=nn.initializers.zeros, name=norm)(outputs)
     if inputs.shape == outputs.shape:
         return nn.relu(outputs + inputs)
     features = outputs.shape[-1]
     if block.projects:
-        shortcut = block.norm()(block.conv(features, (1, 1), strides=block.strides)(inputs))
+        conv = block.conv(features, (1, 1), strides=block.strides, name="shortcut_conv")
+        shortcut = block.norm(name="shortcut_norm")(conv(inputs))
     else:
         shortcut = inputs[:, :: block.strides, :: block.strides]
         missing = features - inputs.shape[-1]
@@ -91,23 +100,25 @@ def _add_shortcut(block: Block, inputs: jax.Array, outputs: jax.Array) -> jax.Ar
 class ResNet(nn.Module):
     """Stages of residual blocks; each stage after the first halves the size of the images.
 
-    Where the collection "intermediates" is mutable, the output of the last block is sown into it
-    as "maps", float32 (batch, rows, columns, features).
+    The layers are named `stem_conv`, `stem_norm`, `block_0`, `block_1`, ..., counted over all
+    stages, and `head`; those of a block are listed in `Block`. If the collection "intermediates"
+    is mutable, the output of the last block is sown into it as "maps", float32 (batch, rows,
+    columns, features).
 
     Attributes:
-      stage_sizes: blocks of each stage.
-      features: channels of the first stage's convolutions; each stage has twice as many.
+      stage_sizes: number of blocks of each stage.
+      features: number of channels of the first stage's 3x3 convolutions; each stage has twice
+        as many as the stage before.
       block: `BasicBlock` or `BottleneckBlock`.
-      stem: what comes first: "small" is a 3x3 convolution, "large" a 7x7 convolution and
-        a maximum over 3x3 pixels, both with stride 2.
+      stem: the layers before the first block: "small" is a 3x3 convolution, "large" a 7x7
+        convolution and a 3x3 max-pool, both with stride 2.
       projects: see `Block`.
-      residual: whether blocks have shortcuts; without, it is the paper's "plain" network.
+      residual: whether blocks have shortcuts; without them, it is the paper's "plain" network.
       strides_first: see `Block`.
       normalisation: "batch", or "group" (Wu and He 2018), which needs no batch statistics.
       epsilon: added to the variance in batch normalisation.
-      frozen_statistics: whether batch normalisation keeps to its running averages in training.
-      convolution: how to convolve, one of `jaxdl.nn`.
-      num_classes: number of logits; 0 for none, the vector of the image itself.
+      frozen_statistics: whether batch normalisation uses its running averages in training too.
+      num_classes: number of logits; 0 for no head: the pooled features of the image.
       dtype: of the computation; parameters and batch statistics are float32.
     """
 
@@ -121,45 +132,41 @@ class ResNet(nn.Module):
     normalisation: Norm = "batch"
     epsilon: float = 1e-5
     frozen_statistics: bool = False
-    convolution: Callable[..., jax.Array] = convolve
     num_classes: int = 1000
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """Maps images (batch, height, width, channels) to float32 logits (batch, num_classes)."""
+        initializer = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
         conv = partial(
-            nn.Conv,
-            use_bias=False,
-            dtype=self.dtype,
-            conv_general_dilated=self.convolution,
-            kernel_init=with_flat_window(
-                nn.initializers.variance_scaling(2.0, "fan_out", "normal")
-            ),
+            Conv, use_bias=False, dtype=self.dtype, kernel_init=with_flat_window(initializer)
         )
         norm = self._norm(train)
-        if self.stem == "large":
-            x = conv(self.features, (7, 7), strides=2, padding=[(3, 3), (3, 3)])(images)
-            x = jnp.pad(nn.relu(norm()(x)), ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros: the least
+        large = self.stem == "large"
+        side, strides = (7, 2) if large else (3, 1)
+        stem = conv(self.features, (side, side), strides, padding=side // 2, name="stem_conv")
+        x = nn.relu(norm(name="stem_norm")(stem(images)))
+        if large:
+            x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # 0 is the least after ReLU
             x = nn.max_pool(x, window_shape=(3, 3), strides=(2, 2))
-        else:
-            x = nn.relu(norm()(conv(self.features, (3, 3))(images)))
-        for stage, num_blocks in enumerate(self.stage_sizes):
-            for position in range(num_blocks):
-                x = self.block(
-                    self.features * 2**stage,
-                    2 if stage > 0 and position == 0 else 1,
-                    conv,
-                    norm,
-                    self.projects,
-                    self.residual,
-                    self.strides_first,
-                )(x)
+        places = [(stage, place) for stage, n in enumerate(self.stage_sizes) for place in range(n)]
+        for index, (stage, place) in enumerate(places):
+            x = self.block(
+                self.features * 2**stage,
+                2 if stage > 0 and place == 0 else 1,
+                conv,
+                norm,
+                self.projects,
+                self.residual,
+                self.strides_first,
+                name=f"block_{index}",
+            )(x)
         if self.is_mutable_collection("intermediates"):
             self.sow("intermediates", "maps", x.astype(jnp.float32))
         x = x.mean(axis=(1, 2))
         if self.num_classes:
-            x = nn.Dense(self.num_classes, dtype=self.dtype)(x)
+            x = nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x)
         return x.astype(jnp.float32)
 
     def _norm(self, train: bool) -> MakeModule:
@@ -175,7 +182,7 @@ class ResNet(nn.Module):
 
 
 def _for_cifar(depth: int) -> Callable[..., ResNet]:
-    """The networks of section 4.2 for images of 32x32 pixels: 6n + 2 layers."""
+    """Returns a network of section 4.2 for 32x32 images, with 6n + 2 layers."""
     blocks = (depth - 2) // 6
     return partial(ResNet, (blocks,) * 3, features=16, stem="small", projects=False)
 

@@ -1,5 +1,6 @@
-"""Recurrent networks that read a text: SimpleRNN, LSTM, GRU, in one or both directions."""
+"""Recurrent networks that classify texts: SimpleRNN, LSTM, GRU, in one or both directions."""
 
+from functools import partial
 from typing import Literal
 
 import flax.linen as nn
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.models.text_logits import text_logits
 from jaxdl.nn import CELLS, Dense, recurrence
 
 CellName = Literal["simple", "lstm", "gru"]
@@ -15,10 +17,12 @@ CellName = Literal["simple", "lstm", "gru"]
 class RecurrentLayer(nn.Module):
     """One recurrent layer in one direction.
 
+    Its parameters are named `input/kernel`, `kernel` (of the hidden state), `bias`.
+
     Attributes:
       cell: "simple", "lstm" or "gru".
-      features: size of the hidden state.
-      reverse: whether it reads from the end to the start.
+      features: width of the hidden state.
+      reverse: whether the layer reads from the end to the start.
       dtype: of the computation; parameters are float32.
     """
 
@@ -29,14 +33,11 @@ class RecurrentLayer(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array, mask: jax.Array) -> jax.Array:
-        """Hidden states after each step.
+        """Returns the hidden state after each time step, float (time, batch, features).
 
         Args:
-          inputs: float (time, batch, size).
-          mask: bool (time, batch), False at padding, which changes no state.
-
-        Returns:
-          float (time, batch, features).
+          inputs: float (time, batch, width).
+          mask: bool (time, batch), False at padding, which leaves the hidden state unchanged.
         """
         cell = CELLS[self.cell]
         width = cell.gates * self.features
@@ -51,7 +52,7 @@ class RecurrentLayer(nn.Module):
         return hidden[::-1] if self.reverse else hidden
 
     def _initial_bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        """Zeros, but ones for the forget gate of an LSTM (Jozefowicz et al. 2015, section 2.2)."""
+        """Returns zeros; ones for an LSTM's forget gate (Jozefowicz et al. 2015, section 2.2)."""
         bias = jnp.zeros(shape)
         if self.cell == "lstm":
             bias = bias.at[self.features : 2 * self.features].set(1.0)
@@ -59,67 +60,71 @@ class RecurrentLayer(nn.Module):
 
 
 class TextRNN(nn.Module):
-    """Embedding, recurrent layers, the tutorial's head: dense 32, dropout, one logit.
+    """Embedding, recurrent layers, and the tutorial's head: dense 32, dropout, logits.
+
+    The layers are named `embedding`, `layer_0`, `layer_0_reverse`, `layer_1`, ..., `dense_0`,
+    `head`; those with the suffix `_reverse` exist in bidirectional networks only.
 
     Attributes:
       vocabulary_size: number of tokens, padding (0) included.
-      embedding_size: of a token's vector.
+      embed_dim: width of the embedding.
       cell: "simple", "lstm" or "gru".
-      hidden_size: of each direction of each layer.
-      num_layers: recurrent layers on top of each other.
+      hidden_dim: width of the hidden state of each direction of each layer.
+      num_layers: number of recurrent layers on top of each other.
       bidirectional: whether each layer reads in both directions.
-      pooling: what becomes of the states: the "last" one, their "mean", their "max".
-      embedding_dropout_rate: probability that an entry of the embedding, the same in all
-        places of a text, is dropped in training (Gal and Ghahramani 2015, section 4).
-      word_dropout_rate: probability that a word is taken out in training.
-      dropout_rate: probability that a unit of the head is dropped in training.
+      pooling: how the hidden states are pooled over time: the "last" one, their "mean", their
+        "max".
+      embedding_dropout_rate: probability that an entry of the embedding, the same at all time
+        steps of a text, is dropped in training (Gal and Ghahramani 2015, section 4).
+      word_dropout_rate: probability that the embedding of a word is dropped in training.
+      dropout_rate: probability that a unit of the dense layer is dropped in training.
+      num_classes: number of logits.
       dtype: of the computation; parameters are float32.
     """
 
     vocabulary_size: int = 10_000
-    embedding_size: int = 128
+    embed_dim: int = 128
     cell: CellName = "simple"
-    hidden_size: int = 64
+    hidden_dim: int = 64
     num_layers: int = 1
     bidirectional: bool = False
     pooling: Literal["last", "mean", "max"] = "last"
     embedding_dropout_rate: float = 0.0
     word_dropout_rate: float = 0.0
     dropout_rate: float = 0.2
+    num_classes: int = 2
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
-        """Logits of "negative", fixed at 0, and "positive": softmax of the pair is the sigmoid.
+        """Returns float32 logits (batch, num_classes); with two classes the first is always 0.
 
         Args:
           tokens: int32 (batch, time), padded at the end.
-          length: int32 (batch,), how many tokens are text, at least 1.
-          train: whether to drop.
-
-        Returns:
-          float32 (batch, 2).
+          length: int32 (batch,), number of tokens before the padding, at least 1.
+          train: whether dropout is active.
         """
         tokens = tokens.T
         mask = jnp.arange(tokens.shape[0])[:, None] < length
-        x = nn.Embed(self.vocabulary_size, self.embedding_size, dtype=self.dtype)(tokens)
+        x = nn.Embed(self.vocabulary_size, self.embed_dim, dtype=self.dtype, name="embedding")(
+            tokens
+        )
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
         x = nn.Dropout(self.embedding_dropout_rate, broadcast_dims=(0,), deterministic=not train)(x)
-        for _ in range(self.num_layers):
-            directions = (False, True) if self.bidirectional else (False,)
-            states = [
-                RecurrentLayer(self.cell, self.hidden_size, reverse, self.dtype)(x, mask)
-                for reverse in directions
-            ]
-            x = jnp.concatenate(states, axis=-1)
+        layer = partial(RecurrentLayer, self.cell, self.hidden_dim, dtype=self.dtype)
+        for index in range(self.num_layers):
+            states = layer(name=f"layer_{index}")(x, mask)
+            if self.bidirectional:
+                reverse = layer(reverse=True, name=f"layer_{index}_reverse")(x, mask)
+                states = jnp.concatenate([states, reverse], axis=-1)
+            x = states
         x = self._pool(x, mask)
-        x = nn.relu(nn.Dense(32, dtype=self.dtype)(x))
+        x = nn.relu(nn.Dense(32, dtype=self.dtype, name="dense_0")(x))
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        logit = nn.Dense(1, dtype=self.dtype)(x).astype(jnp.float32)
-        return jnp.concatenate([jnp.zeros_like(logit), logit], axis=-1)
+        return text_logits(x, self.num_classes, self.dtype)
 
     def _pool(self, states: jax.Array, mask: jax.Array) -> jax.Array:
-        """States (time, batch, features) to (batch, features); padding does not count."""
+        """Maps hidden states (time, batch, features) to (batch, features), without the padding."""
         present = mask[:, :, None]
         if self.pooling == "mean":
             return jnp.where(present, states, 0).sum(0) / present.sum(0)
@@ -129,5 +134,5 @@ class TextRNN(nn.Module):
         if not self.bidirectional:
             return last
         return jnp.concatenate(
-            [last[:, : self.hidden_size], states[0, :, self.hidden_size :]], axis=-1
+            [last[:, : self.hidden_dim], states[0, :, self.hidden_dim :]], axis=-1
         )

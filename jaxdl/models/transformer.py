@@ -1,4 +1,4 @@
-"""A Transformer encoder that reads a text (Vaswani et al. 2017)."""
+"""A Transformer encoder that classifies texts (Vaswani et al. 2017)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.models.text_logits import text_logits
 from jaxdl.nn import Dense, DenseGeneral, attend
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -20,12 +21,13 @@ exact_gelu = partial(nn.gelu, approximate=False)
 class SelfAttention(nn.Module):
     """Multi-head self-attention over the tokens that are not padding.
 
-    Where the collection "intermediates" is mutable, the attention weights are sown into it
-    as "attention", float32 (batch, heads, time, time).
+    The layers are named `query_key_value`, `output`. If the collection "intermediates" is
+    mutable, the attention weights are sown into it as "attention", float32 (batch, heads, time,
+    time).
 
     Attributes:
-      num_heads: they divide the size of the input.
-      rotary: whether queries and keys are turned by their position.
+      num_heads: number of heads; it divides the width of the input.
+      rotary: whether queries and keys are rotated by their position.
       dropout_rate: probability that an entry of the output is dropped in training.
       dtype: of the computation; parameters are float32.
     """
@@ -37,9 +39,9 @@ class SelfAttention(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array, mask: jax.Array | None, *, train: bool) -> jax.Array:
-        """Maps (batch, time, size) to the same shape; ``mask`` is bool (batch, time) or None."""
-        size = inputs.shape[-1]
-        heads = (self.num_heads, size // self.num_heads)
+        """Maps (batch, time, width) to the same shape; ``mask`` is bool (batch, time) or None."""
+        width = inputs.shape[-1]
+        heads = (self.num_heads, width // self.num_heads)
         projected = DenseGeneral((3, *heads), dtype=self.dtype, name="query_key_value")(inputs)
         query, key, value = jnp.moveaxis(projected, 2, 0)
         if self.rotary:
@@ -50,14 +52,14 @@ class SelfAttention(nn.Module):
             weights = jax.nn.softmax(scores / heads[1] ** 0.5, where=present)
             self.sow("intermediates", "attention", weights)
         attended = attend(query, key, value, mask)
-        outputs = DenseGeneral(size, axis=(-2, -1), dtype=self.dtype, name="output")(attended)
+        outputs = DenseGeneral(width, axis=(-2, -1), dtype=self.dtype, name="output")(attended)
         return nn.Dropout(self.dropout_rate, deterministic=not train)(outputs)
 
 
 def rotate_by_position(x: jax.Array) -> jax.Array:
-    """Rotary position embedding (Su et al. 2021, section 3.4) of (batch, time, heads, size)."""
-    _, time, _, size = x.shape
-    frequencies = 10_000.0 ** (-jnp.arange(0, size, 2) / size)
+    """Rotates (batch, time, heads, width) by position: RoPE (Su et al. 2021, section 3.4)."""
+    _, time, _, width = x.shape
+    frequencies = 10_000.0 ** (-jnp.arange(0, width, 2) / width)
     angles = (jnp.arange(time)[:, None] * frequencies)[:, None, :]
     cosine, sine = jnp.cos(angles).astype(x.dtype), jnp.sin(angles).astype(x.dtype)
     first, second = jnp.split(x, 2, axis=-1)
@@ -65,24 +67,27 @@ def rotate_by_position(x: jax.Array) -> jax.Array:
 
 
 class EncoderBlock(nn.Module):
-    """Attention and a two-layer perceptron, each added to its input, and layer normalisation.
+    """Attention and an MLP of two layers, each added to its input, and layer normalisation.
+
+    The layers are named `attention`, `norm_0` (the attention's), `dense_0`, `dense_1` (the MLP),
+    `norm_1` (the MLP's).
 
     Attributes:
-      num_heads: of the attention.
-      mlp_size: hidden units of the perceptron.
+      num_heads: number of attention heads.
+      mlp_dim: number of hidden units of the MLP.
       norm_first: whether the inputs of both are normalised (Xiong et al. 2020, "On Layer
         Normalization in the Transformer Architecture"), or the sums (Vaswani et al. 2017).
-      rotary: whether positions are rotary.
+      rotary: whether positions are encoded by rotation.
       activation: of the hidden units.
       epsilon: added to the variance in layer normalisation.
-      dropout_rate: of the outputs of both.
-      drop_path_rate: probability that attention, or the perceptron, is skipped for an
-        example in training (stochastic depth: Huang et al. 2016, section 3).
+      dropout_rate: probability that an output of either is dropped in training.
+      drop_path_rate: probability that the attention, or the MLP, is skipped for an example in
+        training (stochastic depth: Huang et al. 2016, section 3).
       dtype: of the computation; parameters are float32.
     """
 
     num_heads: int
-    mlp_size: int
+    mlp_dim: int
     norm_first: bool = True
     rotary: bool = False
     activation: Activation = nn.gelu
@@ -93,87 +98,95 @@ class EncoderBlock(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array, mask: jax.Array | None, train: bool) -> jax.Array:
-        """Maps (batch, time, size) to the same shape; ``mask`` is bool (batch, time) or None."""
-        normalise = partial(nn.LayerNorm, epsilon=self.epsilon, dtype=self.dtype)
+        """Maps (batch, time, width) to the same shape; ``mask`` is bool (batch, time) or None."""
+        norm = partial(nn.LayerNorm, epsilon=self.epsilon, dtype=self.dtype)
+        norm_0, norm_1 = norm(name="norm_0"), norm(name="norm_1")
         drop = partial(nn.Dropout, deterministic=not train)
         drop_path = drop(self.drop_path_rate, broadcast_dims=(1, 2))
 
         def attention(x: jax.Array) -> jax.Array:
-            layer = SelfAttention(self.num_heads, self.rotary, self.dropout_rate, self.dtype)
+            layer = SelfAttention(
+                self.num_heads, self.rotary, self.dropout_rate, self.dtype, name="attention"
+            )
             return drop_path(layer(x, mask, train=train))
 
-        def perceptron(x: jax.Array) -> jax.Array:
-            x = self.activation(Dense(self.mlp_size, dtype=self.dtype)(x))
-            x = Dense(inputs.shape[-1], dtype=self.dtype)(x)
+        def mlp(x: jax.Array) -> jax.Array:
+            x = self.activation(Dense(self.mlp_dim, dtype=self.dtype, name="dense_0")(x))
+            x = Dense(inputs.shape[-1], dtype=self.dtype, name="dense_1")(x)
             return drop_path(drop(self.dropout_rate)(x))
 
         if self.norm_first:
-            x = inputs + attention(normalise()(inputs))
-            return x + perceptron(normalise()(x))
-        x = normalise()(inputs + attention(inputs))
-        return normalise()(x + perceptron(x))
+            x = inputs + attention(norm_0(inputs))
+            return x + mlp(norm_1(x))
+        x = norm_0(inputs + attention(inputs))
+        return norm_1(x + mlp(x))
 
 
 class TextTransformer(nn.Module):
-    """Embedding, encoder blocks, mean over the text, one logit.
+    """Embedding, encoder blocks, the mean over the text, logits.
+
+    The layers are named `embedding`, `block_0`, `block_1`, ..., `norm`, `head`; learned positions
+    are the parameter `positions`.
 
     Attributes:
       vocabulary_size: number of tokens, padding (0) included.
-      max_length: longest text in tokens, for learned positions.
-      size: of a token's vector.
-      num_blocks: encoder blocks.
-      num_heads: of each attention.
-      mlp_size: hidden units of each block's perceptron.
+      max_length: length of the longest text in tokens, for learned positions.
+      embed_dim: width of the embedding and of all blocks.
+      num_layers: number of encoder blocks.
+      num_heads: number of attention heads.
+      mlp_dim: number of hidden units of each block's MLP.
       positions: "learned" or "rotary".
-      word_dropout_rate: probability that a word is taken out in training.
-      dropout_rate: of embedding, block outputs and head.
+      word_dropout_rate: probability that the embedding of a word is dropped in training.
+      dropout_rate: probability that an entry of the embedding, of the outputs of the attention
+        and of the MLP, and of the input of the head is dropped in training.
+      num_classes: number of logits.
       dtype: of the computation; parameters are float32.
     """
 
     vocabulary_size: int = 10_000
     max_length: int = 200
-    size: int = 64
-    num_blocks: int = 1
+    embed_dim: int = 64
+    num_layers: int = 1
     num_heads: int = 4
-    mlp_size: int = 128
+    mlp_dim: int = 128
     positions: Positions = "learned"
     word_dropout_rate: float = 0.0
     dropout_rate: float = 0.1
+    num_classes: int = 2
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
-        """Logits of "negative", fixed at 0, and "positive": softmax of the pair is the sigmoid.
+        """Returns float32 logits (batch, num_classes); with two classes the first is always 0.
 
         Args:
           tokens: int32 (batch, time), padded at the end, time at most ``max_length``.
-          length: int32 (batch,), how many tokens are text, at least 1.
-          train: whether to drop.
-
-        Returns:
-          float32 (batch, 2).
+          length: int32 (batch,), number of tokens before the padding, at least 1.
+          train: whether dropout is active.
         """
         time = tokens.shape[1]
         mask = jnp.arange(time) < length[:, None]
-        x = nn.Embed(self.vocabulary_size, self.size, dtype=self.dtype)(tokens)
+        x = nn.Embed(self.vocabulary_size, self.embed_dim, dtype=self.dtype, name="embedding")(
+            tokens
+        )
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
         if self.positions == "learned":
             table = self.param(
-                "positions", nn.initializers.normal(0.02), (self.max_length, self.size)
+                "positions", nn.initializers.normal(0.02), (self.max_length, self.embed_dim)
             )
             x += table[:time].astype(self.dtype)
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        for _ in range(self.num_blocks):
+        for index in range(self.num_layers):
             x = EncoderBlock(
                 self.num_heads,
-                self.mlp_size,
+                self.mlp_dim,
                 rotary=self.positions == "rotary",
                 dropout_rate=self.dropout_rate,
                 dtype=self.dtype,
+                name=f"block_{index}",
             )(x, mask, train)
-        x = nn.LayerNorm(dtype=self.dtype)(x)
+        x = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
         present = mask[:, :, None]
         x = jnp.where(present, x, 0).sum(1) / present.sum(1)
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        logit = Dense(1, dtype=self.dtype)(x).astype(jnp.float32)
-        return jnp.concatenate([jnp.zeros_like(logit), logit], axis=-1)
+        return text_logits(x, self.num_classes, self.dtype)

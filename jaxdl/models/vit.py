@@ -19,31 +19,35 @@ Positions = Literal["learned", "sincos"]
 
 
 class ViT(nn.Module):
-    """Patches as tokens, a Transformer encoder, one vector for the whole image, logits.
+    """Patches as tokens, a Transformer encoder, one vector for the image, logits.
+
+    The layers are named `embedding`, `block_0`, `block_1`, ..., `norm`, `head`; the parameters
+    that belong to no layer are `token` and `positions`.
 
     Attributes:
       patch_size: side of a patch in pixels; it divides height and width.
-      size: of a token's vector.
-      num_blocks: encoder blocks.
-      num_heads: of each attention.
-      mlp_ratio: hidden units of each block's perceptron, as a multiple of ``size``.
+      embed_dim: width of the embedding and of all blocks.
+      num_layers: number of encoder blocks.
+      num_heads: number of attention heads.
+      mlp_ratio: number of hidden units of each block's MLP, as a multiple of ``embed_dim``.
       pooling: "token" reads an extra first token, "mean" averages the patches.
       positions: "learned", or "sincos", which is fixed and has no parameters (Vaswani et
         al. 2017, section 3.5, for rows and columns: Chen et al. 2021, "MoCo v3").
-      drop_path_rate: probability that the attention, or the perceptron, of the last block
-        is skipped in training, falling linearly to 0 at the first block (stochastic depth:
+      drop_path_rate: probability that the attention, or the MLP, of the last block is skipped
+        for an example in training, falling linearly to 0 at the first block (stochastic depth:
         Huang et al. 2016).
-      dropout_rate: of block outputs.
-      activation: of the perceptrons' hidden units.
+      dropout_rate: probability that an output of an attention or of an MLP is dropped in
+        training.
+      activation: of the hidden units of each MLP.
       epsilon: added to the variance in layer normalisation.
-      remat: whether blocks are computed once more for the gradient, which saves memory.
-      num_classes: number of logits; 0 for none, the vector of the image itself.
+      remat: whether the backward pass computes the blocks again, which saves memory.
+      num_classes: number of logits; 0 for no head: the vector of the image.
       dtype: of the computation; parameters are float32.
     """
 
     patch_size: int = 16
-    size: int = 768
-    num_blocks: int = 12
+    embed_dim: int = 768
+    num_layers: int = 12
     num_heads: int = 12
     mlp_ratio: int = 4
     pooling: Pooling = "token"
@@ -62,31 +66,31 @@ class ViT(nn.Module):
         patches = split_into_patches(images, self.patch_size)
         batch, rows, columns, _ = patches.shape
         x = patches.reshape(batch, rows * columns, -1)
-        x = Dense(self.size, dtype=self.dtype, name="embedding")(x)
+        x = Dense(self.embed_dim, dtype=self.dtype, name="embedding")(x)
         if self.positions == "sincos":
-            x += sinusoidal_positions(rows, columns, self.size).astype(self.dtype)
+            x += sinusoidal_positions(rows, columns, self.embed_dim).astype(self.dtype)
         if self.pooling == "token":
-            token = self.param("token", nn.initializers.zeros, (1, 1, self.size))
+            token = self.param("token", nn.initializers.zeros, (1, 1, self.embed_dim))
             x = jnp.concatenate([jnp.tile(token.astype(self.dtype), (batch, 1, 1)), x], axis=1)
         if self.positions == "learned":
-            shape = (1, x.shape[1], self.size)
+            shape = (1, x.shape[1], self.embed_dim)
             x += self.param("positions", nn.initializers.normal(0.02), shape).astype(self.dtype)
         block = nn.remat(EncoderBlock, static_argnums=(3,)) if self.remat else EncoderBlock
-        for index in range(self.num_blocks):
+        for index in range(self.num_layers):
             x = block(
                 self.num_heads,
-                self.mlp_ratio * self.size,
+                self.mlp_ratio * self.embed_dim,
                 activation=self.activation,
                 epsilon=self.epsilon,
                 dropout_rate=self.dropout_rate,
-                drop_path_rate=self.drop_path_rate * index / max(1, self.num_blocks - 1),
+                drop_path_rate=self.drop_path_rate * index / max(1, self.num_layers - 1),
                 dtype=self.dtype,
-                name=f"EncoderBlock_{index}",
+                name=f"block_{index}",
             )(x, None, train)
-        x = nn.LayerNorm(epsilon=self.epsilon, dtype=self.dtype)(x)
+        x = nn.LayerNorm(epsilon=self.epsilon, dtype=self.dtype, name="norm")(x)
         x = x[:, 0] if self.pooling == "token" else x.mean(axis=1)
         if self.num_classes:
-            x = Dense(self.num_classes, dtype=self.dtype)(x)
+            x = Dense(self.num_classes, dtype=self.dtype, name="head")(x)
         return x.astype(jnp.float32)
 
 
@@ -98,26 +102,32 @@ def split_into_patches(images: jax.Array, patch_size: int) -> jax.Array:
     """
     batch, height, width, channels = images.shape
     if height % patch_size or width % patch_size:
-        raise ValueError(f"patches of {patch_size} pixels do not fill {height} x {width}")
+        raise ValueError(
+            f"{height} x {width} pixels cannot be split into patches of side {patch_size}: "
+            "choose a patch_size that divides both"
+        )
     rows, columns = height // patch_size, width // patch_size
     patches = images.reshape(batch, rows, patch_size, columns, patch_size, channels)
     return patches.swapaxes(2, 3).reshape(batch, rows, columns, -1)
 
 
-def sinusoidal_positions(rows: int, columns: int, size: int) -> np.ndarray:
-    """Sines and cosines of a patch's row and column, float32 (rows * columns, size).
+def sinusoidal_positions(rows: int, columns: int, embed_dim: int) -> np.ndarray:
+    """Returns sines and cosines of each patch's row and column.
 
     Args:
-      rows: of patches.
-      columns: of patches.
-      size: of a position's vector.
+      rows: number of rows of patches.
+      columns: number of columns of patches.
+      embed_dim: number of values for each patch, a multiple of 4.
+
+    Returns:
+      float32 (rows * columns, embed_dim).
 
     Raises:
-      ValueError: ``size`` is not a multiple of 4.
+      ValueError: ``embed_dim`` is not a multiple of 4.
     """
-    if size % 4:
-        raise ValueError(f"sines and cosines of rows and columns do not fill {size} values")
-    frequencies = 10_000.0 ** (-np.arange(size // 4) / (size // 4))
+    if embed_dim % 4:
+        raise ValueError(f"embed_dim is {embed_dim}: sincos positions need a multiple of 4")
+    frequencies = 10_000.0 ** (-np.arange(embed_dim // 4) / (embed_dim // 4))
     row, column = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
     angles = [axis.reshape(-1, 1) * frequencies for axis in (row, column)]
     waves = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
@@ -125,16 +135,18 @@ def sinusoidal_positions(rows: int, columns: int, size: int) -> np.ndarray:
 
 
 def resize_positions(positions: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Learned positions of a square of patches, for images of another size.
+    """Interpolates the learned positions of a square of patches, for images of another size.
+
+    The interpolation is cubic (Dosovitskiy et al. 2020, section 3.2); the position of the extra
+    token stays as it is.
 
     Args:
-      positions: float32 (1, 1 + side * side, size), that of the extra token first.
-      rows: of patches that there are now.
-      columns: likewise.
+      positions: float32 (1, 1 + side * side, embed_dim), that of the extra token first.
+      rows: number of rows of patches in the result.
+      columns: number of columns of patches in the result.
 
     Returns:
-      float32 (1, 1 + rows * columns, size), between the old ones by cubic interpolation
-      (Dosovitskiy et al. 2020, section 3.2).
+      float32 (1, 1 + rows * columns, embed_dim).
     """
     side = math.isqrt(positions.shape[1] - 1)
     token, grid = positions[:, :1], positions[:, 1:].reshape(side, side, -1)
@@ -142,12 +154,8 @@ def resize_positions(positions: np.ndarray, rows: int, columns: int) -> np.ndarr
     return np.concatenate([token, np.asarray(resized).reshape(1, rows * columns, -1)], axis=1)
 
 
-def _for_imagenet(size: int, num_heads: int) -> Callable[..., ViT]:
-    return partial(ViT, patch_size=16, size=size, num_blocks=12, num_heads=num_heads)
-
-
 VITS: dict[str, Callable[..., ViT]] = {
-    "tiny": _for_imagenet(192, 3),
-    "small": _for_imagenet(384, 6),
-    "base": _for_imagenet(768, 12),
+    "tiny": partial(ViT, embed_dim=192, num_heads=3),
+    "small": partial(ViT, embed_dim=384, num_heads=6),
+    "base": ViT,
 }

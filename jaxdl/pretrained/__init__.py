@@ -1,4 +1,4 @@
-"""Floor 2: published weights, from their publisher's bytes to our modules' variables."""
+"""Floor 2: published weights, from their publishers' files to the variables of our modules."""
 
 from jaxdl.pretrained.catalog import PUBLISHED, ModelName, Published
 from jaxdl.pretrained.loading import load_published, load_tokenizer_of

@@ -1,4 +1,4 @@
-"""The published models there are: where they come from, what they are, whose they are."""
+"""The published models: architecture, files and where to fetch them, licence."""
 
 import dataclasses
 from collections.abc import Callable
@@ -52,16 +52,16 @@ class Published:
     """A published model.
 
     Attributes:
-      reads: what it takes.
-      build: makes the module as it was published; fields may be overridden by name.
+      reads: kind of its inputs.
+      build: makes the module as it was published; its fields may be overridden by keyword.
       names: the maps of names that a file of its weights may follow.
-      sources: where its files come from, the best one first.
-      weights: the name of the file that `jaxdl.pretrained.weight_files.read_tensors` is given.
-      homepage: what its publisher says of it.
-      licence: of the weights, by its SPDX name.
+      sources: where its files can be fetched, the preferred source first.
+      weights: name of the file to give to `jaxdl.pretrained.weight_files.read_tensors`.
+      homepage: address of the publisher's description.
+      licence: SPDX name of the licence of the weights.
       preprocessing: of images.
-      sequence_length: tokens of a text that it was taught to read.
-      class_names: of its logits; empty for a model without any.
+      sequence_length: maximal number of tokens of the texts on which it was trained.
+      class_names: names of its logits; empty for a model without a head.
     """
 
     reads: Literal["image", "text"]
@@ -77,7 +77,7 @@ class Published:
 
     @property
     def sha256(self) -> str:
-        """Of the file of the weights, or of what names its parts."""
+        """SHA-256 of the file of the weights, or of the manifest of its shards."""
         files = self.sources[0].files
         return next(file.sha256 for file in files if file.name == self.weights)
 
@@ -176,4 +176,4 @@ PUBLISHED: dict[str, Published] = {
     ),
 }
 
-ModelName = Literal["minilm", "distilbert-sst2", "resnet50", "resnet50-torchvision", "vit-base"]
+ModelName = Literal[*PUBLISHED]

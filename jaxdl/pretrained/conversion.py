@@ -1,7 +1,7 @@
-"""Published tensors to the variables of our modules, and back, by a map of names.
+"""Converts published tensors to the variables of our modules, and back, by a map of names.
 
-On both sides a parameter is brought into a plain form: a vector, a matrix (inputs, outputs), or
-the kernel of a convolution (height, width, inputs, outputs).
+On both sides a parameter is first brought into a plain form: a vector, a matrix (inputs, outputs),
+or the kernel of a convolution (height, width, inputs, outputs).
 """
 
 import math
@@ -19,43 +19,44 @@ from jaxdl.pretrained.name_maps import NameMap
 Tensors = Mapping[str, np.ndarray]
 BARE = ("positions", "token_types", "token")
 COLOURS = 3
+REMEDY = "give weights of the same architecture"
 
 
 class MismatchError(UserError):
-    """Tensors are not those of the module: the message names the first that differs."""
+    """The tensors do not fit the module; the message names the first one that differs."""
 
 
 def import_variables(
     shapes: Any, tensors: Tensors, names: NameMap, stage_sizes: Sequence[int] = (), source: str = ""
 ) -> Any:
-    """Variables of a module, made of published tensors.
+    """Makes the variables of a module from published tensors.
 
-    A bias of a convolution, which ours have not, is subtracted from the running mean of the
-    normalisation that follows it.
+    Our convolutions before a normalisation have no bias: a published one is subtracted from the
+    running mean of that normalisation.
 
     Args:
       shapes: of the module's variables, from ``jax.eval_shape(model.init, ...)``.
       tensors: by their published names, of any float dtype.
-      names: what they are called.
-      stage_sizes: of a residual network, its blocks in each stage.
-      source: what messages call the tensors.
+      names: the map of names that the tensors follow.
+      stage_sizes: number of blocks of each stage of a residual network.
+      source: what error messages call the tensors.
 
     Returns:
       The variables, float32 numpy arrays.
 
     Raises:
-      MismatchError: a tensor is missing, has another shape, or belongs to nothing.
+      MismatchError: a tensor is missing, has another shape, or has no place in the module.
     """
     tensors = with_prefix(tensors, names)
     used: set[str] = set()
 
-    def take(name: str, shape: tuple[int, ...], of: str) -> np.ndarray:
+    def take(name: str, shape: tuple[int, ...], ours: str) -> np.ndarray:
         if name not in tensors:
-            raise MismatchError(f"{source} lacks the tensor {name}, which is our {of}.")
+            raise MismatchError(f"{source} lacks the tensor {name} (our {ours}): {REMEDY}.")
         if tensors[name].shape != shape:
             raise MismatchError(
-                f"{source}: the tensor {name} has the shape {tensors[name].shape}, but our {of} "
-                f"needs {shape}."
+                f"{source}: the tensor {name} has the shape {tensors[name].shape}, but our {ours} "
+                f"needs {shape}: {REMEDY}."
             )
         used.add(name)
         return np.asarray(tensors[name], np.float32)
@@ -76,14 +77,16 @@ def import_variables(
     unused = [name for name in tensors if name not in used and not name.startswith(names.ignored)]
     if unused:
         others = f" and {len(unused) - 1} more" if len(unused) > 1 else ""
-        raise MismatchError(f"{source} has tensors that our model has not: {unused[0]}{others}.")
+        raise MismatchError(
+            f"{source} has tensors that our model does not have, {unused[0]}{others}: {REMEDY}."
+        )
     return flax.traverse_util.unflatten_dict(variables)
 
 
 def likeliest_names(
     shapes: Any, tensors: Tensors, candidates: Sequence[NameMap], stage_sizes: Sequence[int] = ()
 ) -> NameMap:
-    """The map that finds most of the tensors; arguments as in `import_variables`."""
+    """Returns the map that finds the most tensors; arguments as in `import_variables`."""
 
     def found(names: NameMap) -> int:
         paths = flax.traverse_util.flatten_dict(shapes)
@@ -97,7 +100,7 @@ def likeliest_names(
 def export_tensors(
     variables: Any, names: NameMap, stage_sizes: Sequence[int] = ()
 ) -> dict[str, np.ndarray]:
-    """The inverse of `import_variables`: tensors under their published names, float32."""
+    """Inverts `import_variables`: returns float32 tensors by their published names."""
     tensors = {}
     for path, leaf in flax.traverse_util.flatten_dict(variables).items():
         ours = "/".join(path[1:])
@@ -109,7 +112,7 @@ def export_tensors(
 
 
 def with_prefix(tensors: Tensors, names: NameMap) -> Tensors:
-    """The tensors under their full names, where the file left the encoder's prefix out."""
+    """Adds the encoder's prefix to the names of the tensors, if the file omits it."""
     if not names.prefix or any(name.startswith(names.prefix) for name in tensors):
         return tensors
     of_encoder = [
@@ -125,27 +128,23 @@ def with_prefix(tensors: Tensors, names: NameMap) -> Tensors:
 
 
 def published_names(ours: str, names: NameMap, stage_sizes: Sequence[int]) -> list[str]:
-    """What a parameter of ours, ``layer/.../leaf``, is called; several are to be joined."""
+    """Returns the names of the tensors that are joined to our parameter ``layer/.../leaf``."""
     layer, _, leaf = ours.rpartition("/")
-    number = re.search(r"Block_(\d+)", ours)
-    general = re.sub(r"Block_\d+", "Block_{block}", layer or leaf)
-    entry = names.layers[general]
+    block = re.search(r"block_(\d+)", ours)
+    entry = names.layers[re.sub(r"block_\d+", "block_{block}", layer or leaf)]
     entries: Iterable[str] = (entry,) if isinstance(entry, str) else entry
-    fields = _numbers(int(number[1]), stage_sizes) if number else {}
+    fields = _fields(int(block[1]), stage_sizes) if block else {}
     filled = [name.format(**fields) for name in entries]
     if not layer:
         return filled
-    is_shift = leaf == "bias" and "Norm_" in layer and "shift" in names.leaves
-    ending = names.leaves["shift" if is_shift else leaf]
+    ending = names.leaves["shift" if leaf == "bias" and "norm" in layer else leaf]
     return [f"{name}{names.separator}{ending}" for name in filled]
 
 
-def _numbers(block: int, stage_sizes: Sequence[int]) -> dict[str, Any]:
-    """What the fields of a name stand for in a block."""
-    stage, layer = 0, block
-    while stage < len(stage_sizes) and layer >= stage_sizes[stage]:
-        layer -= stage_sizes[stage]
-        stage += 1
+def _fields(block: int, stage_sizes: Sequence[int]) -> dict[str, Any]:
+    """Returns the values of the fields in the published names of a block's layers."""
+    places = [(stage, layer) for stage, size in enumerate(stage_sizes) for layer in range(size)]
+    stage, layer = places[block] if places else (0, block)
     return {
         "block": block,
         "stage": stage,
@@ -158,15 +157,15 @@ def _numbers(block: int, stage_sizes: Sequence[int]) -> dict[str, Any]:
 
 
 def bias_before(ours: str, names: NameMap, stage_sizes: Sequence[int]) -> str | None:
-    """The published name of the bias of the convolution before a running mean."""
-    if not re.search(r"BatchNorm_\d+/mean$", ours):
+    """Returns the published name of the bias of the convolution before a running mean."""
+    of_convolution = re.sub(r"norm(_\d+)?/mean$", r"conv\1/bias", ours)
+    if of_convolution == ours:
         return None
-    of_convolution = re.sub(r"BatchNorm_(\d+)/mean$", r"Conv_\1/bias", ours)
     return published_names(of_convolution, names, stage_sizes)[0]
 
 
 def to_published(value: np.ndarray, ours: str, names: NameMap) -> np.ndarray:
-    """A parameter of ours in the axes of the published one."""
+    """Brings the axes of our parameter into the published order."""
     if not names.transposed and value.ndim == 4:
         return value
     if ours == "embedding/kernel":  # of patches: a convolution whose stride is its window
@@ -174,7 +173,7 @@ def to_published(value: np.ndarray, ours: str, names: NameMap) -> np.ndarray:
         return value.reshape(side, side, COLOURS, -1).transpose(3, 2, 0, 1)
     if not ours.endswith("kernel"):
         return value if ours in BARE or ours.endswith("embedding") else value.reshape(-1)
-    if "Conv_" in ours:
+    if "conv" in ours:
         return value.transpose(3, 2, 0, 1)
     num_inputs = math.prod(value.shape[:2] if ours.endswith("output/kernel") else value.shape[:1])
     matrix = value.reshape(num_inputs, -1)
@@ -182,12 +181,12 @@ def to_published(value: np.ndarray, ours: str, names: NameMap) -> np.ndarray:
 
 
 def from_published(value: np.ndarray, ours: str, names: NameMap) -> np.ndarray:
-    """The inverse of `to_published`, but for the reshaping at its beginning."""
+    """Inverts `to_published`, except for the reshaping."""
     if not names.transposed or not ours.endswith("kernel"):
         return value
     return value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
 
 
 def published_shape(ours: str, shape: tuple[int, ...], names: NameMap) -> tuple[int, ...]:
-    """The shape of a published parameter, from that of ours."""
+    """Returns the shape of the published parameter, from the shape of ours."""
     return to_published(np.broadcast_to(np.float32(0), shape), ours, names).shape

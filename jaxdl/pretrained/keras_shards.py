@@ -1,4 +1,4 @@
-"""The files of Keras's ResNet-50, as TensorFlow.js stores it."""
+"""Names, sizes and checksums of the files of Keras's ResNet-50 in the format of TensorFlow.js."""
 
 from jaxdl.data.sources import File
 
@@ -32,14 +32,14 @@ SHARDS = (
 )
 
 
-def _size(number: int) -> int:
-    return SHARD_BYTES if number < len(SHARDS) else LAST_SHARD_BYTES
-
-
 KERAS_RESNET50 = (
     File("model.json", 109_312, "11e0ca5744e311734bb5117e707beee6030fe9712b4bbb4352b5b3796f7c7a21"),
     *(
-        File(f"group1-shard{number}of{len(SHARDS)}.bin", _size(number), sha256)
+        File(
+            f"group1-shard{number}of{len(SHARDS)}.bin",
+            SHARD_BYTES if number < len(SHARDS) else LAST_SHARD_BYTES,
+            sha256,
+        )
         for number, sha256 in enumerate(SHARDS, start=1)
     ),
 )

@@ -1,4 +1,4 @@
-"""Published models, fetched, checked and ready to use."""
+"""Fetches and checks published models and loads them into our modules."""
 
 import dataclasses
 from pathlib import Path
@@ -22,18 +22,18 @@ FOLDER = "weights"
 
 
 def load_published(name: str, data_dir: Path, weights: Path | None = None) -> tuple[nn.Module, Any]:
-    """A published model; the first time it is fetched.
+    """Loads a published model, and fetches its files the first time.
 
     Args:
-      name: one of `PUBLISHED`.
-      data_dir: where its files are kept, in ``weights/NAME/``.
+      name: a key of `PUBLISHED`.
+      data_dir: folder in which its files are kept, in ``weights/NAME/``.
       weights: a file of other weights for the same module, instead of the published ones.
 
     Returns:
       The module as it was published and its variables, float32 numpy arrays.
 
     Raises:
-      UserError: the files cannot be had or read, or are not of this model.
+      UserError: the files cannot be fetched or read, or do not belong to this model.
     """
     published = PUBLISHED[name]
     path = weights or fetch(name, data_dir) / published.weights
@@ -42,15 +42,15 @@ def load_published(name: str, data_dir: Path, weights: Path | None = None) -> tu
 
 
 def load_tokenizer_of(name: str, data_dir: Path) -> Tokenizer:
-    """The tokenizer of a published model that reads texts; errors as `load_published`."""
+    """Loads the tokenizer of a published text model; raises as `load_published` does."""
     return read_wordpiece(fetch(name, data_dir, VOCABULARY.name) / VOCABULARY.name)
 
 
 def convert(module: nn.Module, published: Published, tensors: Tensors, source: str) -> Any:
-    """The variables of a module, from tensors under any of the names that it may have.
+    """Returns a module's variables, made from tensors named by one of its maps of names.
 
     Raises:
-      MismatchError: they are not those of the module.
+      MismatchError: the tensors do not fit the module.
     """
     shapes = describe_variables(module, published)
     stage_sizes = stage_sizes_of(module)
@@ -59,12 +59,12 @@ def convert(module: nn.Module, published: Published, tensors: Tensors, source: s
 
 
 def stage_sizes_of(module: nn.Module) -> tuple[int, ...]:
-    """Blocks in each stage of a residual network; empty for other modules."""
+    """Returns the number of blocks of each stage of a residual network; () for other modules."""
     return tuple(getattr(module, "stage_sizes", ()))
 
 
 def describe_variables(module: nn.Module, published: Published) -> Any:
-    """Shapes and dtypes of the variables of a module, as a tree."""
+    """Returns the tree of the shapes and dtypes of a module's variables."""
     if published.reads == "image":
         side = published.preprocessing.side
         inputs = [np.zeros((1, side, side, 3), np.float32)]
@@ -74,15 +74,15 @@ def describe_variables(module: nn.Module, published: Published) -> Any:
 
 
 def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
-    """Makes sure that the files of a published model are there, and sound; gives their folder.
+    """Fetches the files of a published model that are missing, checks them, returns their folder.
 
     Args:
-      name: one of `PUBLISHED`.
-      data_dir: where its files are kept.
-      only: the one file that is wanted; None for all.
+      name: a key of `PUBLISHED`.
+      data_dir: folder in which its files are kept, in ``weights/NAME/``.
+      only: name of the one file to fetch; None for all files.
 
     Raises:
-      UserError: they cannot be had, or the directory cannot be used.
+      UserError: the files cannot be fetched, or the directory cannot be used.
     """
     folder = data_dir.expanduser() / FOLDER / name
     places = PUBLISHED[name].sources
@@ -101,6 +101,6 @@ def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
     except OSError as error:
         raise UserError(
             f"{name}: the data directory {data_dir} cannot be used "
-            f"({error.strerror or error}). Mend that or give another --data-dir."
+            f"({error.strerror or error}). Fix that or give another --data-dir."
         ) from error
     return folder

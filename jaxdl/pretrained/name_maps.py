@@ -1,8 +1,10 @@
-"""What other libraries call the parameters of our modules: data, no code.
+"""Maps from the names of our parameters to those of other libraries; this file is data, not code.
 
-A map names our layers and theirs. In both, ``{block}`` stands for the number of a block, counted
-from 0; in theirs, ``{stage}`` and ``{layer}`` count the stages of a residual network and the
-blocks of a stage from 0, ``{stage_1}`` and so on from 1, and ``{letter}`` is a, b, c, ... for them.
+In the names of both, ``{block}`` stands for the index of a block, counted from 0. In their names
+of a residual network's layers, ``{stage}`` is the index of a stage and ``{layer}`` that of a block
+within its stage, both counted from 0. ``{stage_1}`` and ``{layer_1}`` are counted from 1,
+``{stage_2}`` is counted from 2, and ``{letter}`` is a, b, c, ... instead of 0, 1, 2, ... for
+``{layer}``.
 """
 
 import dataclasses
@@ -13,6 +15,7 @@ TORCH_LEAVES = {
     "scale": "weight",
     "embedding": "weight",
     "bias": "bias",
+    "shift": "bias",
     "mean": "running_mean",
     "var": "running_var",
 }
@@ -31,14 +34,13 @@ class NameMap:
     """The names of one kind of checkpoint.
 
     Attributes:
-      layers: our layer, or parameter that belongs to none -> theirs; several of theirs are
-        joined along their outputs.
-      leaves: what a parameter of a layer is called in the end; "shift" is the bias of a
-        normalisation where it has a name of its own.
+      layers: our layer, or our parameter that belongs to no layer -> theirs; several of theirs
+        are joined along their outputs.
+      leaves: our parameter of a layer -> theirs; "shift" is the bias of a normalisation.
       separator: between layer and parameter.
-      transposed: whether kernels have their outputs first, as PyTorch's have.
-      prefix: of the encoder's layers, left out by files that hold nothing but the encoder.
-      ignored: beginnings of the names of tensors that a model may do without.
+      transposed: whether kernels have their outputs first, as in PyTorch.
+      prefix: prefix of the encoder's layers, which files of a bare encoder omit.
+      ignored: prefixes of the names of tensors that a model may leave unused.
     """
 
     layers: Mapping[str, str | tuple[str, ...]]
@@ -49,13 +51,15 @@ class NameMap:
     ignored: tuple[str, ...] = ()
 
 
-BLOCK, ATTENTION = "EncoderBlock_{block}", "EncoderBlock_{block}/SelfAttention_0"
-BOTTLENECK = "BottleneckBlock_{block}"
-BASIC = "BasicBlock_{block}"
+BLOCK, ATTENTION = "block_{block}", "block_{block}/attention"
 _BERT_LAYER = "bert.encoder.layer.{block}"
 _DISTILBERT_LAYER = "distilbert.transformer.layer.{block}"
 _VIT_LAYER = "vit.encoder.layer.{block}"
-_RESNET_LAYER = "resnet.encoder.stages.{stage}.layers.{layer}"
+_TIMM_BLOCK = "blocks.{block}"
+_HF_BLOCK = "resnet.encoder.stages.{stage}.layers.{layer}"
+_TORCH_BLOCK = "layer{stage_1}.{layer}"
+_KERAS_BLOCK = "conv{stage_2}_block{layer_1}"
+_OLD_KERAS_BRANCH = "{stage_2}{letter}_branch"
 
 BERT = NameMap(
     {
@@ -67,12 +71,12 @@ BERT = NameMap(
             f"{_BERT_LAYER}.attention.self.{name}" for name in ("query", "key", "value")
         ),
         f"{ATTENTION}/output": f"{_BERT_LAYER}.attention.output.dense",
-        f"{BLOCK}/LayerNorm_0": f"{_BERT_LAYER}.attention.output.LayerNorm",
-        f"{BLOCK}/Dense_0": f"{_BERT_LAYER}.intermediate.dense",
-        f"{BLOCK}/Dense_1": f"{_BERT_LAYER}.output.dense",
-        f"{BLOCK}/LayerNorm_1": f"{_BERT_LAYER}.output.LayerNorm",
+        f"{BLOCK}/norm_0": f"{_BERT_LAYER}.attention.output.LayerNorm",
+        f"{BLOCK}/dense_0": f"{_BERT_LAYER}.intermediate.dense",
+        f"{BLOCK}/dense_1": f"{_BERT_LAYER}.output.dense",
+        f"{BLOCK}/norm_1": f"{_BERT_LAYER}.output.LayerNorm",
         "pooler": "bert.pooler.dense",
-        "Dense_0": "classifier",
+        "head": "classifier",
     },
     prefix="bert.",
     ignored=("bert.pooler.",),
@@ -87,12 +91,12 @@ DISTILBERT = NameMap(
             f"{_DISTILBERT_LAYER}.attention.{letter}_lin" for letter in "qkv"
         ),
         f"{ATTENTION}/output": f"{_DISTILBERT_LAYER}.attention.out_lin",
-        f"{BLOCK}/LayerNorm_0": f"{_DISTILBERT_LAYER}.sa_layer_norm",
-        f"{BLOCK}/Dense_0": f"{_DISTILBERT_LAYER}.ffn.lin1",
-        f"{BLOCK}/Dense_1": f"{_DISTILBERT_LAYER}.ffn.lin2",
-        f"{BLOCK}/LayerNorm_1": f"{_DISTILBERT_LAYER}.output_layer_norm",
+        f"{BLOCK}/norm_0": f"{_DISTILBERT_LAYER}.sa_layer_norm",
+        f"{BLOCK}/dense_0": f"{_DISTILBERT_LAYER}.ffn.lin1",
+        f"{BLOCK}/dense_1": f"{_DISTILBERT_LAYER}.ffn.lin2",
+        f"{BLOCK}/norm_1": f"{_DISTILBERT_LAYER}.output_layer_norm",
         "pooler": "pre_classifier",
-        "Dense_0": "classifier",
+        "head": "classifier",
     },
     prefix="distilbert.",
 )
@@ -102,16 +106,16 @@ HF_VIT = NameMap(
         "embedding": "vit.embeddings.patch_embeddings.projection",
         "token": "vit.embeddings.cls_token",
         "positions": "vit.embeddings.position_embeddings",
-        f"{BLOCK}/LayerNorm_0": f"{_VIT_LAYER}.layernorm_before",
+        f"{BLOCK}/norm_0": f"{_VIT_LAYER}.layernorm_before",
         f"{ATTENTION}/query_key_value": tuple(
             f"{_VIT_LAYER}.attention.attention.{name}" for name in ("query", "key", "value")
         ),
         f"{ATTENTION}/output": f"{_VIT_LAYER}.attention.output.dense",
-        f"{BLOCK}/LayerNorm_1": f"{_VIT_LAYER}.layernorm_after",
-        f"{BLOCK}/Dense_0": f"{_VIT_LAYER}.intermediate.dense",
-        f"{BLOCK}/Dense_1": f"{_VIT_LAYER}.output.dense",
-        "LayerNorm_0": "vit.layernorm",
-        "Dense_0": "classifier",
+        f"{BLOCK}/norm_1": f"{_VIT_LAYER}.layernorm_after",
+        f"{BLOCK}/dense_0": f"{_VIT_LAYER}.intermediate.dense",
+        f"{BLOCK}/dense_1": f"{_VIT_LAYER}.output.dense",
+        "norm": "vit.layernorm",
+        "head": "classifier",
     },
     prefix="vit.",
     ignored=("vit.pooler.",),
@@ -122,89 +126,69 @@ TIMM_VIT = NameMap(
         "embedding": "patch_embed.proj",
         "token": "cls_token",
         "positions": "pos_embed",
-        f"{BLOCK}/LayerNorm_0": "blocks.{block}.norm1",
-        f"{ATTENTION}/query_key_value": "blocks.{block}.attn.qkv",
-        f"{ATTENTION}/output": "blocks.{block}.attn.proj",
-        f"{BLOCK}/LayerNorm_1": "blocks.{block}.norm2",
-        f"{BLOCK}/Dense_0": "blocks.{block}.mlp.fc1",
-        f"{BLOCK}/Dense_1": "blocks.{block}.mlp.fc2",
-        "LayerNorm_0": "norm",
-        "Dense_0": "head",
+        f"{BLOCK}/norm_0": f"{_TIMM_BLOCK}.norm1",
+        f"{ATTENTION}/query_key_value": f"{_TIMM_BLOCK}.attn.qkv",
+        f"{ATTENTION}/output": f"{_TIMM_BLOCK}.attn.proj",
+        f"{BLOCK}/norm_1": f"{_TIMM_BLOCK}.norm2",
+        f"{BLOCK}/dense_0": f"{_TIMM_BLOCK}.mlp.fc1",
+        f"{BLOCK}/dense_1": f"{_TIMM_BLOCK}.mlp.fc2",
+        "norm": "norm",
+        "head": "head",
     }
 )
 
-
-def _resnet(
-    conv: str, norm: str, stem: tuple[str, str], shortcut: tuple[str, str], head: str
-) -> dict[str, str]:
-    """The layers of a residual network: of both kinds of blocks, which differ in their number.
-
-    Args:
-      conv: a convolution of a block; ``{number}`` counts them from 0, ``{number_1}`` from 1.
-      norm: likewise its normalisation.
-      stem: first convolution and normalisation.
-      shortcut: convolution and normalisation of a shortcut.
-      head: the layer that gives the logits.
-    """
-    layers = {"Conv_0": stem[0], "BatchNorm_0": stem[1], "Dense_0": head}
-    for block, count in ((BOTTLENECK, 3), (BASIC, 2)):
-        for number in range(count):
-            fields = {"{number}": number, "{number_1}": number + 1, "{number_a}": "abc"[number]}
-            for ours, theirs in (("Conv", conv), ("BatchNorm", norm)):
-                for field, value in fields.items():
-                    theirs = theirs.replace(field, str(value))
-                layers[f"{block}/{ours}_{number}"] = theirs
-        layers[f"{block}/Conv_{count}"], layers[f"{block}/BatchNorm_{count}"] = shortcut
-    return layers
-
-
 HF_RESNET = NameMap(
-    _resnet(
-        f"{_RESNET_LAYER}.layer.{{number}}.convolution",
-        f"{_RESNET_LAYER}.layer.{{number}}.normalization",
-        (
-            "resnet.embedder.embedder.convolution",
-            "resnet.embedder.embedder.normalization",
-        ),
-        (f"{_RESNET_LAYER}.shortcut.convolution", f"{_RESNET_LAYER}.shortcut.normalization"),
-        "classifier.1",
-    ),
+    {
+        "stem_conv": "resnet.embedder.embedder.convolution",
+        "stem_norm": "resnet.embedder.embedder.normalization",
+        **{f"{BLOCK}/conv_{n}": f"{_HF_BLOCK}.layer.{n}.convolution" for n in range(3)},
+        **{f"{BLOCK}/norm_{n}": f"{_HF_BLOCK}.layer.{n}.normalization" for n in range(3)},
+        f"{BLOCK}/shortcut_conv": f"{_HF_BLOCK}.shortcut.convolution",
+        f"{BLOCK}/shortcut_norm": f"{_HF_BLOCK}.shortcut.normalization",
+        "head": "classifier.1",
+    },
     prefix="resnet.",
 )
 
-# torchvision and timm name them alike.
+# The names of torchvision and of timm.
 TORCH_RESNET = NameMap(
-    _resnet(
-        "layer{stage_1}.{layer}.conv{number_1}",
-        "layer{stage_1}.{layer}.bn{number_1}",
-        ("conv1", "bn1"),
-        ("layer{stage_1}.{layer}.downsample.0", "layer{stage_1}.{layer}.downsample.1"),
-        "fc",
-    )
+    {
+        "stem_conv": "conv1",
+        "stem_norm": "bn1",
+        **{f"{BLOCK}/conv_{n}": f"{_TORCH_BLOCK}.conv{n + 1}" for n in range(3)},
+        **{f"{BLOCK}/norm_{n}": f"{_TORCH_BLOCK}.bn{n + 1}" for n in range(3)},
+        f"{BLOCK}/shortcut_conv": f"{_TORCH_BLOCK}.downsample.0",
+        f"{BLOCK}/shortcut_norm": f"{_TORCH_BLOCK}.downsample.1",
+        "head": "fc",
+    }
 )
 
 KERAS_RESNET = NameMap(
-    _resnet(
-        "conv{stage_2}_block{layer_1}_{number_1}_conv",
-        "conv{stage_2}_block{layer_1}_{number_1}_bn",
-        ("conv1_conv", "conv1_bn"),
-        ("conv{stage_2}_block{layer_1}_0_conv", "conv{stage_2}_block{layer_1}_0_bn"),
-        "predictions",
-    ),
+    {
+        "stem_conv": "conv1_conv",
+        "stem_norm": "conv1_bn",
+        **{f"{BLOCK}/conv_{n}": f"{_KERAS_BLOCK}_{n + 1}_conv" for n in range(3)},
+        **{f"{BLOCK}/norm_{n}": f"{_KERAS_BLOCK}_{n + 1}_bn" for n in range(3)},
+        f"{BLOCK}/shortcut_conv": f"{_KERAS_BLOCK}_0_conv",
+        f"{BLOCK}/shortcut_norm": f"{_KERAS_BLOCK}_0_bn",
+        "head": "predictions",
+    },
     KERAS_LEAVES,
     separator="/",
     transposed=False,
 )
 
-# Keras before version 2.2.5.
+# The names of Keras before version 2.2.5.
 OLD_KERAS_RESNET = NameMap(
-    _resnet(
-        "res{stage_2}{letter}_branch2{number_a}",
-        "bn{stage_2}{letter}_branch2{number_a}",
-        ("conv1", "bn_conv1"),
-        ("res{stage_2}{letter}_branch1", "bn{stage_2}{letter}_branch1"),
-        "fc1000",
-    ),
+    {
+        "stem_conv": "conv1",
+        "stem_norm": "bn_conv1",
+        **{f"{BLOCK}/conv_{n}": f"res{_OLD_KERAS_BRANCH}2{'abc'[n]}" for n in range(3)},
+        **{f"{BLOCK}/norm_{n}": f"bn{_OLD_KERAS_BRANCH}2{'abc'[n]}" for n in range(3)},
+        f"{BLOCK}/shortcut_conv": f"res{_OLD_KERAS_BRANCH}1",
+        f"{BLOCK}/shortcut_norm": f"bn{_OLD_KERAS_BRANCH}1",
+        "head": "fc1000",
+    },
     KERAS_LEAVES,
     separator="/",
     transposed=False,

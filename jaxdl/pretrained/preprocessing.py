@@ -1,4 +1,4 @@
-"""What images go through before a published network sees them."""
+"""The preprocessing of images for published networks."""
 
 import dataclasses
 from pathlib import Path
@@ -16,15 +16,15 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """How a network was taught to see: size, crop and colours.
+    """The size, crop and normalisation of the images on which a network was trained.
 
     Attributes:
-      mean: of each channel, in the order in which the network takes them, in [0, 1].
-      std: likewise; the network sees (pixel - mean) / std.
-      blue_first: whether the network takes blue, green, red.
-      shown: share of the largest square in the middle of a photograph that is shown, by its side.
-      resampling: how a photograph is made smaller.
-      side: of the images, in pixels.
+      mean: mean of each channel, in the network's order of channels, in [0, 1].
+      std: standard deviation of each channel; the network's input is (pixel - mean) / std.
+      blue_first: whether the network's channels are blue, green, red.
+      shown: side of the central crop, as a fraction of the photograph's shorter side.
+      resampling: how a photograph is resized.
+      side: height and width of the images in pixels.
     """
 
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -35,15 +35,15 @@ class Preprocessing:
     side: int = 224
 
     def read(self, path: Path) -> np.ndarray:
-        """An image file as uint8 (side, side, 3).
+        """Reads an image file as uint8 (side, side, 3).
 
         Raises:
-          UserError: the file is missing, or no image.
+          UserError: the file is missing or not an image.
         """
         return read_photograph(path, self.side, self.shown, self.resampling)
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Maps images, float32 (batch, height, width, 3) in [0, 1], to what the network takes."""
+        """Normalises images, float32 (batch, height, width, 3) in [0, 1], for the network."""
         if self.blue_first:
             images = images[..., ::-1]
         return (images - jnp.array(self.mean)) / jnp.array(self.std)
@@ -51,7 +51,7 @@ class Preprocessing:
 
 AS_TORCHVISION = Preprocessing()
 
-# What Keras calls "caffe": pixels in 0..255 less their mean, blue first, not scaled.
+# The mode "caffe" of Keras: pixels in 0..255 minus their mean, blue first, not scaled.
 CAFFE = Preprocessing(
     mean=(103.939 / 255, 116.779 / 255, 123.68 / 255), std=(1 / 255,) * 3, blue_first=True
 )

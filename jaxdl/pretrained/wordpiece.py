@@ -1,4 +1,4 @@
-"""The tokenizer of the BERT family, made of its vocabulary."""
+"""The tokenizer of the BERT family."""
 
 from pathlib import Path
 
@@ -11,20 +11,24 @@ FIRST, LAST = "[CLS]", "[SEP]"
 
 
 def read_wordpiece(vocabulary: Path) -> Tokenizer:
-    """Lower-cased words in pieces (Devlin et al. 2018, section 3), between [CLS] and [SEP].
+    """Builds the tokenizer from its vocabulary.
 
-    HTML line breaks become blanks.
+    It splits lower-cased words into pieces (Devlin et al. 2018, section 3), puts a text between
+    [CLS] and [SEP], and replaces HTML line breaks by blanks.
 
     Args:
-      vocabulary: a file with one piece a line, in the order of their ids.
+      vocabulary: a file with one piece on each line, in the order of their ids.
 
     Raises:
-      UserError: the file lacks the pieces that every text begins and ends with.
+      UserError: the file lacks one of the pieces [CLS], [SEP] and [UNK].
     """
     pieces = vocabulary.read_text(encoding="utf-8").splitlines()
     ids = {piece: number for number, piece in enumerate(pieces)}
     if not {FIRST, LAST, UNKNOWN} <= ids.keys():
-        raise UserError(f"{vocabulary} is not a vocabulary of the BERT family: delete it.")
+        raise UserError(
+            f"{vocabulary} is not a vocabulary of the BERT family: delete the file, so that it is "
+            "fetched again."
+        )
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.Replace("<br />", " "), normalizers.BertNormalizer(lowercase=True)]

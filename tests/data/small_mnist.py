@@ -1,4 +1,4 @@
-"""Small archives in the format of MNIST, for tests; run as a script it loads them.
+"""Small archives in the format of MNIST, for tests. As a script, it loads such a data set.
 
 python small_mnist.py ARCHIVES DATA_DIR [--killed-after N]
 """

@@ -1,11 +1,11 @@
-"""Wheels that carry data, for tests."""
+"""Makes wheels that carry data, for tests."""
 
 import zipfile
 from pathlib import Path
 
 
 def write_wheel(registry: Path, name: str, members: dict[str, bytes]) -> None:
-    """Puts the wheel ``NAME==1.0`` into a folder that serves as package registry."""
+    """Writes the wheel ``NAME==1.0`` to a folder that serves as a package registry."""
     information = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(registry / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
         for path, content in members.items():

@@ -57,7 +57,7 @@ DAMAGES = {
     "truncated array": lambda folder: _truncate(folder / "train-image.npy"),
     "empty array": lambda folder: (folder / "train-image.npy").write_bytes(b""),
     "missing array": lambda folder: (folder / "train-image.npy").unlink(),
-    "one bit": lambda folder: flip_last_byte(folder / "train-image.npy"),
+    "flipped bit": lambda folder: flip_last_byte(folder / "train-image.npy"),
     "other shape": lambda folder: np.save(folder / "train-image.npy", np.zeros(600, np.uint8)),
     "other type": lambda folder: np.save(folder / "train-image.npy", np.zeros((6, 10, 10, 1))),
     "truncated manifest": lambda folder: _truncate(folder / "arrays.json"),

@@ -40,9 +40,10 @@ def images():
 
 
 def source_coordinates(**amounts):
-    """Where each pixel of the middle comes from, from the centre: (batch, pixels, 2).
+    """Returns where each pixel of the middle comes from, relative to the centre.
 
-    Images of their own coordinates tell it: linear interpolation takes a ramp exactly.
+    The images have their own coordinates as pixels, which linear interpolation keeps exactly.
+    The result is float64 (batch, pixels, 2).
     """
     rows, columns = np.indices((SIZE, SIZE)).astype(np.float32)
     ramps = np.repeat(np.stack([rows, columns], -1)[None], BATCH, 0)
@@ -52,16 +53,19 @@ def source_coordinates(**amounts):
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_each_image_is_shifted_turned_and_resized_by_its_own_amounts_within_range(name):
+def test_each_image_is_shifted_rotated_and_zoomed_by_its_own_amounts_within_range(name):
     amounts = TRANSFORMS[name]
     offsets = np.indices((7, 7)).reshape(2, -1).T - 3.0
     inputs = np.concatenate([offsets, np.ones((49, 1))], 1)
     found = []
     for sources in source_coordinates(**amounts):
         matrix, residuals, *_ = np.linalg.lstsq(inputs, sources, rcond=None)
-        assert residuals.max() < 1e-5  # it is linear, and
+        assert residuals.max() < 1e-5  # the map is affine
         (a, c), (b, d), shift = matrix
-        assert (a, b) == (pytest.approx(d, abs=1e-4), pytest.approx(-c, abs=1e-4))  # turns, resizes
+        assert (a, b) == (
+            pytest.approx(d, abs=1e-4),
+            pytest.approx(-c, abs=1e-4),
+        )  # a rotation and a zoom
         found.append((np.hypot(a, b) ** -1 - 1, np.degrees(np.arctan2(c, a)), *shift))
     limits = [amounts.get(kind, 0.0) for kind in ("zoom", "rotation", "shift", "shift")]
     for values, limit in zip(np.transpose(found), limits, strict=True):
@@ -73,7 +77,7 @@ def test_each_image_is_shifted_turned_and_resized_by_its_own_amounts_within_rang
 
 
 def test_a_shift_interpolates_between_the_four_nearest_pixels(images):
-    """One channel, with a single bright pixel, tells by how much the other was shifted."""
+    """The first channel has a single bright pixel, which shows the shift of the second one."""
     marker = np.zeros((BATCH, 15, 15), np.float32)
     marker[:, 7, 7] = 1
     noise = np.random.default_rng(0).random((BATCH, 15, 15), np.float32)
@@ -94,7 +98,7 @@ def test_a_shift_interpolates_between_the_four_nearest_pixels(images):
         np.testing.assert_allclose(after[..., 1], (1 - down) * upper + down * lower, atol=1e-4)
 
 
-def test_a_turned_blob_keeps_its_mass():
+def test_a_rotated_blob_keeps_its_mass():
     rows, columns = np.indices((SIZE, SIZE)) - CENTRE
     blob = np.exp(-((rows - 5) ** 2 + (columns + 3) ** 2) / 8).astype(np.float32)
     blobs = np.repeat(blob[None, ..., None], BATCH, 0)
@@ -107,7 +111,7 @@ def test_without_amounts_nothing_changes(images):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_form_and_range_are_kept(images, dtype):
+def test_shape_dtype_and_range_are_kept(images, dtype):
     result = augment(images.astype(dtype), jax.random.key(0), **TRANSFORMS["all"])
     assert (result.shape, result.dtype) == (images.shape, dtype)
     assert 0 <= result.min() <= result.max() <= 1.01
@@ -129,7 +133,7 @@ def test_the_key_decides(images, transform):
     assert (first != other).any()
 
 
-def test_every_epoch_mirrors_the_half_of_the_images_that_the_one_before_did_not(images):
+def test_every_epoch_mirrors_the_images_that_the_previous_one_did_not(images):
     many = np.tile(images, (20, 1, 1, 1))
     mirrored = []
     for epoch in range(4):
@@ -151,7 +155,7 @@ def test_whether_an_image_is_mirrored_does_not_depend_on_its_batch(images):
     np.testing.assert_array_equal(shuffled, whole[order])
 
 
-def test_a_crop_is_a_window_of_the_reflected_image_and_all_windows_come(images):
+def test_a_crop_is_a_window_of_the_padded_image_and_all_windows_occur(images):
     many = np.tile(images, (20, 1, 1, 1))
     crops = np.asarray(jax.jit(partial(random_crop, padding=2))(many, jax.random.key(0)))
     found = set()
@@ -167,20 +171,20 @@ def test_a_crop_is_a_window_of_the_reflected_image_and_all_windows_come(images):
     assert len(found) == 25
 
 
-def test_a_cutout_is_one_square_that_may_reach_over_the_edge():
+def test_a_cutout_is_one_square_that_may_cross_the_edge():
     images = np.ones((2000, 9, 8, 2), np.uint8)
     hidden = np.asarray(jax.jit(partial(cutout, size=4))(images, jax.random.key(0))) == 0
     assert (hidden[..., 0] == hidden[..., 1]).all()
     rows, columns = hidden.any((2, 3)), hidden.any((1, 3))
     np.testing.assert_array_equal(hidden[..., 0], rows[:, :, None] & columns[:, None, :])
     for axis in (rows, columns):
-        assert set(axis.sum(1)) == {2, 3, 4}  # 2 where the centre is the first pixel
+        assert set(axis.sum(1)) == {2, 3, 4}  # 2 if the centre is the first pixel
         assert axis.any(0).all()
 
 
 @pytest.mark.parametrize("transform", [partial(random_crop, padding=3), partial(cutout, size=5)])
 @pytest.mark.parametrize("dtype", [jnp.uint8, jnp.float32, jnp.bfloat16])
-def test_crop_and_cutout_keep_form_and_dtype(images, transform, dtype):
+def test_crop_and_cutout_keep_shape_and_dtype(images, transform, dtype):
     result = transform((255 * images).astype(dtype), jax.random.key(0))
     assert (result.shape, result.dtype) == (images.shape, dtype)
 

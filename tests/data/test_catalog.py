@@ -1,31 +1,50 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import tensorflow_datasets as tfds
 
-from jaxdl.data import preparation
+from jaxdl.data import (
+    IMAGE_DATASETS,
+    TEXT_DATASETS,
+    DatasetName,
+    ImageDatasetName,
+    TextDatasetName,
+    preparation,
+)
 from jaxdl.data.catalog import CATALOG
+
+
+def test_the_types_of_names_are_those_of_the_catalog():
+    assert get_args(DatasetName) == tuple(CATALOG)
+    assert get_args(ImageDatasetName) == IMAGE_DATASETS
+    assert get_args(TextDatasetName) == TEXT_DATASETS
+    assert sorted(IMAGE_DATASETS + TEXT_DATASETS) == sorted(CATALOG)
+    assert all(CATALOG[name].subject for name in IMAGE_DATASETS)
 
 
 @pytest.mark.parametrize("name", CATALOG)
 def test_an_entry_agrees_with_its_builder(name):
-    builder = CATALOG[name].builder_class()
-    assert (builder.name, str(builder.VERSION)) == (name, CATALOG[name].version)
+    entry = CATALOG[name]
+    builder = entry.builder_class()
+    assert (builder.name, str(builder.VERSION)) == (name, entry.version)
+    assert len(builder.CLASS_NAMES) == entry.num_classes
+    assert len(entry.class_names) in (0, entry.num_classes)
     assert builder.SOURCES
 
 
 @pytest.mark.parametrize("name", CATALOG)
-def test_a_builder_agrees_with_that_of_tensorflow_datasets(name, tmp_path):
+def test_a_builder_agrees_with_the_one_of_tensorflow_datasets(name, tmp_path):
     original = tfds.builder(name, data_dir=tmp_path)
     ours = CATALOG[name].builder_class()(data_dir=tmp_path)
     assert ours.version == original.version
     assert ours.data_dir == original.data_dir
     assert ours.info.supervised_keys == original.info.supervised_keys
     assert Path(ours.data_dir) == preparation._folder(name, tmp_path)
-    for feature in ours.info.features:  # theirs may have more, like the number of an image
+    for feature in ours.info.features:  # the original may have more, such as an id
         assert repr(ours.info.features[feature]) == repr(original.info.features[feature])
     names = original.info.features["label"].names
-    numbers = [str(label) for label in range(len(names))]  # until the data is prepared
+    numbers = [str(label) for label in range(len(names))]  # before the data is prepared
     assert names in (ours.info.features["label"].names, numbers)
     assert len(ours.info.features["label"].names) == len(names)
 

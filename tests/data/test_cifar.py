@@ -19,7 +19,7 @@ def new_examples(count, seed=0, num_classes=10):
 
 
 def binary(examples, coarse=False):
-    """Records of the official format, written byte by byte."""
+    """Encodes records of the official format byte by byte."""
     content = b""
     for image, label in zip(*examples, strict=True):
         content += bytes([19] * coarse) + bytes([label])
@@ -98,13 +98,15 @@ def test_a_digest_changes_with_every_byte(data):
     assert digest(Examples(*(array.copy() for array in examples))) == digest(examples)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "no archive", "a member less", "a byte less"])
-def test_a_damaged_archive_is_one_clear_line(archive, tmp_path, damage):
+@pytest.mark.parametrize(
+    "damage", ["truncated", "not an archive", "missing member", "missing byte"]
+)
+def test_the_error_of_a_damaged_archive_is_one_line(archive, tmp_path, damage):
     if damage == "truncated":
         archive.write_bytes(archive.read_bytes()[:-3000])
-    elif damage == "no archive":
-        archive.write_bytes(b"no archive")
-    elif damage == "a member less":
+    elif damage == "not an archive":
+        archive.write_bytes(b"not an archive")
+    elif damage == "missing member":
         write_archive(archive, {Cifar10.MEMBERS["test"][0]: b""})
     else:
         names = (*Cifar10.MEMBERS["train"], *Cifar10.MEMBERS["test"])
@@ -116,7 +118,7 @@ def test_a_damaged_archive_is_one_clear_line(archive, tmp_path, damage):
 
 @pytest.fixture
 def data_dir(tmp_path, archive, monkeypatch):
-    """A data directory where the archive of `Cifar10` lies, taken for the published one."""
+    """A data directory with an archive of `Cifar10`, which passes for the published one."""
     folder = tmp_path / "data" / "downloads" / "cifar10"
     folder.mkdir(parents=True)
     archive.rename(folder / Cifar10.ARCHIVE.name)
@@ -137,6 +139,6 @@ def test_a_data_set_has_the_documented_arrays(data_dir, splits, monkeypatch):
         assert originals[image.tobytes()] == label
 
 
-def test_other_images_than_the_published_are_refused(data_dir):
+def test_images_that_were_not_published_are_refused(data_dir):
     with pytest.raises(UserError, match="are not the published ones"):
         load("cifar10", data_dir)

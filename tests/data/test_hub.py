@@ -4,7 +4,7 @@ from jaxdl.data.hub import Hub
 from jaxdl.data.sources import obtain
 
 
-def test_files_come_from_the_repository_at_its_commit(
+def test_files_are_downloaded_from_the_repository_at_its_commit(
     tmp_path, archives, files, serve, folder_handler, monkeypatch
 ):
     place = tmp_path / "site" / "owner" / "name" / "resolve" / "c0ffee"

@@ -41,9 +41,11 @@ DAMAGED = dict(damaged_archives())
 
 
 @pytest.mark.parametrize("kind", DAMAGED)
-def test_a_damaged_archive_is_one_clear_line(tmp_path, kind):
+def test_the_error_of_a_damaged_archive_is_one_line(tmp_path, kind):
     path = tmp_path / "labels.gz"
     path.write_bytes(DAMAGED[kind])
-    with pytest.raises(UserError, match=r"labels\.gz is damaged .* Delete it") as failure:
+    with pytest.raises(
+        UserError, match=r"labels\.gz is damaged \(.*\)\. Delete it to download it again\.$"
+    ) as failure:
         read_idx(path, 1)
     assert "\n" not in str(failure.value)

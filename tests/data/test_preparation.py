@@ -33,22 +33,21 @@ def same(one, other):
             np.testing.assert_array_equal(getattr(other, split)[feature], array)
 
 
-def only_the_finished_remains(data_dir):
+def has_only_finished_folders(data_dir):
     return {path.name for path in data_dir.iterdir()} == {"downloads", "mnist", "mnist.lock"}
 
 
-def test_the_archives_hold_the_same_examples(data_dir, archives):
+def test_the_data_set_has_the_examples_of_the_archives(data_dir, archives):
     dataset = load("mnist", data_dir, validation_fraction=0)
     originals = mnist.read_idx(archives / "train-images-idx3-ubyte.gz", 3)
     loaded = (image.tobytes() for image in dataset.train["image"])
     assert sorted(loaded) == sorted(image.tobytes() for image in originals)
 
 
-def test_a_first_start_says_what_it_made_and_imports_no_tensorflow(start):
+def test_a_first_start_says_what_it_made_and_does_not_import_tensorflow(start):
     output, errors = start().communicate()
-    assert errors == ""
-    assert re.search(r"^mnist: prepared 30 \+ 10 examples in .* \(\d+\.\d s\)\n", output)
-    assert output.endswith("loaded 24 10\nmodules tensorflow_datasets\n")
+    assert re.fullmatch(r"mnist: prepared 30 \+ 10 examples in .* \(\d+\.\d s\)\n", errors)
+    assert output == "loaded 24 10\nmodules tensorflow_datasets\n"
 
 
 def test_preparing_leaves_the_log_level_as_it_was(data_dir):
@@ -74,29 +73,30 @@ def test_a_second_start_imports_neither_tensorflow_nor_its_datasets(data_dir):
 
 def test_two_processes_at_once_prepare_once(start, data_dir):
     outputs = [process.communicate() for process in (start(), start())]
-    assert [errors for _, errors in outputs] == ["", ""]
-    assert sum("prepared" in output for output, _ in outputs) == 1
+    errors = "".join(errors for _, errors in outputs)
+    assert errors.count("mnist: prepared") == 1
+    assert all(line.startswith("mnist: ") for line in errors.splitlines())
     assert all("loaded 24 10" in output for output, _ in outputs)
-    assert only_the_finished_remains(data_dir)
+    assert has_only_finished_folders(data_dir)
 
 
 def test_the_second_process_waits_and_says_so(start, data_dir):
     with filelock.FileLock(data_dir / "mnist.lock"):
         process = start()
-        assert "mnist: waiting for another process" in process.stdout.readline()
+        assert "mnist: waiting for another process" in process.stderr.readline()
         assert not (data_dir / "mnist").exists()
     output, _ = process.communicate()
     assert "loaded 24 10" in output
 
 
-def test_a_killed_process_leaves_nothing_in_the_way(start, data_dir):
+def test_a_killed_process_does_not_obstruct_the_next_one(start, data_dir):
     process = start("--killed-after", "20")
     process.communicate()
     assert process.returncode < 0
     assert not (data_dir / "mnist").exists()
     assert (data_dir / "mnist.temporary").exists()
     assert len(load("mnist", data_dir).train["image"]) == 24
-    assert only_the_finished_remains(data_dir)
+    assert has_only_finished_folders(data_dir)
 
 
 def test_an_interrupted_preparation_leaves_nothing_behind(data_dir, monkeypatch):
@@ -120,29 +120,29 @@ def test_a_damaged_cache_is_rebuilt_from_the_records(data_dir, monkeypatch, name
     same(load("mnist", data_dir), dataset)
 
 
-def test_damaged_records_are_prepared_anew(data_dir, capsys):
+def test_damaged_records_are_prepared_again(data_dir, capsys):
     dataset = load("mnist", data_dir)
     folder = data_dir / "mnist" / "3.0.1"
     (damaged,) = folder.glob("*train.array_record*")
     damaged.write_bytes(damaged.read_bytes()[:1000])
     same(load("mnist", data_dir), dataset)
-    assert "are damaged; new ones follow" in capsys.readouterr().err
+    assert "are damaged and are prepared again" in capsys.readouterr().err
     assert damaged.stat().st_size > 1000
-    assert only_the_finished_remains(data_dir)
+    assert has_only_finished_folders(data_dir)
 
 
-def test_damaged_records_stay_where_new_ones_cannot_be_had(data_dir, empty_registry):
+def test_damaged_records_stay_if_they_cannot_be_prepared_again(data_dir, empty_registry):
     load("mnist", data_dir)
     folder = data_dir / "mnist" / "3.0.1"
     (folder / "features.json").write_text("{")
     for archive in (data_dir / "downloads" / "mnist").iterdir():
         archive.unlink()
-    with pytest.raises(UserError, match="could not be fetched"):
+    with pytest.raises(UserError, match="could not be downloaded"):
         load("mnist", data_dir)
     assert (folder / "features.json").read_text() == "{"
 
 
-def test_the_cache_goes_with_its_records(data_dir, monkeypatch):
+def test_a_cache_of_other_records_is_not_used(data_dir, monkeypatch):
     load("mnist", data_dir)
     folder = data_dir / "mnist" / "3.0.1"
     np.save(folder / "arrays" / "train-label.npy", np.zeros(30, np.int32))
@@ -160,7 +160,7 @@ def test_records_prepared_with_tensorflow_datasets_are_used(data_dir, archives, 
     assert len(load("mnist", data_dir).test["label"]) == small_mnist.TEST_EXAMPLES
 
 
-def test_a_home_directory_is_found(data_dir, monkeypatch):
+def test_the_tilde_is_the_home_directory(data_dir, monkeypatch):
     monkeypatch.setenv("HOME", str(data_dir.parent))
     assert len(load("mnist", "~/data").test["label"]) == small_mnist.TEST_EXAMPLES
 
@@ -169,12 +169,14 @@ def test_records_in_a_format_that_needs_tensorflow_are_named(data_dir):
     folder = data_dir / "mnist" / "3.0.1"
     folder.mkdir(parents=True)
     (folder / "dataset_info.json").write_text(json.dumps({"fileFormat": "tfrecord"}))
-    with pytest.raises(UserError, match=r"needs TensorFlow; .* Give another --data-dir") as failure:
+    with pytest.raises(
+        UserError, match=r"needs TensorFlow; .* Choose another --data-dir"
+    ) as failure:
         load("mnist", data_dir)
     assert "\n" not in str(failure.value)
 
 
-def test_an_archive_that_is_damaged_at_its_source_is_one_clear_line(data_dir, monkeypatch):
+def test_the_error_of_an_archive_that_is_damaged_at_its_source_is_one_line(data_dir, monkeypatch):
     archives = data_dir / "downloads" / "mnist"
     (archives / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
     published = small_mnist.Website(small_mnist.CLOSED_PORT, small_mnist.describe(archives))
@@ -185,7 +187,7 @@ def test_an_archive_that_is_damaged_at_its_source_is_one_clear_line(data_dir, mo
     assert not (data_dir / "mnist.temporary").exists()
 
 
-def test_as_many_labels_as_images_or_one_clear_line(data_dir, monkeypatch):
+def test_a_different_number_of_labels_and_images_is_refused(data_dir, monkeypatch):
     archives = data_dir / "downloads" / "mnist"
     (archives / "t10k-labels-idx1-ubyte.gz").write_bytes(small_mnist.idx(np.zeros(9, np.uint8)))
     published = small_mnist.Website(small_mnist.CLOSED_PORT, small_mnist.describe(archives))
@@ -194,7 +196,7 @@ def test_as_many_labels_as_images_or_one_clear_line(data_dir, monkeypatch):
         load("mnist", data_dir)
 
 
-def test_a_data_directory_that_is_a_file_is_one_clear_line(tmp_path):
+def test_the_error_of_a_data_directory_that_is_a_file_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     for data_dir in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UserError, match=r"cannot be used .* --data-dir") as failure:
@@ -202,8 +204,8 @@ def test_a_data_directory_that_is_a_file_is_one_clear_line(tmp_path):
         assert "\n" not in str(failure.value)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_a_data_directory_without_write_permission_is_one_clear_line(tmp_path):
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_data_directory_without_write_permission_is_refused(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(UserError, match="Permission denied"):
         load("mnist", tmp_path / "locked")
@@ -218,7 +220,7 @@ def test_prepared_records_on_a_read_only_disk_are_used(data_dir, monkeypatch):
     assert not (data_dir / "mnist.lock").exists()
 
 
-def test_a_full_disk_is_one_clear_line(data_dir, monkeypatch):
+def test_the_error_of_a_full_disk_says_so(data_dir, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 

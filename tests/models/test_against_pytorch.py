@@ -1,4 +1,4 @@
-"""Recurrent layers against PyTorch's with the same weights: outputs and gradients."""
+"""Compares outputs and gradients of recurrent layers with PyTorch's, with the same weights."""
 
 import jax
 import jax.numpy as jnp
@@ -9,14 +9,14 @@ from jaxdl.models.rnn import RecurrentLayer
 
 pytestmark = pytest.mark.peers
 
-TIME, BATCH, SIZE, FEATURES = 12, 3, 5, 4
+TIME, BATCH, WIDTH, FEATURES = 12, 3, 5, 4
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
-def test_outputs_and_gradients_are_those_of_pytorch(cell, reverse):
+def test_outputs_and_gradients_equal_those_of_pytorch(cell, reverse):
     torch = pytest.importorskip("torch")
-    inputs = np.random.default_rng(0).normal(size=(TIME, BATCH, SIZE)).astype(np.float32)
+    inputs = np.random.default_rng(0).normal(size=(TIME, BATCH, WIDTH)).astype(np.float32)
     weights = np.random.default_rng(1).normal(size=(TIME, BATCH, FEATURES)).astype(np.float32)
 
     layer = RecurrentLayer(cell, FEATURES, reverse)
@@ -28,7 +28,7 @@ def test_outputs_and_gradients_are_those_of_pytorch(cell, reverse):
     params_gradient, inputs_gradient = pull_back(weights)
 
     peer = {"simple": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
-    peer = peer(SIZE, FEATURES)
+    peer = peer(WIDTH, FEATURES)
     ours = [params["input"]["kernel"].T, params["kernel"].T, np.zeros_like(params["bias"])]
     with torch.no_grad():
         for parameter, value in zip(peer.parameters(), [*ours, params["bias"]], strict=True):

@@ -11,15 +11,15 @@ from jaxdl.training.state import count_parameters
 
 
 class PlainCNN(nn.Module):
-    """The tutorial's network as one would write it with Flax alone."""
+    """The tutorial's network written with the layers of Flax only."""
 
     @nn.compact
     def __call__(self, x):
-        for features in (3, 4):
-            x = nn.relu(nn.Conv(features, (3, 3), padding="VALID")(x))
+        for index, features in enumerate((3, 4)):
+            x = nn.relu(nn.Conv(features, (3, 3), padding="VALID", name=f"conv_{index}")(x))
             x = nn.max_pool(x, (2, 2), strides=(2, 2))
-        x = nn.relu(nn.Dense(5)(x.reshape(len(x), -1)))
-        return nn.Dense(10)(x)
+        x = nn.relu(nn.Dense(5, name="dense_0")(x.reshape(len(x), -1)))
+        return nn.Dense(10, name="head")(x)
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +32,21 @@ def initialise(model, images):
 
 
 SMALL = {
-    "cnn": CNN(features=(3, 4), hidden_size=5),
+    "cnn": CNN(features=(3, 4), width=5),
     "lenet5": LeNet5(),
-    "vgg": VGG(stages=((2, 2), (3,)), hidden_size=4),
+    "vgg": VGG(stages=((2, 2), (3,)), width=4),
 }
 
 
 @pytest.mark.parametrize(("model", "parameters"), [(CNN(), 225_034), (LeNet5(), 61_706)])
-def test_the_classics_have_the_published_number_of_parameters(model, parameters):
+def test_the_numbers_of_parameters_are_the_published_ones(model, parameters):
     variables = jax.eval_shape(
         lambda: model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)), train=False)
     )
     assert count_parameters(variables["params"]) == parameters
 
 
-def test_the_cnn_is_the_network_written_with_plain_layers(images):
+def test_the_cnn_equals_the_network_written_with_plain_layers(images):
     variables = initialise(SMALL["cnn"], images)
     got = jax.jit(partial(SMALL["cnn"].apply, train=False))(variables, images)
     expected = jax.jit(PlainCNN().apply)(variables, images)
@@ -54,7 +54,7 @@ def test_the_cnn_is_the_network_written_with_plain_layers(images):
 
 
 @pytest.mark.parametrize("name", ["cnn", "vgg"])
-def test_dropout_acts_in_training_only_and_follows_its_key(images, name):
+def test_dropout_is_active_in_training_only_and_depends_on_its_key(images, name):
     model = SMALL[name]
     variables = initialise(model, images)
 
@@ -69,7 +69,7 @@ def test_dropout_acts_in_training_only_and_follows_its_key(images, name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_bfloat16_leaves_parameters_statistics_and_logits_in_float32(name):
+def test_in_bfloat16_parameters_statistics_and_logits_stay_float32(name):
     model = SMALL[name].clone(dtype=jnp.bfloat16)
     logits, variables = jax.eval_shape(
         lambda: model.init_with_output(jax.random.key(0), jnp.zeros((2, 14, 14, 1)), train=False)
@@ -78,7 +78,7 @@ def test_bfloat16_leaves_parameters_statistics_and_logits_in_float32(name):
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
 
-def test_vgg_moves_its_batch_statistics_in_training_and_uses_them_elsewhere(images):
+def test_vgg_updates_its_batch_statistics_in_training_and_uses_them_in_evaluation(images):
     model = SMALL["vgg"].clone(dropout_rate=0.0)
     variables = initialise(model, images)
 
@@ -88,17 +88,17 @@ def test_vgg_moves_its_batch_statistics_in_training_and_uses_them_elsewhere(imag
 
     in_training, updates = train(variables)
     first_convolution = nn.Conv(2, (3, 3), use_bias=False).apply(
-        {"params": variables["params"]["Conv_0"]}, images
+        {"params": variables["params"]["conv_0"]}, images
     )
     np.testing.assert_allclose(
-        updates["batch_stats"]["BatchNorm_0"]["mean"],
+        updates["batch_stats"]["norm_0"]["mean"],
         0.1 * first_convolution.mean((0, 1, 2)),
         atol=1e-6,
     )
     evaluate = jax.jit(partial(model.apply, train=False))
-    elsewhere = evaluate(variables, images)
-    assert np.abs(elsewhere - in_training).max() > 1e-3  # the statistics are still 0 and 1
+    in_evaluation = evaluate(variables, images)
+    assert np.abs(in_evaluation - in_training).max() > 1e-3  # the statistics are still 0 and 1
     for _ in range(100):
         variables = variables | train(variables)[1]
-    settled = evaluate(variables, images)
-    np.testing.assert_allclose(settled, in_training, atol=0.02)
+    converged = evaluate(variables, images)
+    np.testing.assert_allclose(converged, in_training, atol=0.02)

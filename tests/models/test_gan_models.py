@@ -12,15 +12,15 @@ NOISE = jnp.zeros((2, 100))
 IMAGES = jnp.zeros((2, 28, 28, 1))
 
 
-def test_the_numbers_of_parameters_are_the_tutorials():
-    """The trainable ones that Keras counts for the same layers."""
+def test_the_numbers_of_parameters_are_those_of_the_tutorial():
+    """They are the numbers of trainable parameters that Keras reports for the same layers."""
     generator = jax.eval_shape(lambda: Generator().init(KEY, NOISE, train=False))
     discriminator = jax.eval_shape(lambda: Discriminator().init(KEY, IMAGES, train=False))
     assert count_parameters(generator["params"]) == 2_305_472
     assert count_parameters(discriminator["params"]) == 212_865
 
 
-def test_a_generator_makes_images_and_a_discriminator_one_logit_for_each():
+def test_the_generator_makes_images_and_the_discriminator_one_logit_for_each():
     def both(noise):
         images, _ = Generator().init_with_output(KEY, noise, train=False)
         logits, _ = Discriminator().init_with_output(KEY, images, train=False)
@@ -34,7 +34,7 @@ def test_a_generator_makes_images_and_a_discriminator_one_logit_for_each():
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
-def test_a_transposed_convolution_is_flaxs_with_the_same_weights(strides):
+def test_a_transposed_convolution_equals_that_of_flax_with_the_same_weights(strides):
     images = jax.random.normal(KEY, (2, 4, 5, 3))
     ours = TransposedConv(6, (5, 5), strides)
     variables = ours.init(KEY, images)

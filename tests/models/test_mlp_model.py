@@ -24,17 +24,17 @@ def test_the_tutorials_network_has_109386_parameters():
     assert count_parameters(variables["params"]) == 109_386
 
 
-def test_logits_are_the_textbook_formula(images, variables):
+def test_logits_follow_the_textbook_formula(images, variables):
     params = jax.tree.map(np.asarray, variables["params"])
     x = np.asarray(images).reshape(3, 16)
-    for name in ("Dense_0", "Dense_1"):
+    for name in ("dense_0", "dense_1"):
         x = np.maximum(x @ params[name]["kernel"] + params[name]["bias"], 0)
-    expected = x @ params["Dense_2"]["kernel"] + params["Dense_2"]["bias"]
+    expected = x @ params["head"]["kernel"] + params["head"]["bias"]
     logits = MLP((6, 5)).apply(variables, images, train=False)
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
-def test_dropout_acts_in_training_only_and_follows_its_key(images, variables):
+def test_dropout_is_active_in_training_only_and_depends_on_its_key(images, variables):
     def logits(train, key):
         rngs = {"dropout": jax.random.key(key)}
         return MLP((6, 5), dropout_rate=0.5).apply(variables, images, train=train, rngs=rngs)
@@ -52,11 +52,11 @@ def test_a_dropout_rate_of_zero_changes_nothing_in_training(images, variables):
     )
 
 
-def test_bfloat16_computes_in_bfloat16_between_float32_parameters_and_logits(images, variables):
+def test_in_bfloat16_parameters_and_logits_stay_float32(images, variables):
     model = MLP((6, 5), dtype=jnp.bfloat16)
     logits, own = model.init_with_output(jax.random.key(1), images, train=False)
     assert logits.dtype == jnp.float32
     assert {leaf.dtype for leaf in jax.tree.leaves(own)} == {jnp.dtype("float32")}
     exact = MLP((6, 5)).apply(variables, images, train=False)
-    assert (logits != exact).any()  # it does round
+    assert (logits != exact).any()  # bfloat16 does round
     np.testing.assert_allclose(logits, exact, atol=0.05)

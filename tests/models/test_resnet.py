@@ -13,7 +13,7 @@ SMALL_STEM = {**SMALL, "stem": "small"}
 
 
 def slow(*case):
-    """A deep network, whose shapes take seconds to work out."""
+    """Marks the case of a deep network, whose shapes take seconds to compute."""
     return pytest.param(*case, marks=pytest.mark.slow)
 
 
@@ -49,7 +49,7 @@ def test_the_numbers_of_parameters_are_the_published_ones(depth, options, size, 
 
 
 def small_resnet(**options):
-    """Two stages of one block."""
+    """Makes a network of two stages of one block."""
     return ResNet((1, 1), features=8, stem="small", num_classes=10, **options)
 
 
@@ -66,12 +66,12 @@ def apply(model, variables, images):
     "options", [{"projects": True}, {"projects": False}, {"block": BottleneckBlock}]
 )
 def test_a_fresh_block_is_its_shortcut(images, options):
-    """So the logits depend on stem, shortcuts and head alone, whatever the blocks hold."""
+    """So the logits of a fresh network do not depend on the blocks' other convolutions."""
     model = small_resnet(**options)
     variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
 
     def other(path, leaf):
-        inside = "Block" in path[0].key and path[1].key in ("Conv_0", "Conv_1")
+        inside = path[0].key.startswith("block_") and path[1].key.startswith("conv_")
         return leaf + 1.0 if inside else leaf
 
     changed = jax.tree_util.tree_map_with_path(other, variables["params"])
@@ -80,11 +80,11 @@ def test_a_fresh_block_is_its_shortcut(images, options):
     np.testing.assert_array_equal(got, expected)
 
 
-def test_without_shortcuts_the_blocks_are_all_there_is(images):
+def test_without_shortcuts_the_images_reach_the_logits_through_the_blocks_only(images):
     model = small_resnet(residual=False)
     variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
     silenced = variables["params"] | {
-        "BasicBlock_0": jax.tree.map(jnp.zeros_like, variables["params"]["BasicBlock_0"])
+        "block_0": jax.tree.map(jnp.zeros_like, variables["params"]["block_0"])
     }
     one, other, *_ = apply(model, {**variables, "params": silenced}, images)
     np.testing.assert_array_equal(one, other)
@@ -95,7 +95,7 @@ def test_without_shortcuts_the_blocks_are_all_there_is(images):
     assert count_parameters(variables["params"]) == count_parameters(shapes_with["params"])
 
 
-def test_group_normalisation_sees_each_image_by_itself(images):
+def test_group_normalisation_treats_each_image_independently(images):
     model = small_resnet(normalisation="group")
     variables = jax.jit(partial(model.init, train=True))(jax.random.key(1), images)
     assert set(variables) == {"params"}
@@ -104,7 +104,7 @@ def test_group_normalisation_sees_each_image_by_itself(images):
     np.testing.assert_allclose(together[:1], alone, atol=1e-4)
 
 
-def test_bfloat16_gives_float32_logits_of_the_same_meaning(images):
+def test_bfloat16_is_close_to_float32(images):
     model = small_resnet()
     variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(variables))

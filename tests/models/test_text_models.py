@@ -11,7 +11,7 @@ VOCABULARY = 30
 SMALL = {"vocabulary_size": VOCABULARY, "dropout_rate": 0.5}
 MODELS = {
     f"{cell}, {pooling}, {'both ways' if both else 'one way'}": TextRNN(
-        **SMALL, embedding_size=5, hidden_size=4, cell=cell, pooling=pooling, bidirectional=both
+        **SMALL, embed_dim=5, hidden_dim=4, cell=cell, pooling=pooling, bidirectional=both
     )
     for cell, pooling, both in (
         ("simple", "max", False),
@@ -21,7 +21,13 @@ MODELS = {
     )
 } | {
     f"transformer, {positions}": TextTransformer(
-        **SMALL, max_length=20, size=8, num_blocks=2, num_heads=2, mlp_size=8, positions=positions
+        **SMALL,
+        max_length=20,
+        embed_dim=8,
+        num_layers=2,
+        num_heads=2,
+        mlp_dim=8,
+        positions=positions,
     )
     for positions in ("learned", "rotary")
 }
@@ -35,18 +41,31 @@ def padded(time):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_padding_changes_no_logit(name):
+def test_padding_does_not_change_the_logits(name):
     model = MODELS[name]
     variables = jax.jit(lambda: model.init(jax.random.key(0), padded(7), LENGTHS, train=False))()
     apply = jax.jit(lambda tokens: model.apply(variables, tokens, LENGTHS, train=False))
     short, long = apply(padded(7)), apply(padded(20))
-    assert short.shape == (3, 2)
-    assert short.dtype == jnp.float32
     np.testing.assert_allclose(short, long, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(short[:, 0], 0)
 
 
-def test_the_seeds_networks_have_their_parameters():
+@pytest.mark.parametrize("model", [TextRNN, TextTransformer])
+@pytest.mark.parametrize(("num_classes", "num_logits"), [(2, 1), (3, 3)])
+def test_the_head_gives_one_logit_for_two_classes_and_else_one_for_each(
+    model, num_classes, num_logits
+):
+    model = model(**SMALL, num_classes=num_classes)
+    logits, variables = jax.jit(
+        lambda: model.init_with_output(jax.random.key(0), padded(7), LENGTHS, train=False)
+    )()
+    assert variables["params"]["head"]["kernel"].shape[1] == num_logits
+    assert logits.shape == (3, num_classes)
+    assert logits.dtype == jnp.float32
+    assert (logits[:, 0] == 0).all() == (num_classes == 2)
+    assert (logits[:, 1:] != 0).all()
+
+
+def test_the_numbers_of_parameters_are_those_of_the_tutorial():
     tokens, length = np.zeros((1, 8), np.int32), np.ones(1, np.int32)
     expected = {"simple": 1_294_465, "lstm": 1_331_521}
     for cell, count in expected.items():
@@ -58,23 +77,23 @@ def test_the_seeds_networks_have_their_parameters():
         assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
 
 
-def test_a_reversed_text_is_read_the_same_by_the_other_direction():
-    model = TextRNN(**SMALL, embedding_size=5, hidden_size=4, cell="gru", bidirectional=True)
+def test_the_two_directions_swap_when_the_text_is_reversed():
+    model = TextRNN(**SMALL, embed_dim=5, hidden_dim=4, cell="gru", bidirectional=True)
     tokens, length = padded(7)[:1], LENGTHS[:1]
     variables = model.init(jax.random.key(0), tokens, length, train=False)
     params = variables["params"]
     swapped = params | {
-        "RecurrentLayer_0": params["RecurrentLayer_1"],
-        "RecurrentLayer_1": params["RecurrentLayer_0"],
-        "Dense_0": params["Dense_0"] | {"kernel": jnp.roll(params["Dense_0"]["kernel"], 4, axis=0)},
+        "layer_0": params["layer_0_reverse"],
+        "layer_0_reverse": params["layer_0"],
+        "dense_0": params["dense_0"] | {"kernel": jnp.roll(params["dense_0"]["kernel"], 4, axis=0)},
     }
     forwards = model.apply(variables, tokens, length, train=False)
     backwards = model.apply({"params": swapped}, tokens[:, ::-1], length, train=False)
     np.testing.assert_allclose(forwards, backwards, rtol=1e-5)
 
 
-def test_words_are_dropped_only_in_training():
-    model = TextRNN(**SMALL, embedding_size=5, hidden_size=4, word_dropout_rate=0.5)
+def test_words_are_dropped_in_training_only():
+    model = TextRNN(**SMALL, embed_dim=5, hidden_dim=4, word_dropout_rate=0.5)
     variables = model.init(jax.random.key(0), padded(7), LENGTHS, train=False)
 
     def apply(train, seed):
@@ -85,7 +104,7 @@ def test_words_are_dropped_only_in_training():
     np.testing.assert_array_equal(apply(False, 1), apply(False, 2))
 
 
-def test_attention_is_sown_and_leaves_padding_alone():
+def test_attention_weights_are_sown_and_zero_at_padding():
     model = MODELS["transformer, learned"]
     variables = model.init(jax.random.key(0), padded(9), LENGTHS, train=False)
     _, sown = model.apply(
@@ -94,14 +113,14 @@ def test_attention_is_sown_and_leaves_padding_alone():
         train=False,
         mutable=["intermediates"],
     )
-    (weights,) = sown["intermediates"]["EncoderBlock_0"]["SelfAttention_0"]["attention"]
+    (weights,) = sown["intermediates"]["block_0"]["attention"]["attention"]
     assert weights.shape == (3, 2, 9, 9)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
     for example, length in enumerate(LENGTHS):
         np.testing.assert_array_equal(weights[example, :, :, length:], 0)
 
 
-def test_rotary_positions_depend_on_distance_only():
+def test_products_of_rotated_vectors_depend_on_their_distance_only():
     x = jax.random.normal(jax.random.key(0), (1, 1, 1, 6))
     rotated = rotate_by_position(jnp.broadcast_to(x, (1, 8, 1, 6)))[0, :, 0]
     products = rotated @ rotated.T

@@ -8,7 +8,7 @@ import pytest
 from jaxdl.models.vit import VITS, ViT, sinusoidal_positions, split_into_patches
 from jaxdl.training.state import count_parameters
 
-SMALL = {"patch_size": 4, "size": 16, "num_heads": 2, "num_classes": 5}
+SMALL = {"patch_size": 4, "embed_dim": 16, "num_heads": 2, "num_classes": 5}
 
 
 def init(model, images):
@@ -38,11 +38,11 @@ def test_patches_are_read_row_by_row():
     patches = split_into_patches(images, 2)
     assert patches.shape == (2, 2, 3, 12)
     np.testing.assert_array_equal(patches[1, 1, 2], images[1, 2:4, 4:6].reshape(-1))
-    with pytest.raises(ValueError, match="do not fill"):
+    with pytest.raises(ValueError, match="4 x 6 pixels cannot be split into patches of side 4"):
         split_into_patches(images, 4)
 
 
-def test_waves_tell_all_positions_apart_and_near_ones_from_far_ones():
+def test_sinusoidal_positions_differ_and_their_distance_grows_with_that_of_the_patches():
     waves = sinusoidal_positions(6, 5, 16)
     assert waves.shape == (30, 16)
     gaps = np.linalg.norm(waves[:, None] - waves, axis=-1)
@@ -53,8 +53,8 @@ def test_waves_tell_all_positions_apart_and_near_ones_from_far_ones():
 
 @pytest.mark.parametrize("pooling", ["token", "mean"])
 @pytest.mark.parametrize("positions", ["learned", "sincos"])
-def test_only_positions_tell_the_order_of_the_patches(images, pooling, positions):
-    model = ViT(**SMALL, num_blocks=1, pooling=pooling, positions=positions)
+def test_only_the_positions_depend_on_the_order_of_the_patches(images, pooling, positions):
+    model = ViT(**SMALL, num_layers=1, pooling=pooling, positions=positions)
     variables = init(model, images)
     swapped = jnp.concatenate([images[:, 4:], images[:, :4]], axis=1)
     logits, other = (apply(model, variables, x) for x in (images, swapped))
@@ -67,12 +67,12 @@ def test_only_positions_tell_the_order_of_the_patches(images, pooling, positions
         np.testing.assert_allclose(logits, other, atol=1e-5)
 
 
-def test_blocks_computed_once_more_give_the_same_gradients(images):
-    model = ViT(**SMALL, num_blocks=2)
+def test_remat_does_not_change_the_gradients(images):
+    model = ViT(**SMALL, num_layers=2)
     variables = init(model, images)
 
     def gradients(remat):
-        model = ViT(**SMALL, num_blocks=2, remat=remat)
+        model = ViT(**SMALL, num_layers=2, remat=remat)
         loss = lambda params: (model.apply({"params": params}, images, train=False) ** 2).sum()  # noqa: E731
         return jax.jit(jax.grad(loss))(variables["params"])
 
@@ -82,14 +82,14 @@ def test_blocks_computed_once_more_give_the_same_gradients(images):
         np.testing.assert_allclose(leaf, twin, atol=1e-4)
 
 
-def test_skipped_blocks_leave_the_tokens_alone(images):
-    """At a rate of nearly 1 the last block is skipped: as if there were only the first."""
-    two = ViT(**SMALL, num_blocks=2, drop_path_rate=1 - 1e-7)
+def test_a_skipped_block_does_not_change_the_tokens(images):
+    """At a drop path rate of nearly 1 the network behaves as if it had no last block."""
+    two = ViT(**SMALL, num_layers=2, drop_path_rate=1 - 1e-7)
     variables = init(two, images)
-    one = ViT(**SMALL, num_blocks=1)
+    one = ViT(**SMALL, num_layers=1)
     rngs = {"dropout": jax.random.key(2)}
     got = two.apply(variables, images, train=True, rngs=rngs)
-    shared = {k: v for k, v in variables["params"].items() if k != "EncoderBlock_1"}
+    shared = {k: v for k, v in variables["params"].items() if k != "block_1"}
     expected = one.apply({"params": shared}, images, train=True, rngs=rngs)
     np.testing.assert_allclose(got, expected, atol=1e-5)
     untouched = apply(two, variables, images)

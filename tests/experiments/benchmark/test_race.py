@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import ClassVar
 
 import pytest
@@ -9,9 +11,22 @@ from jaxdl.errors import UserError
 
 OURS = {"framework": "ours", "parameters": 10, "flops_per_example": 5, "seconds_each": [1, 2, 4]}
 PEER = {"framework": "torch", "parameters": 10, "flops_per_example": None}
+COUNT_PAGE_FAULTS = """
+import ctypes, resource
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+for repetition in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        block = ctypes.c_void_p(libc.malloc(1 << 26))
+        ctypes.memset(block, 1, 1 << 26)
+        libc.free(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
 
-def test_ratios_are_taken_round_by_round_and_medians_over_the_rounds():
+def test_ratios_are_taken_per_round_and_medians_over_the_rounds():
     ours, peer = summarise([OURS, PEER | {"seconds_each": [2, 6, 4]}], 8, peak_flops=40)
     assert ours["examples_per_second"] == 4
     assert peer["milliseconds"] == 4000
@@ -20,12 +35,22 @@ def test_ratios_are_taken_round_by_round_and_medians_over_the_rounds():
     assert peer["ours_is_faster_by"] == {"median": 2, "lowest": 1, "highest": 3}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="counts page faults with glibc")
+def test_the_processes_of_a_resnet_keep_freed_memory():
+    program = [sys.executable, "-c", COUNT_PAGE_FAULTS]
+    faults = {
+        model: int(subprocess.check_output(program, env=race.environment_of(model)))
+        for model in ("mlp", "resnet20")
+    }
+    assert faults["resnet20"] < 0.01 * faults["mlp"]
+
+
 class FakeWorker:
-    """Its framework says what becomes of it: "ours", "refuses", "larger"; it notes its end."""
+    """Stands in for a worker that takes part, "refuses" or is "larger", and records its end."""
 
     closed: ClassVar[list[str]] = []
 
-    def __init__(self, framework):
+    def __init__(self, framework, model):
         self.framework = framework
 
     def ask(self, **request):
@@ -37,25 +62,25 @@ class FakeWorker:
         self.closed.append(self.framework)
 
 
-def test_a_peer_that_cannot_be_compared_is_left_out_and_the_reason_said(monkeypatch, capsys):
+def test_a_peer_that_cannot_be_compared_is_left_out_with_a_reason(monkeypatch, capsys):
     monkeypatch.setattr(race, "Worker", FakeWorker)
     frameworks = ["ours", "refuses", "larger", "torch"]
-    with race.start_workers(frameworks, show=lambda note: None) as workers:
+    with race.start_workers(frameworks, print, model="mlp") as workers:
         assert list(workers) == ["ours", "torch"]
     assert sorted(FakeWorker.closed) == sorted(frameworks)
     refused, larger = capsys.readouterr().err.splitlines()
     assert refused == "refuses takes no part."
-    assert larger.startswith("The model of larger has 11 parameters, ours 10")
+    assert larger.startswith("The model of larger has 11 parameters and ours has 10")
 
 
 def test_without_ours_there_is_nothing_to_compare(monkeypatch):
     monkeypatch.setattr(race, "Worker", FakeWorker)
-    with pytest.raises(UserError), race.start_workers(["refuses"], show=lambda note: None):
+    with pytest.raises(UserError), race.start_workers(["refuses"], print, model="mlp"):
         pass
 
 
-def test_the_end_of_a_process_is_told_by_its_last_line():
-    worker = race.Worker("nonsense")
+def test_a_process_that_has_ended_is_reported_with_its_last_line():
+    worker = race.Worker("nonsense", "mlp")
     request = {"model": "mlp", "batch_size": 1, "precision": "float32", "cores": 1}
     with pytest.raises(UserError, match=r"^The process of nonsense has ended: KeyError"):
         worker.ask(framework="nonsense", **request)
@@ -64,7 +89,7 @@ def test_the_end_of_a_process_is_told_by_its_last_line():
     worker.close()
 
 
-def test_a_turn_does_as_much_work_as_fits_into_its_seconds(monkeypatch):
+def test_a_turn_repeats_the_work_as_often_as_fits_into_its_seconds(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
 

@@ -6,7 +6,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 import jax, jax.numpy as jnp
-from jaxdl.training.allocation import keep_freed_memory
+from jaxdl.nn.cpu.memory import keep_freed_memory
 
 if sys.argv[1] == "keep":
     keep_freed_memory()

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.nn.convolution import convolve_by_patches
+from jaxdl.nn.cpu.convolution import convolve_by_patches
 
 
 @partial(jax.jit, static_argnums=0)

@@ -1,9 +1,9 @@
-"""How much arithmetic a function does, counted in its jaxpr.
+"""Counts the floating-point operations (FLOPs) of a function in its jaxpr.
 
 The cost analysis of XLA's compiler counts the body of a loop once, however often it runs, and
-counts the form that a backend chose, not the definition. So it is counted here: products
-and sums of matrix products and convolutions, loops as often as they run, and of the forms
-that `jax.lax.platform_dependent` chooses from the default one.
+it counts the implementation that a backend chose, not the definition. This module counts the
+multiplications and additions of matrix products and convolutions instead, multiplies the body
+of a scan by its length, and takes the default branch of `jax.lax.platform_dependent`.
 """
 
 import math
@@ -15,9 +15,9 @@ from jax.extend import core
 
 
 def count_flops(function: Callable[..., Any], *arguments: Any) -> int:
-    """Floating-point operations of ``function(*arguments)``, a product and a sum counted as two.
+    """Counts the FLOPs of ``function(*arguments)``; a multiplication and an addition are two.
 
-    Of a ``while`` loop, whose length nobody knows, the body counts once.
+    The body of a ``while`` loop counts once, because its number of iterations is unknown.
     """
     return _count(jax.make_jaxpr(function)(*arguments).jaxpr)
 
@@ -42,7 +42,7 @@ def _count_equation(equation: core.JaxprEqn) -> int:
 
 
 def _count_convolution(equation: core.JaxprEqn) -> int:
-    """Products with padding count; those with the zeros between dilated pixels do not."""
+    """Counts products with padding, but not those with the zeros between dilated pixels."""
     parameters = equation.params
     kernel = equation.invars[1].aval.shape
     window = [kernel[axis] for axis in parameters["dimension_numbers"].rhs_spec[1:]]

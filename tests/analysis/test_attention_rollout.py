@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxdl.training.attention_rollout import attention_rollout
+from jaxdl.analysis.attention_rollout import attention_rollout
 
 
 def random_attention(blocks, tokens=5):

@@ -4,7 +4,7 @@ from hypothesis import given, settings, strategies
 from scipy.linalg import sqrtm
 
 from jaxdl.training.judge import compare, has_collapsed
-from jaxdl.training.sample_quality import frechet_distance, nearest, precision_and_recall
+from jaxdl.analysis.sample_quality import frechet_distance, nearest, precision_and_recall
 
 
 def new_features(count, seed, size=4, shift=0.0):
@@ -68,7 +68,7 @@ def test_a_collapsed_generator_has_precision_and_no_recall():
 def test_portions_leave_nobody_out(monkeypatch):
     real, fake = new_features(23, 0), new_features(17, 1)
     whole = precision_and_recall(real, fake)
-    monkeypatch.setattr("jaxdl.training.sample_quality.ROWS_AT_ONCE", 5)
+    monkeypatch.setattr("jaxdl.analysis.sample_quality.ROWS_AT_ONCE", 5)
     assert precision_and_recall(real, fake) == whole
     gaps = np.linalg.norm(fake[:, None] - real, axis=-1)
     np.testing.assert_array_equal(nearest(fake, real), gaps.argmin(1))

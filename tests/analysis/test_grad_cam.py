@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.training.class_activation import class_activation
+from jaxdl.analysis.grad_cam import grad_cam
 
 
 def test_it_is_grad_cam_up_to_the_number_of_places():
@@ -18,4 +18,4 @@ def test_it_is_grad_cam_up_to_the_number_of_places():
 
     weights = jax.grad(chosen_logits)(maps).mean((1, 2))
     expected = jax.nn.relu(jnp.einsum("nrcf,nf->nrc", maps, weights))
-    np.testing.assert_allclose(class_activation(maps, kernel, classes), 20 * expected, atol=1e-5)
+    np.testing.assert_allclose(grad_cam(maps, kernel, classes), 20 * expected, atol=1e-5)

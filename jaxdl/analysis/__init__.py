@@ -1,0 +1,1 @@
+"""Floor 2: pure functions that analyse models and arrays, from Grad-CAM to a roofline."""
