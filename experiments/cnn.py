@@ -36,7 +36,6 @@ class ModelOptions:
     """Probability that a unit of the dense layer is dropped in training; LeNet-5 has no dropout."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require_fractions(self, "dropout_rate")
 
 

@@ -44,7 +44,6 @@ class ModelOptions:
     """Probability that a unit of a text model is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require_fractions(self, "dropout_rate")
 
 
@@ -60,7 +59,6 @@ class Optimization(ClassifierOptimization):
     """Learning rate of a block, as a fraction of that of the block after it."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         super().__post_init__()
         for name in ("head_examples", "frozen_blocks"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
@@ -89,7 +87,6 @@ class Config:
     machine: MachineOptions = MachineOptions()
 
     def __post_init__(self) -> None:
-        """Refuses data that the model cannot read."""
         self.data.require_fit(self.model.model)
 
 

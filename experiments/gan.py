@@ -59,7 +59,6 @@ class ModelOptions:
     """Probability that a unit of the discriminator is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require_fractions(self, "dropout_rate")
 
 

@@ -59,7 +59,6 @@ class Optimization:
     """Precision in which the features are computed."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which nothing can be fitted."""
         require(self, "examples", self.examples >= 0, "at least 0")
 
     @property
@@ -79,7 +78,6 @@ class Config:
     machine: MachineOptions = MachineOptions()
 
     def __post_init__(self) -> None:
-        """Refuses data that the model cannot read."""
         self.data.require_fit(self.model.model)
 
 

@@ -27,7 +27,6 @@ class ModelOptions:
     """Probability that a hidden unit is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require_fractions(self, "dropout_rate")
 
 

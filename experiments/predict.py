@@ -68,7 +68,6 @@ class Options:
     """Image file to which the samples of a run of gan are written."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which nothing can be predicted or drawn."""
         require(self, "top", self.top >= 1, "at least 1")
         require(self, "samples", 1 <= self.samples <= MAX_SAMPLES, f"1 to {MAX_SAMPLES:,}")
         require(self, "seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1")

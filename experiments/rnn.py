@@ -49,7 +49,6 @@ class ModelOptions:
     """Probability that a unit of the head is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require_fractions(self, "embedding_dropout_rate", "dropout_rate")
 
 

@@ -45,7 +45,6 @@ class ModelOptions:
     """Probability that a unit of the embedding, of a block's output or of the head is dropped."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         divides = self.num_heads >= 1 and self.embed_dim % self.num_heads == 0
         require(self, "num_heads", divides, f"a divisor of --embed-dim, {self.embed_dim}")
         require_fractions(self, "dropout_rate")

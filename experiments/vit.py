@@ -57,7 +57,6 @@ class ModelOptions:
     """Probability that a unit of a block's output is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require(self, "num_layers", self.num_layers >= 1, "at least 1")
         multiple = self.embed_dim >= 4 and self.embed_dim % 4 == 0
         require(self, "embed_dim", multiple, "a multiple of 4")
@@ -80,7 +79,6 @@ class Config:
     machine: MachineOptions = MachineOptions()
 
     def __post_init__(self) -> None:
-        """Refuses patches that do not fill the images."""
         side = CATALOG[self.data.dataset].image_shape[0]
         fits = side % self.model.patch_size == 0
         require(self.model, "patch_size", fits, f"a divisor of {side}, the side of the images")

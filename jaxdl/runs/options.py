@@ -30,7 +30,6 @@ class DataOptions:
     """Fraction of the training split, from its end, on which the best epoch is chosen."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require_fractions(self, "validation_fraction")
 
 
@@ -56,7 +55,6 @@ class TextData(DataOptions):
     """End at which a longer text is cut."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         super().__post_init__()
         require(self, "vocabulary_size", self.vocabulary_size >= 3, "at least 3")
         require(self, "sequence_length", self.sequence_length >= 1, "at least 1")
@@ -70,7 +68,6 @@ class TextAugmentation:
     """Probability that a word is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require_fractions(self, "word_dropout_rate")
 
 
@@ -90,7 +87,6 @@ class RunOptions:
     """Directory of a run to resume, with its options."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require(self, "seed", self.seed >= 0, "at least 0")
         require(self, "seeds", self.seeds >= 1, "at least 1")
 
@@ -109,7 +105,6 @@ class MachineOptions:
     """Number of processes."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         if self.mesh:
             parse_layout(self.mesh)
         require(self, "process_count", self.process_count >= 1, "at least 1")

@@ -49,7 +49,6 @@ class PublishedData(DataOptions):
     """Side to which images are resized, in pixels."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         super().__post_init__()
         require(self, "sequence_length", 3 <= self.sequence_length <= 512, "3 to 512")
         require(self, "image_size", 32 <= self.image_size <= 1024, "32 to 1024")

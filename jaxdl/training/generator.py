@@ -43,7 +43,6 @@ class Adversarial:
     """How far below 1 the discriminator's target for real images is."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require(self, "latent_dim", self.latent_dim >= 1, "at least 1")
         require_fractions(self, "b1", "label_smoothing")
         require(self, "gradient_penalty", self.gradient_penalty >= 0, "at least 0")

@@ -45,7 +45,6 @@ class ImageAugmentation:
     """Average the logits of an image and of its mirror image when predicting."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")
         require(self, "rotation", 0 <= self.rotation < 45, "at least 0 and below 45")
         require(self, "zoom", 0 <= self.zoom < 1, "at least 0 and below 1")

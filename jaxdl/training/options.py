@@ -44,7 +44,6 @@ class Optimization:
     """Precision of the computation; parameters are always float32."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         for name in ("epochs", "batch_size"):
             require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("patience", "weight_decay", "gradient_clip"):
@@ -68,7 +67,6 @@ class ClassifierOptimization(Optimization):
     """Compute the gradients of a batch in this number of parts, to save memory."""
 
     def __post_init__(self) -> None:
-        """Refuses values with which no training is possible."""
         super().__post_init__()
         require_fractions(self, "label_smoothing")
         divides = self.micro_batches >= 1 and self.batch_size % self.micro_batches == 0
