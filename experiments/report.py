@@ -126,18 +126,18 @@ def format_tpu_table() -> str:
     report = json.loads(TPU_RESULT.read_text())
     kinds = report["published_peaks"]
     counts = report["results"][0]["computing_share"]["v5e"]
-    header = ["experiment", "batch", "memory", "GFLOP", "messages"]
+    header = ["experiment", "batch", "memory", "GFLOP", "collectives"]
     header += [f"{kind}, us" for kind in kinds] + [f"{int(count):,} chips" for count in counts]
     rows = [header, ["---"] * len(header)]
     for result in report["results"]:
-        messages = sum(kind["bytes"] for kind in result["collectives"].values())
+        collectives = sum(kind["bytes"] for kind in result["collectives"].values())
         rows.append(
             [
                 result["experiment"],
                 str(result["batch_size"]),
                 f"{result['memory_bytes'] / 1e6:,.0f} MB",
                 f"{result['flops'] / 1e9:.2f}",
-                f"{messages / 1e6:.1f} MB",
+                f"{collectives / 1e6:.1f} MB",
                 *(f"{1e6 * result['least_seconds'][kind]:,.0f}" for kind in kinds),
                 *(f"{share:.0%}" for share in result["computing_share"]["v5e"].values()),
             ]

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
-from jaxdl.analysis.flops import count_flops
 
 from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Precision, Workload
+from jaxdl.analysis.flops import count_flops
 from jaxdl.models.cnn import CNN
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.models.mlp import MLP
