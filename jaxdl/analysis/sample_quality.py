@@ -1,4 +1,4 @@
-"""How good generated samples are, measured in the feature space of a classifier."""
+"""The quality of generated samples, measured on their features in a classifier."""
 
 from functools import partial
 
@@ -11,10 +11,10 @@ NEIGHBOURS = 3
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Squared Frechet distance of the normal distributions fitted to two sets of features.
+    """Computes the squared Frechet distance of normal distributions fitted to two sets of features.
 
-    Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", section 3: there
-    with the features of Inception, here with any.
+    Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", section 3, use the features
+    of Inception; here they are those of any network.
 
     Args:
       first: float (examples, features).
@@ -34,7 +34,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 def precision_and_recall(
     real: np.ndarray, fake: np.ndarray, neighbours: int = NEIGHBOURS
 ) -> tuple[float, float]:
-    """How many samples look real, and how much of the real the samples cover.
+    """Computes how many samples look real, and how much of the real examples the samples cover.
 
     Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative
     Models", section 2: a set covers the balls around its members that reach to their
@@ -43,11 +43,11 @@ def precision_and_recall(
     Args:
       real: float (examples, features), more than ``neighbours`` of them.
       fake: float (samples, features), likewise.
-      neighbours: how many of them a ball reaches to.
+      neighbours: number of nearest neighbours to which a ball reaches.
 
     Returns:
-      Precision, the share of ``fake`` that ``real`` covers, and recall, the share of
-      ``real`` that ``fake`` covers.
+      Precision, the fraction of ``fake`` that ``real`` covers, and recall, the fraction of ``real``
+      that ``fake`` covers.
     """
     return (
         _covered_share(fake, real, _squared_radii(real, neighbours)),
@@ -56,7 +56,7 @@ def precision_and_recall(
 
 
 def nearest(points: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """For each point the index of the nearest one among others, int (points,).
+    """Finds for each point the index of the nearest one among others, int (points,).
 
     Args:
       points: float (points, features).
@@ -86,7 +86,7 @@ def _squared_distances(rows: jax.Array, others: jax.Array) -> jax.Array:
 
 @partial(jax.jit, static_argnames="neighbours")
 def _squared_radii_of_rows(rows: jax.Array, points: jax.Array, neighbours: int) -> jax.Array:
-    """To the nearest neighbours among points that hold the rows themselves."""
+    """Squared distances to the nearest neighbours among points that include the rows."""
     return -jax.lax.top_k(-_squared_distances(rows, points), neighbours + 1)[0][:, -1]
 
 

@@ -1,4 +1,4 @@
-"""How far back in time a recurrent layer can learn from."""
+"""The vanishing gradient: from how far back in time a recurrent layer can learn."""
 
 import jax
 import jax.numpy as jnp
@@ -10,20 +10,20 @@ from jaxdl.models.rnn import CellName, RecurrentLayer
 def gradient_norms(
     cell: CellName, features: int, distance: int, seed: int, variables: dict | None = None
 ) -> np.ndarray:
-    """Norm of the gradient of the last hidden state with respect to each input before it.
+    """Computes the norm of the gradient of the last hidden state with respect to each input before.
 
     After Bengio, Simard and Frasconi 1994, "Learning Long-Term Dependencies with Gradient
     Descent is Difficult". The inputs are random with unit variance.
 
     Args:
       cell: "simple", "lstm" or "gru".
-      features: size of the hidden state.
-      distance: steps to look back.
-      seed: of the inputs and the direction in which the last state is changed.
+      features: width of the hidden state.
+      distance: number of time steps to look back.
+      seed: of the inputs, and of the direction in which the last hidden state changes.
       variables: of a trained layer; None for an untrained one.
 
     Returns:
-      float32 (distance,), the last input first, mean over 32 sequences.
+      float32 (distance,), the last input first, averaged over 32 sequences.
     """
     layer = RecurrentLayer(cell, features)
     input_key, direction_key, init_key = jax.random.split(jax.random.key(seed), 3)

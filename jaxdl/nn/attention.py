@@ -1,8 +1,8 @@
 """Attention in the form that is fast on the backend it is compiled for.
 
-XLA computes the weights of a whole batch before it uses them. On CPU they leave the
-cache in between: as many examples at a time as the cache has room for, with the
-weights computed once more for the gradient, take less than half the time.
+XLA computes the weights of a whole batch before it uses them. On CPU they leave the cache in
+between: it takes less than half the time to process only as many examples at once as the cache
+has room for, and to compute the weights again for the gradient.
 """
 
 import jax
@@ -13,27 +13,27 @@ from jax.export import is_symbolic_dim
 from jaxdl.nn.cpu.grouping import group_size, into_groups
 
 CACHED_WEIGHTS = 2**20
-"""How many attention weights are kept in the cache of a CPU: 4 MiB of float32."""
+"""Number of attention weights that the cache of a CPU has room for: 4 MiB of float32."""
 
 
 def attend(
     query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array | None = None
 ) -> jax.Array:
-    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1).
+    """Computes scaled dot-product attention (Vaswani et al. 2017, section 3.2.1).
 
     Args:
-      query: float (batch, time, heads, size).
+      query: float (batch, time, heads, width).
       key: likewise.
       value: likewise.
-      mask: bool (batch, time), True where a key may be looked at, somewhere in each example;
-        None where all may.
+      mask: bool (batch, time), True where a key may be attended to, which is somewhere in each
+        example; None if all may.
 
     Returns:
       The weighted values, of the shape and dtype of ``query``.
     """
     if mask is None:
         mask = jnp.ones(query.shape[:2], bool)
-    if is_symbolic_dim(query.shape[0]):  # a program for batches of any size
+    if is_symbolic_dim(query.shape[0]):  # exported for batches of any size
         return attend_at_once(query, key, value, mask)
     return lax.platform_dependent(
         query, key, value, mask, cpu=attend_by_groups, default=attend_at_once
@@ -43,16 +43,16 @@ def attend(
 def attend_at_once(
     query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array
 ) -> jax.Array:
-    """All examples together, in XLA's own form; arguments as in `attend`."""
+    """Processes all examples together, in XLA's own form; arguments as in `attend`."""
     return jax.nn.dot_product_attention(query, key, value, mask=mask[:, None, None, :])
 
 
 def attend_by_groups(
     query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array
 ) -> jax.Array:
-    """As many examples at a time as the cache has room for; arguments as in `attend`.
+    """Processes as many examples at once as the cache has room for; arguments as in `attend`.
 
-    Computed in float32: older XLA for CPU has no such products of bfloat16.
+    It computes in float32, since older XLA for CPU has no such products in bfloat16.
     """
     batch, time, heads, _ = query.shape
     arrays = (*(array.astype(jnp.float32) for array in (query, key, value)), mask)

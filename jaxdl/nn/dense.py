@@ -1,7 +1,7 @@
 """Dense layers over many tokens, in the form that is fast on a CPU too.
 
-Flax multiplies (batch, time, size) by the kernel as it is. XLA for CPU takes up to a tenth
-less time for a step when batch and time are one dimension; elsewhere it is the same program.
+Flax multiplies (batch, time, width) by the kernel as it is. XLA for CPU takes up to a tenth less
+time for a step if batch and time are one dimension; elsewhere the program is the same.
 """
 
 from functools import partial
@@ -16,14 +16,14 @@ import numpy as np
 def multiply(
     inputs: jax.Array, kernel: jax.Array, dimension_numbers: Any, precision: Any = None
 ) -> jax.Array:
-    """The ``lax.dot_general`` of a dense layer, as a product of two matrices.
+    """Computes the ``lax.dot_general`` of a dense layer as a product of two matrices.
 
     Example: ``nn.Dense(32, dot_general=multiply)``, which is `Dense`.
 
     Args:
       inputs: (..., *sizes), any float dtype.
       kernel: (*sizes, *features), likewise.
-      dimension_numbers: as in ``lax.dot_general``; that all of ``sizes`` are contracted.
+      dimension_numbers: as in ``lax.dot_general``; all of ``sizes`` are contracted.
       precision: as in ``lax.dot_general``.
 
     Returns:

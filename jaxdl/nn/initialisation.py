@@ -1,4 +1,4 @@
-"""Initial kernels of convolutions, drawn in a shape that compiles quickly."""
+"""Initial kernels of convolutions, drawn in a shape that compiles fast."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ Initializer = Callable[..., jax.Array]
 
 
 def with_flat_window(initializer: Initializer) -> Initializer:
-    """The same initial values, drawn with height and width of the window as one dimension.
+    """Draws the same initial values with height and width of the window as one dimension.
 
-    XLA for CPU takes seconds to compile a draw of four small dimensions, for every kernel of
-    a network, and a tenth of one for three (JAX 0.12).
+    XLA for CPU takes seconds to compile a draw in four small dimensions, for every kernel of a
+    network, and a tenth of a second for one in three (JAX 0.12).
 
     Args:
       initializer: ``initializer(key, shape, dtype)`` of kernels (..., channels, features).

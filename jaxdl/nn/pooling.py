@@ -4,16 +4,14 @@ import jax
 
 
 def max_pool(images: jax.Array, window: int) -> jax.Array:
-    """Maximum over square windows that do not overlap.
+    """Takes the maximum over square windows that do not overlap.
 
-    The same values as ``nn.max_pool`` with equal window and stride and padding
-    "VALID", but by reshape and max: the gradient of XLA's windowed reduction is a
-    scatter, slow on CPU. Where several entries of a window are equally largest the
-    gradient is shared among them.
+    The values are those of ``nn.max_pool`` with equal window and stride and padding "VALID", but
+    computed by reshape and max: the gradient of XLA's windowed reduction is a scatter, slow on CPU. Where several entries of a window are the largest, the gradient is shared among them.
 
     Args:
       images: (batch, height, width, channels).
-      window: the side of the window in pixels; rows and columns left over are cut.
+      window: side of the window in pixels; rows and columns left over are cut.
 
     Returns:
       (batch, height // window, width // window, channels), of the same dtype.

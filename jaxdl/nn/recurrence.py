@@ -1,9 +1,9 @@
-"""Recurrent layers over time: one small matrix product a step, everything else outside the loop.
+"""Recurrence over time with one small matrix product a time step, all else outside the loop.
 
-The loop over time is what makes recurrent networks slow, so as little as possible stands in
-it. The projection of the inputs is done before, for all steps in one product. The gradient
-of the recurrent kernel is gathered after, again in one product, where automatic
-differentiation would add up a small one at each step (Appleyard, Kočiský and Blunsom 2016,
+The loop over time makes recurrent networks slow, so it contains as little as possible. The inputs
+are projected before it, for all time steps in one product. The gradient of the recurrent kernel is
+computed after it, again in one product, where automatic differentiation would add up a small one at
+each time step (Appleyard, Kočiský and Blunsom 2016,
 "Optimizing Performance of Recurrent Neural Networks on GPUs", section 3).
 """
 
@@ -26,8 +26,8 @@ class Cell(NamedTuple):
       update: ``update(inputs, recurrent, carry) -> carry``, elementwise: ``inputs`` and
         ``recurrent`` are the projections of the input and of the hidden state, one array
         (batch, features) for each gate; so are the carry's arrays, the hidden state first.
-      gates: how many projections the cell takes.
-      carries: how many arrays it hands from step to step.
+      gates: number of projections that the cell takes.
+      carries: number of arrays that it passes from time step to time step.
     """
 
     update: Callable[[Gates, Gates, Carry], Carry]
@@ -36,7 +36,7 @@ class Cell(NamedTuple):
 
 
 def _sigmoid(x: jax.Array) -> jax.Array:
-    """The logistic function by the hyperbolic tangent, the faster of the two on CPU."""
+    """Computes the logistic function by the hyperbolic tangent, which is faster on CPU."""
     return 0.5 * jnp.tanh(0.5 * x) + 0.5
 
 
@@ -76,18 +76,18 @@ CELLS = {
 def recurrence(
     cell: Cell, inputs: Gates, kernel: jax.Array, bias: jax.Array, mask: jax.Array
 ) -> jax.Array:
-    """Runs a cell over time, from a state of zeros.
+    """Runs a cell over time, from an initial state of zeros.
 
     Args:
       cell: one of `CELLS`.
-      inputs: the projected inputs, one array (time, batch, features) for each gate: apart,
-        because XLA:CPU does not vectorise a loop that takes several parts of one slice.
+      inputs: the projected inputs, one array (time, batch, features) for each gate: separate,
+        because XLA for CPU does not vectorise a loop that takes several parts of one slice.
       kernel: of the recurrent projection, (features, gates * features).
       bias: of the recurrent projection, (gates * features,).
-      mask: bool (time, batch); where it is False the step leaves the state as it was.
+      mask: bool (time, batch); where it is False the time step leaves the state unchanged.
 
     Returns:
-      The hidden state after each step, (time, batch, features).
+      The hidden state after each time step, (time, batch, features).
     """
     return _forward(cell, inputs, kernel, bias, mask)[0]
 
@@ -115,10 +115,10 @@ def _forward(
 def _backward(
     cell: Cell, residuals: Any, hidden_gradients: jax.Array
 ) -> tuple[Gates, jax.Array, jax.Array, None]:
-    """Gradients of inputs, kernel and bias, from the last step to the first.
+    """Computes the gradients of inputs, kernel and bias, from the last time step to the first.
 
-    ``later`` and ``earlier`` are the gradients of the carry after and before a step. What is
-    elementwise in it is computed once more: cheaper than to keep all its parts.
+    ``later`` and ``earlier`` are the gradients of the carry after and before a time step. The
+    elementwise operations are computed again, which is cheaper than keeping their results.
     """
     inputs, mask, carries, recurrent, kernel = residuals
     zeros = (jnp.zeros_like(hidden_gradients[0]),) * cell.carries

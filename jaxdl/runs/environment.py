@@ -1,4 +1,4 @@
-"""What a result depends on besides the code: machine, versions, date."""
+"""What a result depends on besides the code: the machine, versions, the date."""
 
 import datetime
 import importlib.metadata
@@ -11,7 +11,7 @@ import jax
 
 
 def describe_environment() -> dict[str, Any]:
-    """Platform and device of JAX, the machine, the versions of what computes, the date."""
+    """Collects platform and devices of JAX, the processor, the versions of packages, the date."""
     device = jax.devices()[0]
     return {
         "platform": device.platform,
@@ -29,7 +29,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def _available_cores() -> int | None:
-    """The cores that this process may use: fewer than the machine has where it is pinned."""
+    """Counts the cores that this process may use, which are fewer than all if it is pinned."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()

@@ -1,4 +1,4 @@
-"""What a frozen network makes of a data set, computed once and kept."""
+"""Features of a data set in a frozen network, computed once and kept on disk."""
 
 import hashlib
 from collections.abc import Callable
@@ -18,17 +18,17 @@ def cached_features(
     compute: Callable[[], np.ndarray],
     *depends_on: object,
 ) -> np.ndarray:
-    """The features of some examples, from the cache if they have been computed before.
+    """Returns features of examples, from the cache if they have been computed before.
 
     Args:
       name: of the folder; a digest of ``inputs`` and ``depends_on`` is appended.
       data_dir: where they are kept, in ``features/``.
-      inputs: arrays (examples, ...), which the features are made of.
-      compute: makes them, float32 (examples, size).
-      depends_on: all else that they depend on, such as the model and its precision.
+      inputs: arrays (examples, ...), of which the features are computed.
+      compute: computes them, float32 (examples, features).
+      depends_on: everything else that they depend on, such as the model and its precision.
 
     Returns:
-      float32 (examples, size).
+      float32 (examples, features).
     """
     key = _digest(inputs, depends_on)
     folder = data_dir.expanduser() / FEATURES / f"{name}-{key}"

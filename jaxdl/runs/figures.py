@@ -1,4 +1,4 @@
-"""The pictures of a run, each a PNG file. Figures are drawn without a display."""
+"""Figures of a run, each a PNG file, drawn without a display."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ TRAIN, VALIDATION = "#4393c3", "#d6604d"
 
 
 def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
-    """Each metric of metrics.jsonl over the epochs: training by step, validation by epoch.
+    """Draws each metric over the epochs: of training by step, of validation by epoch.
 
     Args:
       records: the lines of metrics.jsonl.
@@ -62,7 +62,7 @@ def predictions(
     class_names: Sequence[str],
     path: Path,
 ) -> None:
-    """Twenty examples as they come, then the twenty most confident mistakes.
+    """Draws the first twenty examples, then the twenty most confident mistakes.
 
     Args:
       images: uint8 (examples, height, width, channels).
@@ -95,7 +95,7 @@ def predictions(
 def _draw_grid(
     axes: Axes, images: np.ndarray, captions: Sequence[str], colors: Sequence[str]
 ) -> None:
-    """Up to twenty images with captions in two rows, as one picture: axes for each take seconds."""
+    """Draws up to twenty images in two rows as one picture, since axes for each take seconds."""
     _, height, width, channels = images.shape
     row_height, column_width = round(1.5 * height), round(1.25 * width)
     canvas = np.full((2 * row_height, 10 * column_width, channels), 255, np.uint8)
@@ -119,7 +119,7 @@ def _draw_grid(
 def confusion_matrix(
     labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str], path: Path
 ) -> None:
-    """How often each class was taken for each other; colours show the mistakes only.
+    """Draws how often each class was predicted as each other; colours show the mistakes only.
 
     With more than twenty classes the numbers are left out.
 
@@ -160,7 +160,7 @@ def confusion_matrix(
 
 
 def filters(kernel: np.ndarray, path: Path) -> None:
-    """The kernels of a first convolution, each channel averaged: red positive, blue negative.
+    """Draws the kernels of a first convolution, mean over channels: red positive, blue negative.
 
     Args:
       kernel: float (height, width, channels, features).
@@ -181,7 +181,7 @@ def filters(kernel: np.ndarray, path: Path) -> None:
 
 
 def _hide_first_rise(axes: Axes) -> None:
-    """Gives the height of the plot to what comes after the steep rise of the first epoch."""
+    """Scales the axis to the values after the steep rise of the first epoch."""
     values = np.concatenate([line.get_ydata() for line in axes.lines])
     low, high = np.quantile(values, 0.1), values.max()
     margin = 0.05 * (high - low) + 1e-6

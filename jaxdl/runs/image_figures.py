@@ -1,4 +1,4 @@
-"""The pictures of a run of a deep vision model, each a PNG file."""
+"""Figures that compare runs, or explain predictions for images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ IMAGES_A_ROW = 8
 
 
 def compared_curves(records: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
-    """The training loss and the validation accuracy of several runs over the epochs.
+    """Draws the training loss and the validation accuracy of several runs over the epochs.
 
     Args:
-      records: for each run, what to call it and the lines of its metrics.jsonl.
+      records: for the name of each run the lines of its metrics.jsonl.
       path: of the PNG file.
     """
     figure = Figure(figsize=(11, 4), layout="constrained")
@@ -35,11 +35,11 @@ def compared_curves(records: Mapping[str, list[dict[str, Any]]], path: Path) -> 
 def attention_maps(
     images: np.ndarray, attention: np.ndarray, captions: Sequence[str], path: Path
 ) -> None:
-    """Images, and below each the same image, brightest where the model looks most.
+    """Draws images, and below each the same image, brightest where it contributes most.
 
     Args:
       images: uint8 (examples, height, width, channels).
-      attention: float (examples, rows, columns), how much each place counts.
+      attention: float (examples, rows, columns), how much each place contributes.
       captions: of the examples.
       path: of the file, PNG or JPEG.
     """

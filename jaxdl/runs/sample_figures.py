@@ -1,4 +1,4 @@
-"""The pictures of a generator: samples, their history, what lies between and next to them."""
+"""Figures of a generator: samples, how they improve, interpolations, nearest neighbours."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ FRAME_MILLISECONDS = 400
 
 
 def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
-    """Images in rows, row by row, each pixel doubled, without captions.
+    """Draws images in rows, each pixel doubled, without captions.
 
     Args:
       images: uint8 (samples, height, width, channels).
       path: of the image file.
-      columns: images in a row.
+      columns: number of images in a row.
     """
     num_images, height, width, channels = images.shape
     rows = -(-num_images // columns)
@@ -36,14 +36,14 @@ def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
 
 
 def animation(frames: Sequence[Path], path: Path) -> None:
-    """Image files one after the other, the last one for longer, as an endless GIF."""
+    """Joins image files to an endless GIF, in which the last one is shown for longer."""
     first, *others = [Image.open(frame).copy() for frame in frames]
     durations = [FRAME_MILLISECONDS] * len(others) + [5 * FRAME_MILLISECONDS]
     first.save(path, save_all=True, append_images=others, duration=durations, loop=0)
 
 
 def neighbours(samples: np.ndarray, nearest: np.ndarray, path: Path) -> None:
-    """Samples in one row, under each the training example nearest to it.
+    """Draws samples in one row, and under each the training example nearest to it.
 
     Args:
       samples: uint8 (samples, height, width, 1).
@@ -61,10 +61,10 @@ def neighbours(samples: np.ndarray, nearest: np.ndarray, path: Path) -> None:
 
 
 def class_shares(shares: Sequence[float], class_names: Sequence[str], path: Path) -> None:
-    """How many of the samples are of each class.
+    """Draws the fraction of the samples in each class.
 
     Args:
-      shares: of the samples, by class.
+      shares: fractions of the samples, by class.
       class_names: of the classes.
       path: of the PNG file.
     """
@@ -78,11 +78,11 @@ def class_shares(shares: Sequence[float], class_names: Sequence[str], path: Path
 
 
 def adversarial_curves(records: list[dict[str, Any]], floor: float, path: Path) -> None:
-    """Losses, the discriminator's accuracies and the Frechet distance over the epochs.
+    """Draws losses, the discriminator's accuracies and the Frechet distance over the epochs.
 
     Args:
       records: the lines of metrics.jsonl.
-      floor: the Frechet distance of real examples.
+      floor: the Frechet distance between training and test examples.
       path: of the PNG file.
     """
     epochs = [record for record in records if "epoch" in record]

@@ -1,4 +1,4 @@
-"""How a score of a summary reads."""
+"""How the scores of a summary are printed."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ SHARES = ("accuracy", "precision", "recall", "share")
 
 
 def format_score(name: str, value: float) -> str:
-    """A share as a percentage, any other score as a number.
+    """Formats an accuracy or another fraction as a percentage, any other score as a number.
 
     Args:
       name: of the score, as in summary.json.
@@ -16,7 +16,7 @@ def format_score(name: str, value: float) -> str:
 
 
 def format_average(name: str, average: dict[str, Any]) -> str:
-    """Mean ± standard deviation over seeds, or the score of a single one.
+    """Formats mean ± standard deviation over seeds, or the score of a single one.
 
     Args:
       name: of the score, as in summary.json.

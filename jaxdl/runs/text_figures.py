@@ -1,4 +1,4 @@
-"""The pictures of a run on texts, each a PNG file."""
+"""Figures of a run on texts, each a PNG file."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def confident_texts(
     class_names: Sequence[str],
     path: Path,
 ) -> None:
-    """The texts that the model was surest of, right and wrong, with their beginnings.
+    """Draws the texts of the most confident predictions, right and wrong, in excerpts.
 
     Args:
       texts: of the examples.
@@ -36,7 +36,7 @@ def confident_texts(
         candidates = np.flatnonzero((predicted == labels) == right)
         chosen = candidates[np.argsort(-confidence[candidates])][:TEXTS_SHOWN]
         axes.axis("off")
-        axes.set_title("The surest that are right" if right else "The surest that are wrong")
+        axes.set_title("Most confident and right" if right else "Most confident and wrong")
         for row, example in enumerate(chosen):
             top = 1 - row / TEXTS_SHOWN
             verdict = (
@@ -51,11 +51,11 @@ def confident_texts(
 
 
 def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
-    """How the gradient at a hidden state shrinks with its distance from the loss.
+    """Draws how the gradient at a hidden state shrinks with its distance from the loss.
 
     Args:
-      norms: for each cell, the norm of the gradient of the last state with respect to the
-        input at each step before, float (distance,), nearest first.
+      norms: for each cell, the norm of the gradient of the last hidden state with respect to the
+        input at each time step before, float (distance,), nearest first.
       path: of the PNG file.
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -64,8 +64,8 @@ def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
         axes.plot(np.arange(len(values)), values / values[0], label=name)
     axes.set_yscale("log")
     axes.set(
-        xlabel="steps back in time",
-        ylabel="gradient norm, relative to the last step",
+        xlabel="time steps back",
+        ylabel="gradient norm, relative to the last time step",
         title="The vanishing gradient",
     )
     axes.grid(alpha=0.3)
@@ -74,7 +74,7 @@ def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
 
 
 def attention_map(words: Sequence[str], weights: np.ndarray, path: Path) -> None:
-    """Which words each word attends to, a panel for each head.
+    """Draws which words each word attends to, in a panel for each head.
 
     Args:
       words: of a text, as the tokenizer splits it.
@@ -95,6 +95,6 @@ def attention_map(words: Sequence[str], weights: np.ndarray, path: Path) -> None
 
 
 def _excerpt(text: str) -> str:
-    """The beginning of a text, in lines."""
+    """Shortens a text and breaks it into lines."""
     shortened = textwrap.shorten(text.replace("<br />", " "), CHARACTERS_SHOWN, placeholder=" ...")
     return "\n".join(textwrap.wrap(shortened, CHARACTERS_PER_LINE))

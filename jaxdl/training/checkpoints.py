@@ -1,4 +1,4 @@
-"""Checkpoints of a run, by Orbax. The only file that knows Orbax's interface."""
+"""Checkpoints of a training, by Orbax. No other file uses Orbax."""
 
 import contextlib
 import gc
@@ -19,19 +19,19 @@ from jaxdl.errors import UserError
 KEPT_CHECKPOINTS = 2
 SECONDS_FOR_ABANDONED_READS = 0.3
 
-logging.getLogger("absl").setLevel(logging.CRITICAL)  # what matters is raised, and said below
+logging.getLogger("absl").setLevel(logging.CRITICAL)  # what matters is raised, and reported below
 
 
 class CheckpointStore:
-    """The checkpoints in one directory, written in the background, the last two kept.
+    """The checkpoints in one directory; they are written in the background, and two are kept.
 
-    Each holds two trees of arrays: "training", all that going on needs, and "model",
-    the variables that the run reports so far. Use it as a context manager: leaving it
-    waits for the last write.
+    Each holds two trees of arrays: "training", from which a training resumes, and "model", the
+    variables that it would report. Use it as a context manager: leaving it waits for the last
+    write.
     """
 
     def __init__(self, directory: Path):
-        """Opens the directory, creating it if need be, and clears half-written checkpoints."""
+        """Creates the directory if it does not exist, and removes incomplete checkpoints."""
         self._directory = directory.absolute()
         options = ocp.CheckpointManagerOptions(
             max_to_keep=KEPT_CHECKPOINTS, cleanup_tmp_directories=True
@@ -54,7 +54,7 @@ class CheckpointStore:
         self._manager.save(step, args=items)
 
     def restore_training(self, example: Any) -> tuple[int, Any] | None:
-        """The newest readable checkpoint; damaged ones after it are set aside.
+        """Restores the newest readable checkpoint; damaged newer ones are renamed.
 
         Args:
           example: a tree of arrays with the structure, shapes and dtypes to restore.
@@ -79,9 +79,9 @@ class CheckpointStore:
 
 
 def load_model(directory: Path) -> Any:
-    """The "model" tree of the newest readable checkpoint in a directory, which is only read.
+    """Loads the "model" tree of the newest readable checkpoint, and changes nothing on disk.
 
-    The arrays are put on the first device of this process, wherever they were when they were saved.
+    The arrays are put on the first device of this process, wherever they were when saved.
 
     Raises:
       UserError: there is no checkpoint, or none can be read.
@@ -116,17 +116,19 @@ def _abstract(leaf: Any, sharding: jax.sharding.Sharding) -> jax.ShapeDtypeStruc
 def _restore_newest(
     manager: ocp.CheckpointManager, item: str, abstract: Callable[[int], Any]
 ) -> tuple[int, Any] | None:
-    """The newest step with a readable item; ``abstract(step)`` says what its arrays are to be."""
+    """Restores the newest readable item; ``abstract(step)`` gives its shapes and shardings."""
     steps = sorted(manager.all_steps(), reverse=True)
     for step in steps:
         try:
             with _quiet_failure():
                 arguments = ocp.args.StandardRestore(abstract(step))
                 restored = manager.restore(step, args=ocp.args.Composite(**{item: arguments}))
-        except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files
+        except (
+            Exception
+        ) as error:  # Orbax and TensorStore raise many kinds of errors for damaged files
             if jax.process_count() > 1:
                 raise UserError(
-                    f"The checkpoint of step {step:,} cannot be read; take it out of "
+                    f"The checkpoint of step {step:,} cannot be read; remove it from "
                     f"{manager.directory}."
                 ) from error
             continue
@@ -140,7 +142,7 @@ def _restore_newest(
 
 @contextlib.contextmanager
 def _quiet_failure() -> Iterator[None]:
-    """Keeps to itself what Orbax's abandoned reads print when they are collected."""
+    """Suppresses what Orbax's abandoned reads print when they are collected."""
     with contextlib.redirect_stderr(io.StringIO()):
         try:
             yield

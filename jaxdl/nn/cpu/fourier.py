@@ -24,24 +24,24 @@ class Axis(NamedTuple):
 
     @property
     def new_size(self) -> int:
-        """Of the outputs."""
+        """Size of the outputs."""
         return self.size + sum(self.padding) - self.kernel_size + 1
 
     @property
     def period(self) -> int:
-        """Of the circle just large enough that no image meets itself around it."""
+        """Smallest period of a circular convolution in which no image overlaps itself."""
         return max(self.size + max(self.padding), self.kernel_size)
 
 
 def convolve_by_fourier(
     images: jax.Array, kernel: jax.Array, padding: Sequence[tuple[int, int]]
 ) -> jax.Array:
-    """Two-dimensional convolution with stride 1 by the convolution theorem.
+    """Convolves in two dimensions with stride 1, by the convolution theorem.
 
     A frequency takes one product of (batch, channels) with (channels, features) where the
     definition takes one for each pixel and each entry of the kernel (Mathieu, Henaff and
     LeCun 2013, "Fast Training of Convolutional Networks through FFTs"). The images are so
-    small that the quickest Fourier transform is a product with its matrix.
+    small that the fastest Fourier transform is a product with its matrix.
 
     Args:
       images: (batch, height, width, channels), any float dtype; computed in float32.
@@ -77,10 +77,10 @@ def convolve_by_fourier(
 def fourier_pays(
     image_shape: Sequence[int], kernel_shape: Sequence[int], padding: Sequence[tuple[int, int]]
 ) -> bool:
-    """Whether this is the faster form of a convolution, by its multiplications.
+    """Whether this form is faster than the one by patches, judged by its multiplications.
 
-    Measured on two cores, a multiplication takes about one and a half times as long in this
-    form as in the one product of a convolution by patches.
+    As measured on two cores, a multiplication takes about one and a half times as long in this
+    form as in the one product of the convolution by patches.
 
     Args:
       image_shape: (batch, height, width, channels).
@@ -100,14 +100,14 @@ def fourier_pays(
 
 
 def _transform(size: Sequence[int], periods: tuple[int, int]) -> np.ndarray:
-    """Real and imaginary part of the Fourier transform, float32 (2, pixels, frequencies)."""
+    """Returns both parts of the Fourier transform, float32 (2, pixels, frequencies)."""
     basis = np.eye(math.prod(size)).reshape(-1, *size)
     waves = np.fft.rfft2(basis, periods).reshape(len(basis), -1)
     return np.stack([waves.real, waves.imag]).astype(np.float32)
 
 
 def _inverse_transform(rows: Axis, columns: Axis) -> np.ndarray:
-    """From both parts of a spectrum to the outputs, float32 (2, frequencies, new pixels)."""
+    """Returns the map from a spectrum to the outputs, float32 (2, frequencies, pixels)."""
     spectrum = (rows.period, columns.period // 2 + 1)
     basis = np.eye(math.prod(spectrum)).reshape(-1, *spectrum)
     waves = np.fft.irfft2(np.stack([basis, 1j * basis]), (rows.period, columns.period))

@@ -1,17 +1,17 @@
-"""Working on some examples of a batch at a time, as many as a CPU's cache has room for."""
+"""Groups of examples that are processed together, as many as a CPU's cache has room for."""
 
 import jax
 
 
 def group_size(batch: int, values: int, room: int) -> int:
-    """How many examples to work on at a time: the most that divide the batch and have room.
+    """Returns the largest number of examples that divides the batch and fits into the cache.
 
-    Where several devices divide the batch it is all of it: they would not divide its groups.
+    With several devices it is the whole batch: groups would not be sharded.
 
     Args:
-      batch: examples of the batch.
-      values: that an example takes.
-      room: how many values there is room for.
+      batch: number of examples in the batch.
+      values: number of values of an example.
+      room: number of values that fit into the cache.
     """
     if jax.device_count() > 1:
         return batch
@@ -20,5 +20,5 @@ def group_size(batch: int, values: int, room: int) -> int:
 
 
 def into_groups(array: jax.Array, group: int) -> jax.Array:
-    """From (batch, ...) to (batch / group, group, ...)."""
+    """Reshapes (batch, ...) to (batch / group, group, ...)."""
     return array.reshape(-1, group, *array.shape[1:])

@@ -43,14 +43,14 @@ TO_OUTPUTS = np.array(
 )
 
 CACHED_VALUES = 2**21
-"""How many transformed values are worked on at a time: 8 MiB, for which a cache has room."""
+"""Number of transformed values that are processed together: 8 MiB, which fit into a cache."""
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve_by_winograd(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:
-    """Two-dimensional convolution with stride 1 and a kernel of 3x3.
+    """Convolves in two dimensions with stride 1 and a kernel of 3x3.
 
     A tile takes 36 multiplications for each channel and feature, where the definition takes
     144 (Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section
@@ -102,7 +102,7 @@ convolve_by_winograd.defvjp(_forward, _backward)
 def winograd_pays(
     image_shape: Sequence[int], kernel_shape: Sequence[int], padding: Sequence[tuple[int, int]]
 ) -> bool:
-    """Whether this is the fastest form of a convolution with stride 1, as measured on two cores.
+    """Whether this form of a convolution with stride 1 is the fastest, as measured on two cores.
 
     Args:
       image_shape: (batch, height, width, channels).
@@ -117,7 +117,7 @@ def winograd_pays(
 def _kernel_gradient(
     images: jax.Array, cotangent: jax.Array, kernel: jax.Array, padding: Padding
 ) -> jax.Array:
-    """Of ``kernel``: the transpose of what it passes through, summed over all tiles."""
+    """Computes the gradient of the kernel: the transposed transforms, summed over all tiles."""
     channels, features = kernel.shape[2:]
     rows, columns = _number_of_tiles(images.shape, padding)
     height, width = cotangent.shape[1:3]
@@ -141,7 +141,7 @@ def _kernel_gradient(
 
 
 def _transform_patches(images: jax.Array, padding: Padding) -> jax.Array:
-    """The transform of overlapping patches, (6, 6, batch, tile_rows, tile_columns, channels)."""
+    """Transforms overlapping patches to (6, 6, batch, tile_rows, tile_columns, channels)."""
     rows, columns = _number_of_tiles(images.shape, padding)
     height, width = images.shape[1:3]
     (top, _), (left, _) = padding
@@ -155,14 +155,14 @@ def _transform_patches(images: jax.Array, padding: Padding) -> jax.Array:
 
 
 def _transform(matrix: np.ndarray, array: jax.Array, axes: tuple[int, int]) -> jax.Array:
-    """``matrix`` applied to both axes, which come out in front, the second before the first."""
+    """Applies ``matrix`` to both axes, which come out in front, the second before the first."""
     for axis in axes:
         array = _combine(matrix, jnp.unstack(array, axis=axis))
     return array
 
 
 def _combine(matrix: np.ndarray, terms: Sequence[jax.Array]) -> jax.Array:
-    """For each row of ``matrix`` the sum of the terms weighted by it, in a new first axis."""
+    """Sums the terms weighted by each row of ``matrix``, in a new first axis."""
     return jnp.stack(
         [
             sum(float(weight) * term for weight, term in zip(row, terms, strict=True) if weight)
@@ -172,7 +172,7 @@ def _combine(matrix: np.ndarray, terms: Sequence[jax.Array]) -> jax.Array:
 
 
 def _new_size(image_shape: Sequence[int], padding: Padding) -> tuple[int, int]:
-    """Height and width of the outputs."""
+    """Returns height and width of the outputs."""
     height, width = (
         size + sum(pads) - KERNEL + 1 for size, pads in zip(image_shape[1:3], padding, strict=True)
     )
@@ -180,12 +180,12 @@ def _new_size(image_shape: Sequence[int], padding: Padding) -> tuple[int, int]:
 
 
 def _number_of_tiles(image_shape: Sequence[int], padding: Padding) -> tuple[int, int]:
-    """Rows and columns of tiles that cover the outputs."""
+    """Returns the number of rows and columns of tiles that cover the outputs."""
     height, width = _new_size(image_shape, padding)
     return math.ceil(height / TILE), math.ceil(width / TILE)
 
 
 def _group_size(image_shape: Sequence[int], kernel_shape: Sequence[int], padding: Padding) -> int:
-    """How many examples are worked on at a time."""
+    """Returns the number of examples that are processed together."""
     tiles = math.prod(_number_of_tiles(image_shape, padding))
     return group_size(image_shape[0], PATCH**2 * tiles * max(kernel_shape[2:]), CACHED_VALUES)
