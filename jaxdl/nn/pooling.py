@@ -7,7 +7,8 @@ def max_pool(images: jax.Array, window: int) -> jax.Array:
     """Takes the maximum over square windows that do not overlap.
 
     The values are those of ``nn.max_pool`` with equal window and stride and padding "VALID", but
-    computed by reshape and max: the gradient of XLA's windowed reduction is a scatter, slow on CPU. Where several entries of a window are the largest, the gradient is shared among them.
+    computed by reshape and max: the gradient of XLA's windowed reduction is a scatter, which is
+    slow on CPU. Where several entries of a window are the largest, they share the gradient.
 
     Args:
       images: (batch, height, width, channels).
