@@ -19,7 +19,7 @@ from jaxdl.runs.options import from_options
 from jaxdl.runs.report import (
     open_run,
     print_header,
-    require_batches,
+    require_trainable,
     resumable,
     summarise,
 )
@@ -55,7 +55,7 @@ class ClassifierExperiment(Experiment):
         started = time.monotonic()
         mesh = make_mesh(config.machine.mesh)
         examples = self.inputs.load(config)
-        require_batches(config.optimization.batch_size, examples.dataset, mesh)
+        require_trainable(config.optimization, examples.dataset, mesh)
         start = self.start(config, examples) if self.start else None
         run = open_run(self.name, config, examples)
         model = self.build_model(config, len(run.class_names))

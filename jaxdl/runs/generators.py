@@ -19,7 +19,7 @@ from jaxdl.runs import sample_figures
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary
 from jaxdl.runs.inputs import load_images
 from jaxdl.runs.options import from_options
-from jaxdl.runs.report import open_run, print_header, require_batches, resumable, summarise
+from jaxdl.runs.report import open_run, print_header, require_trainable, resumable, summarise
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.feature_extractor import (
@@ -72,7 +72,7 @@ class GeneratorExperiment(Experiment):
         num_validation = len(dataset.validation["label"])
         enough = num_validation == 0 or num_validation > NEIGHBOURS
         require(config.data, "validation_fraction", enough, f"0 or more than {NEIGHBOURS} images")
-        require_batches(config.optimization.batch_size, dataset, mesh)
+        require_trainable(config.optimization, dataset, mesh)
         run = open_run(self.name, config, examples)
         generator, discriminator = self.build_generator(config), self.build_discriminator(config)
         parameters = self.count_parameters(config)

@@ -20,6 +20,7 @@ from jaxdl.runs.options import PLACES, to_options
 from jaxdl.runs.run import Run
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.mesh import require_equal_shards
+from jaxdl.training.options import Optimization, require
 from jaxdl.training.plan import Trained
 from jaxdl.training.processes import (
     exiting_together,
@@ -56,13 +57,16 @@ def open_run(experiment: str, config: Any, examples: Examples) -> Run:
     return run.for_another_process(scratch_directory() / "run")
 
 
-def require_batches(batch_size: int, dataset: Dataset, mesh: Mesh) -> None:
-    """Refuses a batch size with which no step can be made.
+def require_trainable(options: Optimization, dataset: Dataset, mesh: Mesh) -> None:
+    """Refuses options with which the data set cannot be trained on.
 
     Raises:
-      UsageError: the batch is larger than the training split, or cannot be sharded evenly.
+      UsageError: the batch is larger than the training split, or cannot be sharded evenly; or
+        there is no validation split for early stopping.
     """
-    num_train = len(dataset.train["label"])
+    selects = options.patience == 0 or len(dataset.validation["label"]) > 0
+    require(options, "patience", selects, "0 without a validation split")
+    batch_size, num_train = options.batch_size, len(dataset.train["label"])
     if batch_size > num_train:
         raise UsageError(
             f"--batch-size is {batch_size:,}, but the training split has only "

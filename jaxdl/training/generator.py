@@ -88,7 +88,7 @@ def train_generator(
         batch_size=options.batch_size,
         seed=seed,
         evaluate=evaluate,
-        score=lambda quality: -quality["frechet_distance"],
+        criterion=lambda quality: -quality["frechet_distance"],
         patience=options.patience,
         after_epoch=after_epoch,
         learning_rate=schedule,

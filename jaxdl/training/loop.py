@@ -14,11 +14,12 @@ from flax import struct
 from jax.sharding import Mesh
 
 from jaxdl.console import console, format_duration, note, progress
+from jaxdl.errors import UserError
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.epoch import CompiledEpoch, TrainStep
 from jaxdl.training.interruption import InterruptedTraining, deferred_interruption
 from jaxdl.training.mesh import constrain_state, device_put, replicated
-from jaxdl.training.metrics_log import MetricsLog, format_epoch, format_step
+from jaxdl.training.metrics_log import MetricsLog, format_epoch, format_metrics
 from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.processes import agree, gather
 from jaxdl.training.throughput import Throughput
@@ -33,7 +34,7 @@ class Training(struct.PyTreeNode):
       state: the train state; its ``variables`` are the model as it is now.
       history: metrics of the steps of this epoch, each float32 (steps_per_epoch,).
       best_variables: the model of the best epoch so far.
-      best_score: its score, float32.
+      best_criterion: its criterion, see `Plan`, float32.
       best_epoch: counted from 1, int32; 0 before the first.
       seconds: spent in training, in this and earlier sessions, float32.
       examples_per_second: see `Trained`, float32.
@@ -42,7 +43,7 @@ class Training(struct.PyTreeNode):
     state: Any
     history: dict[str, jax.Array]
     best_variables: Any
-    best_score: jax.Array
+    best_criterion: jax.Array
     best_epoch: jax.Array
     seconds: jax.Array
     examples_per_second: jax.Array
@@ -100,8 +101,9 @@ def fit(
                 if throughput.estimates() and step < total_steps:
                     duration = format_duration(throughput.seconds_for(total_steps - step))
                     note(f"The training will take about {duration}.")
-                metrics = format_step(training.history, (step - 1) % epoch.steps_per_epoch, step)
-                show(step, f"{metrics}  {throughput.examples_per_second:,.0f} examples/s")
+                metrics = _metrics_of(training, step, epoch.steps_per_epoch)
+                speed = f"{throughput.examples_per_second:,.0f} examples/s"
+                show(step, f"{format_metrics(metrics)}  {speed}")
                 if step == end_of_epoch:
                     show(step, "evaluating on the validation split")
                     seconds = time.monotonic() - session_started
@@ -143,7 +145,7 @@ def _init_or_restore(
         state=state,
         history=on_devices(epoch.empty_history()),
         best_variables=_copy(state.variables, plan.mesh),
-        best_score=on_devices(np.float32(-np.inf)),
+        best_criterion=on_devices(np.float32(-np.inf)),
         best_epoch=on_devices(np.int32(0)),
         seconds=on_devices(np.float32(0.0)),
         examples_per_second=on_devices(np.float32(0.0)),
@@ -172,6 +174,19 @@ def _advance(
     return training.replace(state=state, history=history)
 
 
+def _metrics_of(training: Training, step: int, steps_per_epoch: int) -> dict[str, np.ndarray]:
+    """Returns the metrics of the step before ``step``; raises UserError if one is not finite."""
+    position = (step - 1) % steps_per_epoch
+    latest = {name: np.asarray(values)[position] for name, values in training.history.items()}
+    for name, value in latest.items():
+        if not math.isfinite(value):
+            raise UserError(
+                f"The {name} is {value} at step {step:,}: try a lower --learning-rate, "
+                "or --gradient-clip 1."
+            )
+    return latest
+
+
 def _finish_epoch(
     training: Training,
     number: int,
@@ -189,12 +204,13 @@ def _finish_epoch(
     speed = throughput.examples_per_second
     console.print(format_epoch(number, plan.epochs, history, validation, speed))
     plan.after_epoch(number, training.state.variables, validation)
-    score = gather(np.float32(plan.score(validation) if validation else math.inf))[0]
-    if score < training.best_score:
+    criterion = np.float32(plan.criterion(validation) if validation else math.inf)
+    criterion = gather(criterion)[0]  # that of the first process, for all of them
+    if criterion < training.best_criterion:
         return training
     return training.replace(
         best_variables=_copy(training.state.variables, plan.mesh),
-        best_score=device_put(score, replicated(plan.mesh)),
+        best_criterion=device_put(criterion, replicated(plan.mesh)),
         best_epoch=device_put(np.int32(number), replicated(plan.mesh)),
     )
 

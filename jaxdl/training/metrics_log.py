@@ -1,7 +1,6 @@
 """The metrics of a training, as JSON objects in memory or in a file."""
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -111,24 +110,3 @@ def format_epoch(
     held_out = f"  validation {format_metrics(validation)}" if validation else ""
     number = f"{epoch:{len(str(epochs))}}/{epochs}"
     return f"epoch {number}  train {train}{held_out}  {examples_per_second:,.0f} examples/s"
-
-
-def format_step(history: Mapping[str, Any], position: int, step: int) -> str:
-    """Formats the metrics of one step.
-
-    Args:
-      history: of this epoch, each float32 (steps_per_epoch,).
-      position: of the step in the epoch.
-      step: its number, counted from 1.
-
-    Raises:
-      UserError: a metric is not finite.
-    """
-    latest = {name: np.asarray(values)[position] for name, values in history.items()}
-    for name, value in latest.items():
-        if not math.isfinite(value):
-            raise UserError(
-                f"The {name} is {value} at step {step:,}: try a lower --learning-rate, "
-                "or --gradient-clip 1."
-            )
-    return format_metrics(latest)

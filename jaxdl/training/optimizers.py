@@ -20,20 +20,22 @@ def learning_rate_schedule(
     """Builds the learning rate by step.
 
     Args:
-      name: "cosine" climbs linearly to the peak and decays to zero along half a cosine
-        (Loshchilov and Hutter 2016, section 3); "constant" stays at the peak.
+      name: "cosine" climbs linearly from a 25th of the peak to the peak, and decays to zero along
+        half a cosine (Loshchilov and Hutter 2016, section 3); "constant" stays at the peak.
       peak: the largest learning rate.
       total_steps: at which the cosine reaches zero.
       warmup_fraction: fraction of the steps in which the cosine climbs, in [0, 1).
     """
+    if name == "cosine":
+        return optax.warmup_cosine_decay_schedule(
+            init_value=peak / 25,
+            peak_value=peak,
+            warmup_steps=min(round(warmup_fraction * total_steps), total_steps - 1),
+            decay_steps=total_steps,
+        )
     if name == "constant":
         return optax.constant_schedule(peak)
-    return optax.warmup_cosine_decay_schedule(
-        init_value=peak / 25,
-        peak_value=peak,
-        warmup_steps=min(round(warmup_fraction * total_steps), total_steps - 1),
-        decay_steps=total_steps,
-    )
+    raise ValueError(f"there is no schedule {name!r}")
 
 
 def build_optimizer(
@@ -70,11 +72,13 @@ def build_optimizer(
             muon_weight_dimension_numbers=hidden_matrices,
             consistent_rms=RMS_OF_ADAM,
         )
-    else:
+    elif name == "sgd":
         optimizer = optax.chain(
             optax.add_decayed_weights(weight_decay, mask=is_matrix),
             optax.sgd(learning_rate, MOMENTUM, nesterov=True),
         )
+    else:
+        raise ValueError(f"there is no optimizer {name!r}")
     if gradient_clip:
         return optax.chain(optax.clip_by_global_norm(gradient_clip), optimizer)
     return optimizer

@@ -29,7 +29,7 @@ class Optimization:
     optimizer: OptimizerName = "adamw"
     """Optimizer that turns gradients into updates."""
     schedule: ScheduleName = "cosine"
-    """Learning-rate schedule: linear warm-up followed by a cosine decay to zero, or constant."""
+    """Learning-rate schedule: a linear warm-up and a cosine decay to zero, or always the peak."""
     warmup_fraction: float = 0.2
     """Fraction of the steps in which the cosine schedule warms up."""
     weight_decay: float = 0.0
@@ -39,7 +39,7 @@ class Optimization:
     ema_decay: float = 0.0
     """Report a moving average of the parameters with this decay; 0 reports the parameters."""
     patience: int = 0
-    """Number of epochs to wait for a better validation score before stopping; 0 never stops."""
+    """Number of epochs to wait for a validation score as good as the best; 0 never stops."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the computation; parameters are always float32."""
 

@@ -20,8 +20,10 @@ class Plan:
       batch_size: number of examples in a step.
       seed: of the order of the examples, of dropout and of augmentation.
       evaluate: ``evaluate(variables)``, metrics on the validation split, {} if there is none.
-      score: of these metrics; the model of the epoch with the highest score is reported.
-      patience: number of epochs without a better score after which training stops; 0 never stops.
+      criterion: ``criterion(metrics)``, of the metrics of ``evaluate``: the model of the epoch with
+        the highest value is reported, the last of several. Without metrics all epochs are equal.
+      patience: number of epochs below the highest criterion after which training stops; 0 never
+        stops.
       after_epoch: ``after_epoch(epoch, variables, validation)``, called with the number of the
         epoch, from 1, and the metrics on the validation split.
       learning_rate: by step, for the log; None to leave it out.
@@ -33,7 +35,7 @@ class Plan:
     batch_size: int
     seed: int = 0
     evaluate: Callable[[Any], dict[str, float]] = lambda variables: {}
-    score: Callable[[dict[str, float]], float] = lambda metrics: metrics["accuracy"]
+    criterion: Callable[[dict[str, float]], float] = lambda metrics: metrics["accuracy"]
     patience: int = 0
     after_epoch: Callable[[int, Any, dict[str, float]], None] = lambda *_: None
     learning_rate: Callable[[int], Any] | None = None
