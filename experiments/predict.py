@@ -138,6 +138,8 @@ def main() -> None:
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
     cache_compiled_programs()
     path, inputs = Path(options.network), read_inputs(options.inputs)
+    if not inputs and (options.json or options.explain):
+        raise UsageError("--json and --explain need image files or sentences.")
     if not inputs and (path / "config.json").is_file():
         run = Run.open(path)
         experiment = find_experiment(run.experiment)

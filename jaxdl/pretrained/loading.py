@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from jaxdl.data import sources
-from jaxdl.data.client import empty_folder
+from jaxdl.data.folders import empty_folder
 from jaxdl.errors import UserError
 from jaxdl.pretrained.catalog import PUBLISHED, VOCABULARY, Published
 from jaxdl.pretrained.conversion import Tensors, import_variables, likeliest_names
