@@ -1,1 +1,1 @@
-"""Floor 1: pure Linen modules, one family a file; no training code, no files, no data."""
+"""Floor 1: pure Linen modules, one family per file; no training code, no files, no data."""

@@ -41,7 +41,7 @@ class Generator(nn.Module):
     """Makes images from noise: a dense layer, then three transposed 5x5 convolutions.
 
     The layers are named `dense_0`, `norm_0`, `upsample_0`, `norm_1`, `upsample_1`, `norm_2`,
-    `upsample_2`.
+    `head`.
 
     Attributes:
       dtype: of the computation; parameters and batch statistics are float32.
@@ -51,7 +51,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, noise: jax.Array, *, train: bool) -> jax.Array:
-        """Maps noise (batch, noise_dim) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
+        """Maps noise (batch, latent_dim) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
         normalise = partial(
             nn.BatchNorm,
             use_running_average=not train,
@@ -66,7 +66,7 @@ class Generator(nn.Module):
         x = leaky_relu(normalise(name="norm_1")(x))
         x = upsample(64, strides=(2, 2), name="upsample_1")(x)
         x = leaky_relu(normalise(name="norm_2")(x))
-        return jnp.tanh(upsample(1, strides=(2, 2), name="upsample_2")(x).astype(jnp.float32))
+        return jnp.tanh(upsample(1, strides=(2, 2), name="head")(x).astype(jnp.float32))
 
 
 class Discriminator(nn.Module):

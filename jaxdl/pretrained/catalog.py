@@ -59,7 +59,7 @@ class Published:
       weights: name of the file to give to `jaxdl.pretrained.weight_files.read_tensors`.
       homepage: address of the publisher's description.
       licence: SPDX name of the licence of the weights.
-      preprocessing: of images.
+      preprocessing: how images are preprocessed, for a model that reads images.
       sequence_length: maximal number of tokens of the texts on which it was trained.
       class_names: names of its logits; empty for a model without a head.
     """

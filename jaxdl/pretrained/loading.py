@@ -4,14 +4,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import filelock
 import flax.linen as nn
 import jax
 import numpy as np
 from tokenizers import Tokenizer
 
 from jaxdl.data import sources
-from jaxdl.data.folders import empty_folder
+from jaxdl.data.folders import exclusive
 from jaxdl.errors import UserError
 from jaxdl.pretrained.catalog import PUBLISHED, VOCABULARY, Published
 from jaxdl.pretrained.conversion import Tensors, import_variables, likeliest_names
@@ -93,10 +92,7 @@ def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (
-            filelock.FileLock(folder.with_name(f"{name}.lock")),
-            empty_folder(folder.with_name(f"{name}.temporary")) as temporary,
-        ):
+        with exclusive(folder) as temporary:
             sources.obtain(name, places, folder, temporary)
     except OSError as error:
         raise UserError(

@@ -16,7 +16,26 @@ from jaxdl.models.vit import ViT
 IMAGES = (jnp.zeros((1, 28, 28, 1)),)
 NOISE = (jnp.zeros((1, 10)),)
 TEXT = (jnp.ones((1, 4), jnp.int32), jnp.ones(1, jnp.int32))
-TWO_BLOCKS = {"embed_dim": 8, "num_layers": 2, "num_heads": 2}
+SMALL = {"embed_dim": 8, "num_layers": 2, "num_heads": 2}
+
+CASES = [
+    (MLP(), IMAGES, "dense_0 dense_1 head"),
+    (CNN(), IMAGES, "conv_0 conv_1 dense_0 head"),
+    (LeNet5(), IMAGES, "conv_0 conv_1 dense_0 dense_1 head"),
+    (VGG(((2, 2), (3,))), IMAGES, "conv_0 conv_1 conv_2 norm_0 norm_1 norm_2 dense_0 head"),
+    (ResNet((2, 1)), IMAGES, "stem_conv stem_norm block_0 block_1 block_2 head"),
+    (TextRNN(num_layers=2), TEXT, "embedding layer_0 layer_1 dense_0 head"),
+    (TextRNN(bidirectional=True), TEXT, "embedding layer_0 layer_0_reverse dense_0 head"),
+    (TextTransformer(**SMALL), TEXT, "embedding positions block_0 block_1 norm head"),
+    (ViT(7, **SMALL), IMAGES, "embedding token positions block_0 block_1 norm head"),
+    (
+        Bert(**SMALL),
+        TEXT,
+        "embedding positions token_types embedding_norm block_0 block_1 pooler head",
+    ),
+    (Generator(), NOISE, "dense_0 norm_0 norm_1 norm_2 upsample_0 upsample_1 head"),
+    (Discriminator(), IMAGES, "conv_0 conv_1 head"),
+]
 
 
 def init(model, inputs):
@@ -24,34 +43,7 @@ def init(model, inputs):
 
 
 @pytest.mark.parametrize(
-    ("model", "inputs", "names"),
-    [
-        (MLP(), IMAGES, "dense_0 dense_1 head"),
-        (CNN(), IMAGES, "conv_0 conv_1 dense_0 head"),
-        (LeNet5(), IMAGES, "conv_0 conv_1 dense_0 dense_1 head"),
-        (
-            VGG(stages=((2, 2), (3,))),
-            IMAGES,
-            "conv_0 conv_1 conv_2 norm_0 norm_1 norm_2 dense_0 head",
-        ),
-        (ResNet((2, 1)), IMAGES, "stem_conv stem_norm block_0 block_1 block_2 head"),
-        (TextRNN(num_layers=2), TEXT, "embedding layer_0 layer_1 dense_0 head"),
-        (TextRNN(bidirectional=True), TEXT, "embedding layer_0 layer_0_reverse dense_0 head"),
-        (TextTransformer(**TWO_BLOCKS), TEXT, "embedding positions block_0 block_1 norm head"),
-        (
-            ViT(**TWO_BLOCKS, patch_size=7),
-            IMAGES,
-            "embedding token positions block_0 block_1 norm head",
-        ),
-        (
-            Bert(**TWO_BLOCKS),
-            TEXT,
-            "embedding positions token_types embedding_norm block_0 block_1 pooler head",
-        ),
-        (Generator(), NOISE, "dense_0 norm_0 norm_1 norm_2 upsample_0 upsample_1 upsample_2"),
-        (Discriminator(), IMAGES, "conv_0 conv_1 head"),
-    ],
-    ids=lambda value: type(value).__name__ if hasattr(value, "init") else "",
+    ("model", "inputs", "names"), CASES, ids=[type(model).__name__ for model, *_ in CASES]
 )
 def test_the_layers_of_a_network(model, inputs, names):
     assert set(init(model, inputs)) == set(names.split())
@@ -67,7 +59,7 @@ def test_the_layers_of_a_residual_block(block, depth):
 
 @pytest.mark.parametrize("remat", [False, True])
 def test_the_layers_of_an_encoder_block(remat):
-    block = init(ViT(**TWO_BLOCKS, patch_size=7, remat=remat), IMAGES)["block_1"]
+    block = init(ViT(7, **SMALL, remat=remat), IMAGES)["block_1"]
     assert set(block) == {"attention", "norm_0", "norm_1", "dense_0", "dense_1"}
     assert set(block["attention"]) == {"query_key_value", "output"}
 

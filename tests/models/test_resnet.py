@@ -83,10 +83,10 @@ def test_a_fresh_block_is_its_shortcut(images, options):
 def test_without_shortcuts_the_images_reach_the_logits_through_the_blocks_only(images):
     model = small_resnet(residual=False)
     variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
-    silenced = variables["params"] | {
+    zeroed = variables["params"] | {
         "block_0": jax.tree.map(jnp.zeros_like, variables["params"]["block_0"])
     }
-    one, other, *_ = apply(model, {**variables, "params": silenced}, images)
+    one, other, *_ = apply(model, {**variables, "params": zeroed}, images)
     np.testing.assert_array_equal(one, other)
     with_shortcuts = small_resnet(projects=False)
     shapes_with = jax.eval_shape(

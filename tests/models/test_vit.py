@@ -62,8 +62,8 @@ def test_only_the_positions_depend_on_the_order_of_the_patches(images, pooling, 
     assert np.abs(logits - other).max() > 1e-3
     if positions == "learned":
         params = variables["params"]
-        silent = params | {"positions": jnp.zeros_like(params["positions"])}
-        logits, other = (model.apply({"params": silent}, x, train=False) for x in (images, swapped))
+        zeroed = params | {"positions": jnp.zeros_like(params["positions"])}
+        logits, other = (model.apply({"params": zeroed}, x, train=False) for x in (images, swapped))
         np.testing.assert_allclose(logits, other, atol=1e-5)
 
 
@@ -92,5 +92,5 @@ def test_a_skipped_block_does_not_change_the_tokens(images):
     shared = {k: v for k, v in variables["params"].items() if k != "block_1"}
     expected = one.apply({"params": shared}, images, train=True, rngs=rngs)
     np.testing.assert_allclose(got, expected, atol=1e-5)
-    untouched = apply(two, variables, images)
-    assert np.abs(untouched - expected).max() > 1e-3
+    in_evaluation = apply(two, variables, images)
+    assert np.abs(in_evaluation - expected).max() > 1e-3

@@ -1,4 +1,4 @@
-"""Small models that stand in for the published ones: the same architectures and file formats."""
+"""Small models with the architectures and file formats of the published ones."""
 
 import dataclasses
 import hashlib
@@ -30,10 +30,10 @@ small_bert = partial(
     Bert,
     vocabulary_size=len(PIECES),
     max_length=512,
-    size=16,
-    num_blocks=3,
+    embed_dim=16,
+    num_layers=3,
     num_heads=2,
-    mlp_size=32,
+    mlp_dim=32,
 )
 SMALL = {
     "minilm": dataclasses.replace(
@@ -54,7 +54,7 @@ SMALL = {
     ),
     "vit-base": dataclasses.replace(
         PUBLISHED["vit-base"],
-        build=partial(ViT, patch_size=16, size=16, num_blocks=2, num_heads=2, num_classes=4),
+        build=partial(ViT, patch_size=16, embed_dim=16, num_layers=2, num_heads=2, num_classes=4),
         preprocessing=Preprocessing(side=64),
         class_names=COLOURS,
     ),
@@ -62,7 +62,7 @@ SMALL = {
 
 
 def random_variables(published: Published, seed: int = 0):
-    """Variables of a published model, all different, no scale 0 and no statistic trivial."""
+    """Draws variables of a published model; no scale is 0 and no statistic trivial."""
     random = np.random.default_rng(seed)
 
     def draw(path, leaf):
@@ -81,7 +81,7 @@ def describe(path: Path) -> File:
 
 
 def place(name: str, data_dir: Path) -> Published:
-    """Writes the files of a small model to where those of the published one would be."""
+    """Writes the files of a small model to the folder of the published one."""
     published = SMALL[name]
     folder = data_dir / "weights" / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def place(name: str, data_dir: Path) -> Published:
 
 
 def write_tfjs(tensors: dict[str, np.ndarray], folder: Path, shard_bytes: int = 100) -> Path:
-    """Writes tensors as a TensorFlow.js layers model does; gives its manifest."""
+    """Writes tensors in the format of TensorFlow.js and returns the path of the manifest."""
     content = b"".join(tensor.astype("<f4").tobytes() for tensor in tensors.values())
     paths = []
     for number, start in enumerate(range(0, len(content), shard_bytes), start=1):

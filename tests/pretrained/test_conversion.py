@@ -10,6 +10,7 @@ from jaxdl.models.bert import BERTS
 from jaxdl.models.resnet import RESNETS
 from jaxdl.pretrained import PUBLISHED, name_maps
 from jaxdl.pretrained.conversion import (
+    REMEDY,
     MismatchError,
     export_tensors,
     import_variables,
@@ -29,7 +30,7 @@ def export_and_shapes(name, names, seed=0):
 
 @settings(max_examples=8, deadline=None)
 @given(strategies.sampled_from(NAMES), strategies.integers(0, 99))
-def test_what_was_exported_is_imported_again(case, seed):
+def test_exported_tensors_are_imported_again(case, seed):
     name, names = case
     variables, tensors, shapes = export_and_shapes(name, names, seed)
     stage_sizes = stage_sizes_of(small_models.SMALL[name].build())
@@ -39,23 +40,27 @@ def test_what_was_exported_is_imported_again(case, seed):
     jax.tree.map(np.testing.assert_array_equal, imported, variables)
 
 
-def test_a_file_of_the_bare_encoder_leaves_its_prefix_out():
+def test_a_file_of_the_bare_encoder_may_omit_the_prefix():
     variables, tensors, shapes = export_and_shapes("minilm", name_maps.BERT)
     bare = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
     imported = import_variables(shapes, bare, name_maps.BERT)
     jax.tree.map(np.testing.assert_array_equal, imported, variables)
 
 
-def test_the_bias_of_a_convolution_moves_into_the_running_mean():
+def test_the_bias_of_a_convolution_is_subtracted_from_the_running_mean():
     names = name_maps.OLD_KERAS_RESNET
     variables, tensors, shapes = export_and_shapes("resnet50", names)
     bias = np.arange(4, dtype=np.float32)
-    tensors["res2a_branch2a/bias"] = bias
+    tensors["conv1/bias"] = tensors["res2a_branch2a/bias"] = bias
+    tensors["res2a_branch1/bias"] = np.arange(16, dtype=np.float32)
     imported = import_variables(shapes, tensors, names, (2, 2))
     before, after = (
-        v["batch_stats"]["BottleneckBlock_0"]["BatchNorm_0"]["mean"] for v in (variables, imported)
+        {"stem": statistics["stem_norm"], **statistics["block_0"]}
+        for statistics in (variables["batch_stats"], imported["batch_stats"])
     )
-    np.testing.assert_allclose(after, before - bias, rtol=1e-6)
+    for norm, size in (("stem", 4), ("norm_0", 4), ("shortcut_norm", 16), ("norm_1", 0)):
+        difference = before[norm]["mean"] - after[norm]["mean"]
+        np.testing.assert_allclose(difference[:size], np.arange(size), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -63,39 +68,37 @@ def test_the_bias_of_a_convolution_moves_into_the_running_mean():
     [
         (
             lambda tensors: tensors.pop("layer2.1.conv2.weight"),
-            "FILE lacks the tensor layer2.1.conv2.weight, which is our "
-            "BottleneckBlock_3/Conv_1/kernel.",
+            "FILE lacks the tensor layer2.1.conv2.weight (our block_3/conv_1/kernel): ",
         ),
         (
             lambda tensors: tensors.update({"fc.bias": np.zeros(5, np.float32)}),
-            "FILE: the tensor fc.bias has the shape (5,), but our Dense_0/bias needs (4,).",
+            "FILE: the tensor fc.bias has the shape (5,), but our head/bias needs (4,): ",
         ),
         (
             lambda tensors: tensors.update({"fc.weight": tensors["fc.weight"].T}),
-            "FILE: the tensor fc.weight has the shape (32, 4), but our Dense_0/kernel needs "
-            "(4, 32).",
+            "FILE: the tensor fc.weight has the shape (32, 4), but our head/kernel needs (4, 32): ",
         ),
         (
             lambda tensors: tensors.update(extra=np.zeros(1), other=np.zeros(1)),
-            "FILE has tensors that our model has not: extra and 1 more.",
+            "FILE has tensors that our model does not have, extra and 1 more: ",
         ),
     ],
 )
 def test_the_first_mismatch_is_named(change, message):
     _, tensors, shapes = export_and_shapes("resnet50", name_maps.TORCH_RESNET)
     change(tensors)
-    with pytest.raises(MismatchError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(MismatchError, match=f"^{re.escape(message + REMEDY)}.$"):
         import_variables(shapes, tensors, name_maps.TORCH_RESNET, (2, 2), "FILE")
 
 
-def test_another_architecture_is_named_by_its_first_mismatch():
+def test_the_first_mismatch_of_another_architecture_is_named():
     _, tensors, _ = export_and_shapes("distilbert-sst2", name_maps.DISTILBERT)
     _, _, shapes = export_and_shapes("minilm", name_maps.BERT)
-    with pytest.raises(MismatchError, match=r"^FILE lacks the tensor bert\.\S+, which is our "):
+    with pytest.raises(MismatchError, match=r"^FILE lacks the tensor bert\.\S+ \(our "):
         import_variables(shapes, tensors, name_maps.BERT, (), "FILE")
 
 
-def test_a_pooler_that_nobody_needs_is_passed_over():
+def test_an_unused_pooler_is_ignored():
     _, tensors, shapes = export_and_shapes("minilm", name_maps.BERT)
     tensors["bert.pooler.dense.bias"] = np.zeros(16, np.float32)
     import_variables(shapes, tensors, name_maps.BERT)
@@ -117,12 +120,12 @@ def test_the_number_of_parameters_is_the_published_one(name, count):
 
 
 @pytest.mark.parametrize(("name", "count"), [("bert-base", 109_482_240), ("minilm", 22_713_216)])
-def test_the_number_of_parameters_of_an_encoder_with_its_pooler(name, count):
+def test_the_number_of_parameters_of_an_encoder_with_its_pooler_is_the_published_one(name, count):
     shapes = describe_variables(BERTS[name](num_classes=0), PUBLISHED["minilm"])
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == count
 
 
-def test_basic_blocks_have_names_too():
+def test_tensors_of_basic_blocks_have_names_too():
     model = RESNETS[18](num_classes=10)
     shapes = describe_variables(model, PUBLISHED["resnet50"])
     variables = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)

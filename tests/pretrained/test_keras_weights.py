@@ -1,4 +1,4 @@
-"""Keras's ResNet-50, first version: the logits of the same weights, random and real."""
+"""Compares logits with those of Keras's ResNet-50 V1, for random and for published weights."""
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.peers
 @pytest.fixture(scope="module")
 def keras():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_BACKEND", "jax")  # TensorFlow and PyTorch do not bear one process
+        patch.setenv("KERAS_BACKEND", "jax")  # TensorFlow and PyTorch crash in one process
         yield pytest.importorskip("keras")
 
 
@@ -36,7 +36,7 @@ def assert_same_logits(model, variables, peer):
     np.testing.assert_allclose(logits, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_random_weights(keras):
+def test_logits_of_random_weights_equal_those_of_keras(keras):
     peer = keras.applications.ResNet50(weights=None, classifier_activation=None)
     random = np.random.default_rng(1)
     for layer in peer.layers:
@@ -52,7 +52,7 @@ def test_random_weights(keras):
 
 
 @pytest.mark.network
-def test_the_published_weights(keras):
+def test_logits_of_the_published_weights_equal_those_of_keras(keras):
     model, variables = load_published("resnet50", DEFAULT_DATA_DIR)
     peer = keras.applications.ResNet50(weights=None, classifier_activation=None)
     tensors = export_tensors(variables, KERAS_RESNET, model.stage_sizes)

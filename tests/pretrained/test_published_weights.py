@@ -1,4 +1,4 @@
-"""The real weights that reach a machine with nothing but a package registry."""
+"""Tests of the published weights that package registries hold."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from jaxdl.pretrained.weight_files import read_tensors
 pytestmark = pytest.mark.network
 
 
-def test_minilm_gives_the_similarities_that_its_publisher_shows():
+def test_minilm_gives_the_similarities_that_its_publisher_states():
     sentences = [
         "The weather is lovely today.",
         "It's so sunny outside!",
@@ -35,8 +35,7 @@ def test_the_file_of_minilm_holds_the_published_number_of_parameters():
     assert tokenizer.encode("Unaffable!").tokens == ["[CLS]", "una", "##ffa", "##ble", "!", "[SEP]"]
 
 
-def test_resnet50_knows_a_uniform():
-    """In the photograph of Grace Hopper that comes with Matplotlib."""
+def test_resnet50_recognises_the_uniform_in_matplotlibs_photograph_of_grace_hopper():
     from matplotlib.cbook import get_sample_data
 
     network = open_network("resnet50", DEFAULT_DATA_DIR)

@@ -1,4 +1,4 @@
-"""Logits of random weights that the transformers library wrote: equal here and there."""
+"""Compares logits with those of the transformers library, with random weights that it saved."""
 
 import dataclasses
 
@@ -38,10 +38,10 @@ DISTILBERT_SIZES = {
     "max_position_embeddings": 40,
 }
 OUR_SIZES = {
-    "size": 96,
-    "num_blocks": 3,
+    "embed_dim": 96,
+    "num_layers": 3,
     "num_heads": 4,
-    "mlp_size": 200,
+    "mlp_dim": 200,
     "vocabulary_size": 300,
     "max_length": 40,
     "num_classes": 3,
@@ -49,7 +49,7 @@ OUR_SIZES = {
 
 
 def randomise(peer):
-    """Values with which no scale is 1, no bias 0 and no statistic trivial."""
+    """Draws parameters: no scale is 1, no bias 0 and no statistic trivial."""
     generator = torch.Generator().manual_seed(0)
     for name, tensor in peer.state_dict().items():
         if name.endswith("running_var"):
@@ -75,7 +75,7 @@ def assert_close(logits, expected):
 
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
-def test_the_logits_of_a_text_encoder(kind, tmp_path):
+def test_the_logits_of_a_text_encoder_equal_those_of_transformers(kind, tmp_path):
     random = np.random.default_rng(0)
     length = np.array([40, 7, 1], np.int32)
     tokens = np.where(np.arange(40) < length[:, None], random.integers(1, 300, (3, 40)), 0)
@@ -101,7 +101,9 @@ def test_the_logits_of_a_text_encoder(kind, tmp_path):
 
 
 @pytest.mark.parametrize(("depth", "strides_first"), [(18, False), (50, False), (50, True)])
-def test_the_logits_of_a_residual_network(depth, strides_first, tmp_path):
+def test_the_logits_of_a_residual_network_equal_those_of_transformers(
+    depth, strides_first, tmp_path
+):
     model = RESNETS[depth](strides_first=strides_first)
     widen = 4 if depth == 50 else 1
     config = transformers.ResNetConfig(
@@ -115,8 +117,8 @@ def test_the_logits_of_a_residual_network(depth, strides_first, tmp_path):
     assert_same_logits_of_images(model, peer, "resnet50-torchvision", tmp_path)
 
 
-def test_the_logits_of_a_vision_transformer(tmp_path):
-    sizes = {"size": 96, "num_blocks": 3, "num_heads": 3}
+def test_the_logits_of_a_vision_transformer_equal_those_of_transformers(tmp_path):
+    sizes = {"embed_dim": 96, "num_layers": 3, "num_heads": 3}
     model = ViT(**sizes, num_classes=7, activation=exact_gelu, epsilon=1e-12)
     config = transformers.ViTConfig(
         hidden_size=96,
