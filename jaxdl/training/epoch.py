@@ -87,7 +87,9 @@ class CompiledEpoch:
     def lower(self) -> jax.stages.Lowered:
         """Traces the program for the devices of the mesh; ``.compile()`` of it goes to `run`."""
         everywhere = replicated(self._mesh)
-        history, rows = jax.eval_shape(lambda: (self.empty_history(), as_rows(self._split)))
+        history, rows = jax.eval_shape(
+            lambda split: (self.empty_history(), as_rows(split)), self._split
+        )
         num_ordered = self.steps_per_epoch * self._batch_size
         if self._lengths is None:
             num_ordered = self._num_examples
