@@ -64,9 +64,16 @@ def _describe_presets(presets: Mapping[str, Mapping[str, Any]]) -> str:
     """Says for each preset which options it sets."""
     lines = []
     for name, changes in presets.items():
-        options = " ".join(f"{option_name(key)} {value}" for key, value in changes.items())
+        options = " ".join(_as_given(key, value) for key, value in changes.items())
         lines.append(f"--preset {name} sets {options}.")
     return "\n\n".join(lines)
+
+
+def _as_given(name: str, value: Any) -> str:
+    """Formats an option with its value as it is given on the command line."""
+    if isinstance(value, bool):
+        return option_name(name if value else f"no_{name}")
+    return f"{option_name(name)} {value}"
 
 
 def _parse_resumed(name: str, first: Config, parse_over: Callable[[Config], Config]) -> Config:
