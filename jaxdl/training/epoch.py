@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 
+from jaxdl.errors import UsageError
 from jaxdl.nn.cpu.loops import loop_pays, tracing_steps
 from jaxdl.training.mesh import (
     batch_sharding,
@@ -65,11 +66,19 @@ class CompiledEpoch:
           mesh: the devices over which batches and state are sharded.
           lengths: int (examples,), lengths of the examples; those of a batch are then of about
             the same length. None for batches of any examples.
+
+        Raises:
+          UsageError: the split has fewer examples than a batch.
         """
         self._train_step, self._split, self._mesh = train_step, split, mesh
         self._batch_size, self._seed, self._lengths = batch_size, seed, lengths
         self._num_examples = len(next(iter(split.values())))
         self.steps_per_epoch = self._num_examples // batch_size
+        if not self.steps_per_epoch:
+            raise UsageError(
+                f"--batch-size is {batch_size:,}, but the training split has only "
+                f"{self._num_examples:,} examples."
+            )
         self.step_arguments = (
             _shapes(state, lambda leaf: state_sharding(leaf.shape, mesh)),
             batch_shapes(split, batch_size),
