@@ -34,8 +34,11 @@ def discriminate(
 ) -> optax.GradientTransformation:
     """Gives the optimizer a smaller learning rate for each layer that is further from the head.
 
-    Frozen layers have no optimizer state, and their gradients are not computed.
+    Frozen layers have no optimizer state, and their gradients are not computed. Where all layers
+    have the same learning rate, the optimizer is returned, whatever the layers are named.
     """
+    if start.layer_decay == 1 and not start.frozen_blocks:
+        return optimizer
     distances = distances_to_head(start)
     trained = jax.tree.map(lambda distance: distance != FROZEN, distances)
     scales = jax.tree.map(lambda distance: start.layer_decay**distance, distances)
