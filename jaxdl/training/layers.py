@@ -52,5 +52,6 @@ def require_head(params: Any) -> None:
     if HEAD not in params:
         raise UserError(
             f'No layer is named "{HEAD}", but {", ".join(params)}: name the layer that gives the '
-            f'logits "{HEAD}", which is not trained like a hidden one.'
+            f'logits "{HEAD}", which is not trained like a hidden one, or choose another '
+            "--optimizer."
         )
