@@ -1,6 +1,14 @@
 """Floor 3: train states, pure train steps, the compiled epoch, the training loop, checkpoints."""
 
+from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classifier import score, train_classifier
+from jaxdl.training.inputs import InputPipeline
 from jaxdl.training.options import ClassifierOptimization
 
-__all__ = ["ClassifierOptimization", "score", "train_classifier"]
+__all__ = [
+    "ClassifierOptimization",
+    "InputPipeline",
+    "load_model",
+    "score",
+    "train_classifier",
+]

@@ -136,7 +136,10 @@ def _restore_newest(
             note(f"The checkpoint of step {steps[0]:,} is damaged: using that of step {step:,}.")
         return step, restored[item]
     if steps:
-        raise UserError(f"No checkpoint in {manager.directory} can be read; start a new run.")
+        raise UserError(
+            f"No checkpoint in {manager.directory} can be read: they are damaged, or of another "
+            "model. Start again in a new directory."
+        )
     return None
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
+from jaxdl.errors import UserError
 from jaxdl.training.classification import evaluate, train_step
 from jaxdl.training.epoch import TrainStep
 from jaxdl.training.finetuning import TrainedStart, discriminate
-from jaxdl.training.inputs import Batch, InputPipeline
+from jaxdl.training.inputs import Batch, InputPipeline, features_as_inputs
 from jaxdl.training.loop import fit
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog
@@ -37,7 +38,7 @@ def train_classifier(
     seed: int = 0,
     mesh: Mesh | None = None,
     start: TrainedStart | None = None,
-    checkpoints: Path | None = None,
+    checkpoints: Path | str | None = None,
     log: MetricsLog | None = None,
 ) -> tuple[Trained, Callable[..., np.ndarray]]:
     """Trains on one split, and keeps the model of the epoch with the best validation accuracy.
@@ -47,24 +48,31 @@ def train_classifier(
       train: arrays (examples, ...): int32 "label", and the features that the pipeline takes.
       options: of the optimization.
       validation: likewise; without it the model of the last epoch is kept.
-      pipeline: turns features into inputs; None passes them to the model as they are.
+      pipeline: turns features into inputs; None for `features_as_inputs`.
       seed: of initial parameters, order, dropout and augmentation.
       mesh: the devices over which batches and state are sharded; None for all devices.
       start: a trained model to start from; None for new parameters.
       checkpoints: directory of checkpoints, from which an earlier training is resumed.
-      log: receives the metrics.
+      log: receives the metrics; see `fit`.
 
     Returns:
       The trained model, and ``predict(split, description)``, its logits of the examples of a split,
       float32 (examples, classes).
+
+    Raises:
+      UserError: the arrays are not the examples of a classification; see also `fit`.
     """
-    mesh, pipeline = mesh or make_mesh(), pipeline or InputPipeline()
+    mesh, pipeline = mesh or make_mesh(), pipeline or features_as_inputs(train)
+    validation = validation or {name: array[:0] for name, array in train.items()}
+    require_examples(train)
+    require_examples(validation)
     steps_per_epoch = len(train["label"]) // options.batch_size
     state, step, schedule = init_classifier(
         model, train, options, pipeline, steps_per_epoch, seed, mesh, start
     )
+    logits = jax.eval_shape(logits_of(model, pipeline), state.variables, example_of(train))
+    require_labels(train["label"], logits.shape[-1])
     predict = make_predict_logits(model, pipeline, mesh)
-    validation = validation or {name: array[:0] for name, array in train.items()}
     plan = Plan(
         epochs=options.epochs,
         batch_size=options.batch_size,
@@ -97,11 +105,7 @@ def init_classifier(
     optimizer, schedule = configure_optimizer(options, steps_per_epoch)
     if start:
         optimizer = discriminate(optimizer, start)
-    example = {
-        name: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype)
-        for name, array in train.items()
-    }
-    inputs = jax.eval_shape(pipeline.preprocess, example)
+    inputs = jax.eval_shape(pipeline.preprocess, example_of(train))
     variables = start and start.variables
     state = create_train_state(model, optimizer, inputs, seed, options.ema_decay, mesh, variables)
     step = partial(
@@ -113,6 +117,39 @@ def init_classifier(
     if pipeline.lengths:
         step = cut_to_longest(step, pipeline.lengths)
     return state, step, schedule
+
+
+def example_of(split: Any) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of each feature of one example, (1, ...)."""
+    return {
+        name: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype)
+        for name, array in split.items()
+    }
+
+
+def require_examples(split: Split) -> None:
+    """Refuses arrays that are not the examples of a classification.
+
+    Raises:
+      UserError: "label" is missing or not int (examples,), or lengths differ.
+    """
+    if "label" not in split:
+        raise UserError(f'A split needs "label" among its arrays, but has {", ".join(split)}.')
+    label = split["label"]
+    if label.ndim != 1 or not np.issubdtype(label.dtype, np.integer):
+        raise UserError(f'"label" is {label.dtype} {label.shape}, but must be int (examples,).')
+    lengths = {name: len(array) for name, array in split.items()}
+    if len(set(lengths.values())) > 1:
+        raise UserError(f"The arrays of a split must have the same length, but have {lengths}.")
+
+
+def require_labels(label: np.ndarray, num_logits: int) -> None:
+    """Raises a UserError unless each label is the number of a logit."""
+    if label.min() < 0 or label.max() >= num_logits:
+        raise UserError(
+            f"The labels are {label.min()} to {label.max()}, but the model has {num_logits} "
+            f"logits, for the labels 0 to {num_logits - 1}."
+        )
 
 
 def score(

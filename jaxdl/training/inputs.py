@@ -1,7 +1,8 @@
 """How stored examples become the inputs of a model, in training and in prediction."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 
@@ -9,13 +10,6 @@ Batch = dict[str, jax.Array]
 ModelInputs = tuple[jax.Array, ...]
 MixLabels = Callable[[jax.Array], jax.Array]
 Mix = Callable[[ModelInputs, jax.Array], tuple[ModelInputs, MixLabels]]
-
-NOT_INPUTS = ("label", "index", "epoch")
-
-
-def arrays_as_inputs(batch: Batch) -> ModelInputs:
-    """Passes all features of a batch to the model as they are, in alphabetical order."""
-    return tuple(batch[name] for name in sorted(batch) if name not in NOT_INPUTS)
 
 
 def no_mixing(inputs: ModelInputs, key: jax.Array) -> tuple[ModelInputs, MixLabels]:
@@ -29,7 +23,8 @@ class InputPipeline:
     """Pure functions from a batch of stored examples to the inputs of a model.
 
     A batch has the features of the split, (batch, ...), and in training "index" and "epoch", both
-    int32 (batch,), which say where the examples come from.
+    int32 (batch,), which say where the examples come from. Inputs are a tuple of arrays, the
+    positional arguments of the model.
 
     Attributes:
       preprocess: ``preprocess(batch)`` gives the inputs for prediction.
@@ -42,7 +37,7 @@ class InputPipeline:
       predict_batch_size: number of examples that are predicted at once.
     """
 
-    preprocess: Callable[[Batch], ModelInputs] = arrays_as_inputs
+    preprocess: Callable[[Batch], ModelInputs]
     augment: Callable[[Batch, jax.Array], ModelInputs] | None = None
     mix: Mix = no_mixing
     test_time: tuple[Callable[[Batch], ModelInputs], ...] = ()
@@ -50,5 +45,21 @@ class InputPipeline:
     predict_batch_size: int = 500
 
     def for_training(self, batch: Batch, key: jax.Array) -> ModelInputs:
-        """The augmented inputs."""
-        return self.augment(batch, key) if self.augment else self.preprocess(batch)
+        """Returns the augmented inputs.
+
+        Raises:
+          TypeError: they are not a tuple.
+        """
+        inputs = self.augment(batch, key) if self.augment else self.preprocess(batch)
+        if not isinstance(inputs, tuple):
+            raise TypeError(f"The inputs must be a tuple of arrays, but are {type(inputs)}.")
+        return inputs
+
+
+def features_as_inputs(split: Mapping[str, Any]) -> InputPipeline:
+    """Builds a pipeline that passes the features of a split, except "label", as they are.
+
+    The model gets them in the order in which the split has them.
+    """
+    names = [name for name in split if name != "label"]
+    return InputPipeline(preprocess=lambda batch: tuple(batch[name] for name in names))

@@ -40,9 +40,8 @@ def is_hidden_kernel(path: tuple[str, ...]) -> bool:
     *layers, name = path
     if name not in {KERNEL, *NOT_KERNELS}:
         raise UserError(
-            f"The parameter {'/'.join(path)} is neither a kernel nor one of "
-            f"{', '.join(sorted(NOT_KERNELS))}: name it in jaxdl.training.layers, or choose "
-            "another --optimizer."
+            f"Muon does not know whether the parameter {'/'.join(path)} is a matrix: name it "
+            f"{KERNEL}, or one of {', '.join(sorted(NOT_KERNELS))}, or choose another optimizer."
         )
     return name == KERNEL and layers not in ([], [HEAD], [EMBEDDING])
 
@@ -53,5 +52,5 @@ def require_head(params: Any) -> None:
         raise UserError(
             f'No layer is named "{HEAD}", but {", ".join(params)}: name the layer that gives the '
             f'logits "{HEAD}", which is not trained like a hidden one, or choose another '
-            "--optimizer."
+            "optimizer."
         )

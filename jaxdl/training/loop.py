@@ -54,7 +54,7 @@ def fit(
     train_step: TrainStep,
     split: dict[str, np.ndarray],
     plan: Plan,
-    checkpoints: Path | None = None,
+    checkpoints: Path | str | None = None,
     log: MetricsLog | None = None,
 ) -> Trained:
     """Trains; with a directory of checkpoints, resumes from the newest that can be read.
@@ -67,13 +67,17 @@ def fit(
       split: the training split, arrays (examples, ...); moved to the devices once.
       plan: how long to train, and how to evaluate.
       checkpoints: directory to save them in, every half a minute and at the end; None for none.
-      log: receives the metrics; None for a new one in memory.
+      log: receives the metrics; None for a file CHECKPOINTS.jsonl beside the directory, or for a
+        log in memory if there is none.
 
     Raises:
       InterruptedTraining: by Ctrl-C or SIGTERM; a checkpoint has been saved.
-      UserError: a metric is no longer finite, or no checkpoint can be read.
+      UserError: a metric is no longer finite, or no checkpoint can be read, or the checkpoints are
+        of a longer training.
     """
-    log = MetricsLog() if log is None else log
+    checkpoints = checkpoints and Path(checkpoints)
+    if log is None:
+        log = MetricsLog(checkpoints and checkpoints.with_name(f"{checkpoints.name}.jsonl"))
     epoch = CompiledEpoch(
         train_step, state, split, plan.batch_size, plan.seed, plan.mesh, plan.lengths
     )
@@ -123,7 +127,8 @@ def fit(
         if store:
             store.save(step, training, training.best_variables)
     if stopped:
-        raise InterruptedTraining(f"Stopped at step {step:,} of {total_steps:,}.")
+        kept = "" if store else " Nothing was saved, since there is no directory for checkpoints."
+        raise InterruptedTraining(f"Stopped at step {step:,} of {total_steps:,}.{kept}")
     return Trained(
         variables=training.best_variables,
         history=log.records,
@@ -154,6 +159,11 @@ def _init_or_restore(
     if restored is None:
         return 0, initial
     total_steps = plan.epochs * epoch.steps_per_epoch
+    if restored[0] > total_steps:
+        raise UserError(
+            f"The checkpoints are of a longer training, of {restored[0]:,} steps instead of "
+            f"{total_steps:,}: choose another directory."
+        )
     note(f"Resuming from step {restored[0]:,} of {total_steps:,}.")
     return restored
 

@@ -66,3 +66,8 @@ class Trained:
     seconds_before: float
     seconds_compile: float
     examples_per_second: float
+
+    @property
+    def epoch_history(self) -> list[Record]:
+        """The records of whole epochs."""
+        return [record for record in self.history if "epoch" in record]

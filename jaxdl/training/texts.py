@@ -24,7 +24,7 @@ def preprocess_tokens(batch: Batch) -> ModelInputs:
     return batch["tokens"], batch["length"]
 
 
-TEXT_PIPELINE = InputPipeline(preprocess=preprocess_tokens)
+TEXT_PIPELINE = InputPipeline(preprocess_tokens)
 """Texts as they are; augmentation by word dropout is part of the models."""
 
 
