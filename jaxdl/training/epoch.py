@@ -11,7 +11,7 @@ from jax import lax
 from jax.sharding import Mesh
 
 from jaxdl.errors import UsageError
-from jaxdl.nn.cpu.loops import loop_pays, tracing_steps
+from jaxdl.nn.cpu.loops import trace_step, tracing_steps
 from jaxdl.training.mesh import (
     batch_sharding,
     constrain_state,
@@ -84,9 +84,9 @@ class CompiledEpoch:
             batch_shapes(split, batch_size),
             jax.random.key(0),
         )
-        self._metrics = sorted(jax.eval_shape(train_step, *self.step_arguments)[1])
-        on_cpu = mesh.devices.flat[0].platform == "cpu"
-        self._in_loop = not on_cpu or loop_pays(train_step, *self.step_arguments)
+        (_, metrics), loop_pays = trace_step(train_step, *self.step_arguments)
+        self._metrics = sorted(metrics)
+        self._in_loop = loop_pays or mesh.devices.flat[0].platform != "cpu"
         self._order_of = lru_cache(1)(self._make_order)
 
     def empty_history(self) -> dict[str, np.ndarray]:

@@ -23,26 +23,29 @@ _inside_loop: ContextVar[bool] = ContextVar("inside_loop", default=False)
 _largest_patches: ContextVar[list[int] | None] = ContextVar("largest_patches", default=None)
 
 
-def loop_pays(step: Callable[..., Any], *arguments: Any) -> bool:
-    """Whether a step is faster on CPU inside a loop than as a program of its own.
+def trace_step(step: Callable[..., Any], *arguments: Any) -> tuple[Any, bool]:
+    """Traces a train step, and tells whether it is faster on CPU inside a loop.
 
-    It is unless a convolution with stride 1 takes patches that outgrow the cache.
+    It is, unless a convolution with stride 1 takes patches that outgrow the cache.
 
     Args:
-      step: a pure function; it is traced, not run.
+      step: a pure function; it is not run.
       arguments: of the step, arrays or `jax.ShapeDtypeStruct`.
+
+    Returns:
+      The shapes of what the step returns, and whether a loop pays.
     """
     seen: list[int] = []
     token = _largest_patches.set(seen)
     try:
-        jax.make_jaxpr(lambda *arguments: step(*arguments))(*arguments)
+        shapes = jax.eval_shape(lambda *arguments: step(*arguments), *arguments)  # never cached
     finally:
         _largest_patches.reset(token)
-    return max(seen, default=0) <= LARGEST_PATCHES
+    return shapes, max(seen, default=0) <= LARGEST_PATCHES
 
 
 def note_convolution(kernel_shape: Sequence[int], strides: Sequence[int], pixels: int) -> None:
-    """Tells a `loop_pays` that is under way of a convolution.
+    """Reports a convolution to a `trace_step` in progress.
 
     Args:
       kernel_shape: (height, width, channels, features).
