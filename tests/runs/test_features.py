@@ -1,6 +1,6 @@
 import numpy as np
 
-from jaxdl.training.features import cached_features
+from jaxdl.runs.features import cached_features
 
 
 def test_features_are_computed_once_for_the_same_inputs_and_model(tmp_path):

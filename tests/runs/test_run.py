@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from jaxdl.errors import UsageError, UserError
+from jaxdl.files import write_json
 from jaxdl.runs import Run
-from jaxdl.runs.run import write_json
+from jaxdl.runs.run import FORMAT
 
 OPTIONS = {"epochs": 3, "resume": None, "learning_rate": 0.1, "data_dir": "data"}
 
@@ -15,7 +16,7 @@ def run(tmp_path):
     return Run.create("tiny", tmp_path / "runs", 7, OPTIONS, ("T-shirt/top", "naïve"))
 
 
-def test_what_was_created_is_opened(run):
+def test_a_created_run_is_opened(run):
     assert Run.open(run.directory) == run
     assert run.options == OPTIONS
     assert run.class_names == ("T-shirt/top", "naïve")
@@ -29,13 +30,13 @@ def test_the_directory_says_experiment_time_and_seed(run, tmp_path):
     assert run.figures.parent == run.checkpoints.parent == run.directory
 
 
-def test_runs_of_the_same_second_have_directories_of_their_own(tmp_path, monkeypatch):
+def test_runs_of_the_same_second_have_different_directories(tmp_path, monkeypatch):
     monkeypatch.setattr("time.strftime", lambda _: "20260102-030405")
     names = [Run.create("tiny", tmp_path, 0, {}, ()).directory.name for _ in range(3)]
     assert names == [f"20260102-030405-0{suffix}" for suffix in ("", "-2", "-3")]
 
 
-def test_options_given_later_are_written_down(run):
+def test_options_given_later_are_written(run):
     changed = run.with_options(OPTIONS | {"epochs": 9})
     assert changed.options["epochs"] == 9
     assert Run.open(run.directory) == changed
@@ -48,42 +49,44 @@ records = strategies.dictionaries(
 
 @settings(max_examples=20, deadline=None)
 @given(strategies.lists(records, max_size=4))
-def test_what_was_logged_is_read(tmp_path_factory, lines):
+def test_logged_records_are_read(tmp_path_factory, lines):
     run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, {}, ())
+    log = run.metrics_log()
     for line in lines:
-        run.log(line)
-    assert run.read_metrics() == lines
+        log.add(line)
+    assert run.read_metrics() == log.records == lines
 
 
-def test_a_line_is_on_disk_when_the_call_returns(run):
-    run.log({"step": 1})
+def test_a_record_is_on_disk_when_the_call_returns(run):
+    run.metrics_log().add({"step": 1})
     assert (run.directory / "metrics.jsonl").read_text() == '{"step": 1}\n'
 
 
 def test_a_last_line_that_was_cut_off_is_ignored_and_dropped(run):
     for step in (1, 2):
-        run.log({"step": step})
+        run.metrics_log().add({"step": step})
     path = run.directory / "metrics.jsonl"
     path.write_text(path.read_text() + '{"step": 3, "lo')
     assert run.read_metrics() == [{"step": 1}, {"step": 2}]
-    run.forget_after(5)
-    run.log({"step": 3})
+    log = run.metrics_log()
+    log.drop_after(5)
+    log.add({"step": 3})
     assert [record["step"] for record in run.read_metrics()] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
     ("step", "left"), [(0, []), (4, [2, 4, 4]), (5, [2, 4, 4]), (9, [2, 4, 4, 6])]
 )
-def test_what_comes_after_a_step_is_forgotten(run, step, left):
+def test_records_after_a_step_are_dropped(run, step, left):
     for logged in (2, 4, 4, 6):
-        run.log({"step": logged})
-    run.forget_after(step)
+        run.metrics_log().add({"step": logged})
+    run.metrics_log().drop_after(step)
     assert [record["step"] for record in run.read_metrics()] == left
 
 
 def test_a_run_that_has_logged_nothing_has_no_metrics(run):
     assert run.read_metrics() == []
-    run.forget_after(0)
+    run.metrics_log().drop_after(0)
     assert run.read_metrics() == []
 
 
@@ -92,7 +95,7 @@ def test_the_summary_is_json(run):
     assert json.loads((run.directory / "summary.json").read_text()) == {"test_accuracy": 0.5}
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+def test_a_file_is_written_completely_or_not_at_all(tmp_path):
     path = tmp_path / "summary.json"
     write_json(path, {"old": 1})
     with pytest.raises(TypeError):
@@ -116,8 +119,9 @@ def test_a_directory_without_config_is_wrong_usage(tmp_path):
         b"null",
         b"[]",
         b"3",
-        b'{"experiment": "tiny"}',
-        b'{"experiment": "tiny", "options": {}, "class_names": null}',
+        b'{"format": 2}',
+        b'{"format": 2, "experiment": "tiny"}',
+        b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": null}',
     ],
 )
 def test_a_damaged_config_is_one_clear_line(run, content):
@@ -127,7 +131,38 @@ def test_a_damaged_config_is_one_clear_line(run, content):
     assert failure.value.exit_status == 1
 
 
-def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):
+@pytest.mark.parametrize("format", [None, 1, FORMAT + 1])
+def test_a_run_of_another_format_is_one_clear_line(run, format):
+    path = run.directory / "config.json"
+    config = json.loads(path.read_text())
+    assert config.pop("format") == FORMAT
+    path.write_text(json.dumps(config | ({"format": format} if format else {})))
+    message = r"^.* was made by another version of jaxdl, which .*; train again, or .*\.$"
+    with pytest.raises(UserError, match=message) as failure:
+        Run.open(run.directory)
+    assert str(run.directory) in str(failure.value)
+    assert failure.value.exit_status == 1
+
+
+def test_the_command_to_resume_names_module_and_directory(run):
+    command = f"python -m experiments.tiny --resume {run.directory}"
+    assert run.command_to_resume == command
+    assert run.for_another_process(run.directory / "scratch").command_to_resume == command
+
+
+def test_another_process_reads_the_checkpoints_of_the_first_and_writes_elsewhere(run, tmp_path):
+    run.metrics_log().add({"step": 1})
+    other = run.for_another_process(tmp_path / "scratch")
+    assert (other.checkpoints, other.tokenizer) == (run.checkpoints, run.tokenizer)
+    assert other.figures == tmp_path / "scratch" / "figures"
+    assert other.read_metrics() == [{"step": 1}]
+    other.metrics_log().add({"step": 2})
+    other.write_summary({})
+    assert run.read_metrics() == [{"step": 1}]
+    assert not (run.directory / "summary.json").exists()
+
+
+def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for runs_dir in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UserError, match=r"^Cannot write to .*; give another --runs-dir\.$"):
