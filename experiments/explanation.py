@@ -44,11 +44,11 @@ def draw_explanation(
     sown = make_predict(sow, min(BATCH_SIZE, len(inputs)))(
         network.variables, examples, "explaining"
     )
-    if "image" in examples and "maps" in sown:
+    if "maps" in sown:
         kernel = np.asarray(network.variables["params"]["head"]["kernel"])
         classes = np.array([network.class_names.index(label) for label in labels])
         where = grad_cam(np.asarray(sown["maps"][0]), kernel, classes)
-    elif "image" in examples and "block_0" in sown:
+    elif "block_0" in sown:
         where = rollout_of_blocks(sown, network.model.pooling == "token")
     else:
         raise UsageError("--explain is for residual networks and Vision Transformers.")

@@ -138,9 +138,9 @@ def main() -> None:
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
     cache_compiled_programs()
     path, inputs = Path(options.network), read_inputs(options.inputs)
-    if not inputs and (options.json or options.explain):
-        raise UsageError("--json and --explain need image files or sentences.")
     if not inputs and (path / "config.json").is_file():
+        if options.json or options.explain:
+            raise UsageError("--json and --explain are for predictions: give an input.")
         run = Run.open(path)
         experiment = find_experiment(run.experiment)
         experiment.draw_samples(run, options.samples, options.seed, options.output)
@@ -149,6 +149,8 @@ def main() -> None:
     if not inputs:
         raise UsageError("No input: give image files or sentences after the network.")
     network = open_network(options.network, options.data_dir, options.weights)
+    if options.explain and "image" not in network.example_shapes:
+        raise UsageError(f"--explain is for images, but {network.name} reads sentences.")
     if network.class_names:
         results = predict(network, inputs)
         lines = [format_prediction(result, options.top) for result in results]

@@ -4,6 +4,8 @@ A package of your own adds one by an entry point in its pyproject.toml:
 
     [project.entry-points."jaxdl.experiments"]
     mixer = "my_package.mixer:EXPERIMENT"
+
+The same module is its command, ``python -m my_package.mixer``.
 """
 
 import importlib
@@ -11,10 +13,10 @@ from importlib.metadata import entry_points
 
 from jaxdl.errors import UsageError
 from jaxdl.runs.experiment import Experiment
+from jaxdl.runs.run import EXPERIMENTS_OF_OTHERS
 
 FROM_SCRATCH = ("mlp", "cnn", "rnn", "lstm", "gan", "transformer", "resnet", "vit")
 FROM_PUBLISHED_WEIGHTS = ("finetune", "linear_probe")
-GROUP = "jaxdl.experiments"
 
 
 def find_experiment(name: str) -> Experiment:
@@ -25,7 +27,7 @@ def find_experiment(name: str) -> Experiment:
     """
     if name in FROM_SCRATCH + FROM_PUBLISHED_WEIGHTS:
         return importlib.import_module(f"experiments.{name}").EXPERIMENT
-    provided = {entry.name: entry for entry in entry_points(group=GROUP)}
+    provided = {entry.name: entry for entry in entry_points(group=EXPERIMENTS_OF_OTHERS)}
     if name in provided:
         return provided[name].load()
     known = ", ".join([*FROM_SCRATCH, *FROM_PUBLISHED_WEIGHTS, *provided])

@@ -16,6 +16,7 @@ only in this shows what the shortcuts contribute, most of all with ``--depth 56`
 import dataclasses
 from typing import Literal
 
+from jaxdl.errors import UserError
 from jaxdl.models.resnet import RESNETS, Norm, ResNet
 from jaxdl.runs import Run, image_figures
 from jaxdl.runs.classifiers import ClassifierExperiment
@@ -95,7 +96,10 @@ def find_counterpart(run: Run) -> Run | None:
     """Finds the newest finished run that differs in its shortcuts only, if there is one."""
     wanted = run.options | {"residual": not run.options["residual"]}
     for summary in sorted(run.directory.parent.glob("*/summary.json"), reverse=True):
-        other = Run.open(summary.parent)
+        try:
+            other = Run.open(summary.parent)
+        except UserError:  # of another version of jaxdl
+            continue
         same = [name for name in wanted if name not in (*PLACES, *MACHINE)]
         if all(other.options.get(name) == wanted[name] for name in same):
             return other

@@ -13,7 +13,7 @@ import tyro
 from jaxdl.console import note
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.options import MACHINE, PLACES, from_options, to_options, with_changes
-from jaxdl.runs.run import Run
+from jaxdl.runs.run import Run, module_of
 from jaxdl.training.interruption import InterruptedTraining
 
 Config = TypeVar("Config")
@@ -34,7 +34,7 @@ def parse(
     on the command line.
 
     Args:
-      name: of the experiment, as in ``python -m experiments.NAME``.
+      name: of the experiment.
       config_class: a frozen dataclass of groups of options, see `jaxdl.runs.options`.
       presets: for each preset, the options that it changes.
       description: shown above the options by ``--help``.
@@ -43,7 +43,7 @@ def parse(
     Raises:
       UsageError: an unknown option, a value out of range, a run that cannot be resumed.
     """
-    module, description = f"experiments.{name}", f"{description}\n{_describe_presets(presets)}"
+    module, description = module_of(name), f"{description}\n{_describe_presets(presets)}"
 
     def parse_over(default: Config) -> Config:
         return parse_dataclass(config_class, module, description, arguments, default)
@@ -81,8 +81,7 @@ def _parse_resumed(name: str, first: Config, parse_over: Callable[[Config], Conf
     run = Run.open(first.run.resume)
     if run.experiment != name:
         raise UsageError(
-            f"{run.directory} is a run of {run.experiment}: resume it with "
-            f"python -m experiments.{run.experiment} --resume {run.directory}"
+            f"{run.directory} is a run of {run.experiment}: resume it with {run.command_to_resume}"
         )
     earlier = from_options(type(first), run.options)
     earlier = dataclasses.replace(earlier, machine=first.machine)
@@ -90,7 +89,7 @@ def _parse_resumed(name: str, first: Config, parse_over: Callable[[Config], Conf
         earlier = with_changes(earlier, {"data_dir": first.data.data_dir})
     config = parse_over(earlier)
     before, after = to_options(earlier), to_options(config)
-    if after["epochs"] < before["epochs"]:
+    if after.get("epochs", 0) < before.get("epochs", 0):  # a linear probe has none
         raise UsageError(f"--epochs of a resumed run can only be raised from {before['epochs']}.")
     for option, value in after.items():
         if value != before[option] and option not in CHANGEABLE_ON_RESUME:

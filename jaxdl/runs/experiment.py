@@ -60,7 +60,7 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Experiment(abc.ABC):
-    """An experiment, ``python -m experiments.NAME``.
+    """An experiment, which is also a command; see `jaxdl.runs.run.module_of`.
 
     Attributes:
       name: of the command, and of the directory of its runs.

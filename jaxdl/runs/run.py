@@ -13,6 +13,7 @@ import dataclasses
 import json
 import shutil
 import time
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from jaxdl.errors import UsageError, UserError
@@ -21,6 +22,14 @@ from jaxdl.training.metrics_log import MetricsLog, Record, read_records
 
 FORMAT = 2
 """Changes with the names of options and layers: 2 has explicit names of layers."""
+EXPERIMENTS_OF_OTHERS = "jaxdl.experiments"
+"""Group of the entry points by which other packages provide experiments."""
+
+
+def module_of(experiment: str) -> str:
+    """Returns the module that is the command of an experiment, ``python -m MODULE``."""
+    provided = {entry.name: entry.module for entry in entry_points(group=EXPERIMENTS_OF_OTHERS)}
+    return provided.get(experiment, f"experiments.{experiment}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Run:
 
     Attributes:
       directory: where everything of the run is kept.
-      experiment: the name of the experiment, as in ``python -m experiments.NAME``.
+      experiment: the name of the experiment; see `module_of`.
       options: the options of the experiment, as plain JSON values.
       class_names: of the labels, in their order.
       shared: where checkpoints and tokenizer are, if elsewhere: see `for_another_process`.
@@ -111,7 +120,7 @@ class Run:
     @property
     def command_to_resume(self) -> str:
         """The command that resumes the training."""
-        return f"python -m experiments.{self.experiment} --resume {self.checkpoints.parent}"
+        return f"python -m {module_of(self.experiment)} --resume {self.checkpoints.parent}"
 
     @property
     def figures(self) -> Path:

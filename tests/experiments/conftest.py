@@ -1,7 +1,8 @@
-"""A small MNIST that looks like the real one to the experiments, through the real pipeline."""
+"""Small data sets in the place of the real ones, and the commands that read them."""
 
 import io
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import pytest
 from jaxdl.data import arrays, cifar, load, mnist, records, sources
 from jaxdl.data.catalog import CATALOG
 from jaxdl.data.website import Website
+from jaxdl.pretrained import PUBLISHED
 
 sys.path.extend(str(Path(__file__).parent.parent / name) for name in ("data", "pretrained"))
 import small_mnist
+import small_models
 
 GOOD, BAD = ("wonderful", "brilliant", "moving"), ("boring", "awful", "dull")
 FILLER = ("the", "film", "was", "and", "its", "story", "of", "a", "man")
@@ -24,7 +27,7 @@ TRAIN_EXAMPLES, TEST_EXAMPLES = 400, 60
 
 
 def draw_stripes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images of (count, 28, 28) with a bright row whose height tells the label, and the labels."""
+    """Draws images (count, 28, 28), each with a bright row whose height tells its label."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 10, count).astype(np.uint8)
     images = random.integers(0, 60, (count, 28, 28), np.uint8)
@@ -35,7 +38,7 @@ def draw_stripes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> Path:
-    """A data directory in which ``mnist`` is prepared: stripes that are easy to learn."""
+    """Prepares ``mnist`` in a data directory: stripes that are easy to learn."""
     folder = tmp_path_factory.mktemp("datasets")
     archives = folder / "downloads" / "mnist"
     archives.mkdir(parents=True)
@@ -52,7 +55,7 @@ def data_dir(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def cifar_dir(tmp_path_factory) -> Path:
-    """A data directory in which ``cifar10`` is prepared: each class has its own colour."""
+    """Prepares ``cifar10`` in a data directory: each class has its own colour."""
     folder = tmp_path_factory.mktemp("cifar")
     archives = folder / "downloads" / "cifar10"
     archives.mkdir(parents=True)
@@ -81,7 +84,7 @@ def cifar_dir(tmp_path_factory) -> Path:
 
 
 def write_reviews(count: int, seed: int) -> dict[str, np.ndarray]:
-    """Reviews of some words, a few of which tell the label."""
+    """Writes reviews, in each of which two words tell its label."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 2, count).astype(np.int32)
     texts = np.empty(count, object)
@@ -96,7 +99,7 @@ def write_reviews(count: int, seed: int) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def review_dir(tmp_path_factory):
-    """A data directory whose cache of ``imdb_reviews`` holds reviews that are easy to learn."""
+    """Prepares ``imdb_reviews`` in the cache of a data directory: reviews that are easy to learn."""
     folder = tmp_path_factory.mktemp("reviews")
     entry = CATALOG["imdb_reviews"]
     version = folder / "imdb_reviews" / (entry.config or "") / entry.version
@@ -112,23 +115,43 @@ def review_dir(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def small_published(monkeypatch):
+    """Puts small models in the place of the published ones, in a data directory."""
+
+    def put(name, data_dir):
+        monkeypatch.setitem(PUBLISHED, name, small_models.place(name, data_dir))
+
+    return put
+
+
 @pytest.fixture(scope="session")
 def runs_dir(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
+PROGRESS = re.compile(r"The training will take about .*\.|[^:]+: +\d+%.*")
+
+
+@pytest.fixture
+def without_progress():
+    """Drops from standard error the lines that depend on how fast the machine is."""
+    return lambda errors: [line for line in errors.splitlines() if not PROGRESS.fullmatch(line)]
+
+
 @pytest.fixture
 def command(capsys, monkeypatch):
-    """Runs ``python -m experiments.NAME ARGUMENTS`` in this process.
+    """Runs ``python -m experiments.NAME ARGUMENTS``, or of another package, in this process.
 
     Returns exit status, standard output and standard error.
     """
 
     def run(name: str, *arguments: object) -> tuple[int, str, str]:
+        module = name if "." in name else f"experiments.{name}"
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        monkeypatch.delitem(sys.modules, f"experiments.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, module, raising=False)
         with pytest.raises(SystemExit) as exit_:
-            runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
         return exit_.value.code, *capsys.readouterr()
 
     return run
@@ -136,7 +159,7 @@ def command(capsys, monkeypatch):
 
 @pytest.fixture(scope="session")
 def trained_run(data_dir, runs_dir) -> Path:
-    """The directory of a finished run of the CNN, made as a user makes it."""
+    """Trains the CNN as a user does, and returns the directory of the run."""
     options = ("--epochs", "6", "--batch-size", "20", "--shift", "0", "--rotation", "0")
     folders = ("--data-dir", str(data_dir), "--runs-dir", str(runs_dir))
     subprocess.run(

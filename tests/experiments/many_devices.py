@@ -3,16 +3,16 @@
 XLA_FLAGS=--xla_force_host_platform_device_count=8 python many_devices.py EXPERIMENT
 """
 
-import dataclasses
 import json
 import sys
 
 import jax
 import numpy as np
 
-from experiments.train_steps import EXPERIMENTS, begin_training
-from jaxdl.training.mesh import copied, make_mesh, place
-from jaxdl.training.steps import empty_history, epoch_order, make_train_steps
+from experiments.registry import find_experiment
+from jaxdl.runs.options import with_changes
+from jaxdl.training.epoch import CompiledEpoch
+from jaxdl.training.mesh import device_put, make_mesh, replicated
 
 STEPS, BATCH_SIZE = 3, 16
 SMALLER = {
@@ -20,12 +20,12 @@ SMALLER = {
     "lstm": {"sequence_length": 12},
     "transformer": {"sequence_length": 12},
     "resnet": {"depth": 8},
-    "vit": {"num_blocks": 2},
+    "vit": {"num_layers": 2},
 }
 
 
-def random_data(example):
-    """As many as three batches need, and two more."""
+def random_split(example):
+    """Draws the examples of three batches, and two more."""
     random = np.random.default_rng(0)
     highest = {"label": 2, "length": 12, "tokens": 1000, "image": 256}
     return {
@@ -35,21 +35,20 @@ def random_data(example):
 
 
 def train(name, mesh):
-    config = EXPERIMENTS[name].PRESETS["default"]
-    config = dataclasses.replace(config, batch_size=BATCH_SIZE, **SMALLER.get(name, {}))
-    training = begin_training(name, config, mesh)
-    data = random_data(training.example)
-    history = empty_history(training.step, training.state, data, BATCH_SIZE)
-    order = place(epoch_order(0, np.int32(0), len(data[next(iter(data))])), copied(mesh))
-    train_steps = make_train_steps(training.step, BATCH_SIZE, 0, mesh)
+    """Trains three steps; returns the metrics of each, and the number of sharded arrays."""
+    experiment = find_experiment(name)
+    changes = {"batch_size": BATCH_SIZE, **SMALLER.get(name, {})}
+    training = experiment.init(with_changes(experiment.config(), changes), 1000, mesh)
+    split = random_split(training.example)
+    epoch = CompiledEpoch(training.step, training.state, split, BATCH_SIZE, 0, mesh)
+    history = device_put(epoch.empty_history(), replicated(mesh))
     before = jax.tree.map(lambda array: array.sharding, training.state)
-    carry = (training.state, place(history, copied(mesh)))
-    args = (place(data, copied(mesh)), order, np.int32(0), np.int32(STEPS))
-    state, history = train_steps(carry, *args)
+    program = epoch.lower().compile()
+    state, history = epoch.run(program, training.state, history, 0, STEPS)
     for sharding, array in zip(jax.tree.leaves(before), jax.tree.leaves(state), strict=True):
         assert array.sharding.is_equivalent_to(sharding, array.ndim)
-    divided = [a for a in jax.tree.leaves(state) if not a.sharding.is_fully_replicated]
-    return {name: values.tolist() for name, values in history.items()}, len(divided)
+    sharded = [a for a in jax.tree.leaves(state) if not a.sharding.is_fully_replicated]
+    return {name: values.tolist() for name, values in history.items()}, len(sharded)
 
 
 def main():

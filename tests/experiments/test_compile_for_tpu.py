@@ -1,18 +1,18 @@
-"""Every experiment through the TPU's own compiler, which runs without a TPU."""
+"""The train step of every experiment through the TPU compiler, which runs without a TPU."""
 
 import json
 import math
 
 import pytest
 
-from experiments.roofline import CHIPS
-from experiments.train_steps import EXPERIMENTS
+from experiments.registry import FROM_SCRATCH
+from jaxdl.analysis.roofline import CHIPS
 
 pytestmark = pytest.mark.tpu
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_its_step_compiles_and_fits_a_chip(name, command, tmp_path):
+@pytest.mark.parametrize("name", FROM_SCRATCH)
+def test_its_step_compiles_and_fits_in_the_memory_of_a_chip(name, command, tmp_path):
     output = tmp_path / "tpu.json"
     status, out, err = command("compile_for_tpu", "--experiments", name, "--output", output)
     assert (status, err) == (0, "")
@@ -26,7 +26,7 @@ def test_its_step_compiles_and_fits_a_chip(name, command, tmp_path):
     assert name in out
 
 
-def test_of_a_divided_state_the_parameters_are_gathered_and_no_more(command, tmp_path):
+def test_of_a_sharded_state_only_the_parameters_are_all_gathered(command, tmp_path):
     output = tmp_path / "tpu.json"
     options = ("--experiments", "transformer", "--mesh", "fsdp=4", "--output", output)
     assert command("compile_for_tpu", *options)[0] == 0

@@ -52,11 +52,11 @@ def test_a_run_is_exported_too(command, trained_run, tmp_path):
         status, _, errors = command("export", trained_run, "--format", format, "--output", path)
         assert status == 0, errors
         assert path.stat().st_size > 1000
-    assert "params.Conv_0.kernel" in load_file(path)
+    assert "params.conv_0.kernel" in load_file(path)
     assert not list(tmp_path.glob(".*"))
 
 
-def test_what_is_read_back_wrongly_is_not_kept(small_dir, tmp_path, monkeypatch):
+def test_a_file_that_is_read_back_differently_is_not_kept(small_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "read_tensors", lambda path: {})
     network = open_network("resnet50", small_dir)
     with pytest.raises(export.UserError, match="What was read back is not what was written"):

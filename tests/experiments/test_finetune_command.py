@@ -2,23 +2,10 @@ import json
 
 import numpy as np
 import pytest
-import small_models
 from PIL import Image
 
-from jaxdl.pretrained import PUBLISHED
-
 SMALL_TEXTS = ("--sequence-length", 20, "--batch-size", 16, "--head-examples", 40)
-SMALL_IMAGES = ("--model", "resnet50", "--image-size", 32, "--batch-size", 16)
-
-
-@pytest.fixture
-def small_published(monkeypatch):
-    """Puts small models in the place of the published ones, in a data directory."""
-
-    def put(name, data_dir):
-        monkeypatch.setitem(PUBLISHED, name, small_models.place(name, data_dir))
-
-    return put
+SMALL_IMAGES = ("--model", "resnet50", "--dataset", "cifar10", "--image-size", 32)
 
 
 def only_run(runs_dir):
@@ -26,59 +13,36 @@ def only_run(runs_dir):
     return run, json.loads((run / "summary.json").read_text())
 
 
-def test_texts_with_a_frozen_encoder_and_with_a_free_one(
-    command, review_dir, small_published, tmp_path
-):
+def test_all_layers_are_tuned_on_texts(command, review_dir, small_published, tmp_path):
     small_published("minilm", review_dir)
+    options = (*SMALL_TEXTS, "--learning-rate", 0.01, "--epochs", 6, "--frozen-blocks", 0)
     folders = ("--data-dir", review_dir, "--runs-dir", tmp_path)
-    status, output, errors = command("finetune", "--preset", "frozen", *SMALL_TEXTS, *folders)
+    status, output, errors = command("finetune", *options, *folders)
     assert status == 0, errors
-    frozen, summary = only_run(tmp_path)
-    assert summary["epochs"] == summary["steps"] == 0
-    assert {"test_accuracy", "test_loss", "validation_accuracy"} <= summary.keys()
-    assert {path.name for path in (frozen / "figures").iterdir()} == {
-        "confusion.png",
-        "reviews.png",
-    }
-
-    status, _, errors = command("finetune", "--resume", frozen, "--epochs", 1)
-    assert status == 2
-    assert (
-        errors
-        == f"error: {frozen} fitted the head alone, at once: start a new run, without --resume.\n"
-    )
-
-    again = tmp_path / "again"
-    status, *_ = command(
-        "finetune",
-        *SMALL_TEXTS,
-        "--learning-rate",
-        0.01,
-        *folders[:2],
-        "--runs-dir",
-        again,
-        "--epochs",
-        6,
-        "--frozen-blocks",
-        0,
-    )
-    assert status == 0
-    tuned, summary = only_run(again)
+    assert "test accuracy" in output
+    assert "The head was fitted to 40 examples: " in errors
+    run, summary = only_run(tmp_path)
     assert summary["epochs"] == 6
     assert summary["test_accuracy"] > 0.9
+    assert {path.name for path in (run / "figures").iterdir()} == {
+        *("confusion.png", "reviews.png", "learning_curves.png")
+    }
 
-    for run in (frozen, tuned):
-        status, output, _ = command("predict", run, "a wonderful film", "--json")
-        assert status == 0
-        (prediction,) = json.loads(output)
-        assert set(prediction["probabilities"]) == {"negative", "positive"}
+    status, output, _ = command("predict", run, "a wonderful film", "--json")
+    assert status == 0
+    (prediction,) = json.loads(output)
+    assert set(prediction["probabilities"]) == {"negative", "positive"}
     assert prediction["label"] == "positive"
+
+    assert command("finetune", "--resume", run, "--epochs", 7)[0] == 0
+    assert only_run(tmp_path)[1]["epochs"] == 7
 
 
 def test_images(command, cifar_dir, small_published, tmp_path):
     small_published("resnet50", cifar_dir)
     folders = ("--data-dir", cifar_dir, "--runs-dir", tmp_path)
-    status, _, errors = command("finetune", *SMALL_IMAGES, "--epochs", 2, *folders)
+    options = (*SMALL_IMAGES, "--batch-size", 16, "--epochs", 2)
+    status, _, errors = command("finetune", *options, *folders)
     assert status == 0, errors
     run, summary = only_run(tmp_path)
     assert summary["dataset"] == "cifar10"
@@ -89,17 +53,6 @@ def test_images(command, cifar_dir, small_published, tmp_path):
     assert (tmp_path / "why.png").stat().st_size > 1000
 
 
-def test_a_vision_transformer_sees_images_of_another_size(
-    command, cifar_dir, small_published, tmp_path
-):
-    small_published("vit-base", cifar_dir)
-    options = ("--model", "vit-base", "--image-size", 32, "--preset", "frozen")
-    folders = ("--data-dir", cifar_dir, "--runs-dir", tmp_path)
-    status, _, errors = command("finetune", *options, *folders)
-    assert status == 0, errors
-    assert only_run(tmp_path)[1]["epochs"] == 0
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -108,11 +61,16 @@ def test_a_vision_transformer_sees_images_of_another_size(
             ("--model", "resnet50", "--dataset", "imdb_reviews"),
             "must be one of mnist, fashion_mnist, cifar10",
         ),
-        (("--epochs", -1), "--epochs is -1, but must be at least 0"),
+        (("--model", "vit-base"), "--dataset is imdb_reviews, but must be one of mnist"),
+        (("--epochs", -1), "--epochs is -1, but must be at least 1"),
+        (("--epochs", 0), "--epochs is 0, but must be at least 1"),
+        (("--head-examples", -1), "--head-examples is -1, but must be at least 0"),
+        (("--frozen-blocks", -1), "--frozen-blocks is -1, but must be at least 0"),
         (("--layer-decay", 0), "--layer-decay is 0.0"),
         (("--sequence-length", 1000), "must be 3 to 512"),
-        (("--model", "vit-base", "--image-size", 100), "a multiple of 16"),
+        ((*SMALL_IMAGES[2:], "--model", "vit-base", "--image-size", 100), "a multiple of 16"),
         (("--model", "alexnet"), "alexnet"),
+        (("--preset", "frozen"), "--preset is frozen"),
     ],
 )
 def test_wrong_usage_is_one_line(command, arguments, words):

@@ -1,4 +1,4 @@
-"""The GAN on stripes, judged by a CNN that knows them."""
+"""The GAN on stripes, with a CNN that knows them as the feature extractor."""
 
 import json
 import shutil
@@ -9,14 +9,15 @@ from PIL import Image
 
 from experiments import gan
 from jaxdl.runs import Run
-from jaxdl.training.generation import draw_noise
+from jaxdl.runs.options import with_changes
+from jaxdl.training.generator import draw_noise
 
 SIZES = ("--epochs", 2, "--batch-size", 40)
 
 
 @pytest.fixture(scope="session")
 def gan_options(data_dir, trained_run):
-    return (*SIZES, "--data-dir", data_dir, "--judge", trained_run)
+    return (*SIZES, "--data-dir", data_dir, "--feature-extractor", trained_run)
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def gan_runs(tmp_path_factory):
 
 @pytest.fixture
 def gan_run(command, gan_options, gan_runs):
-    """A finished run, trained by the first test that asks for it."""
+    """Returns a finished run, which the first test that asks for it trains."""
     if not any(gan_runs.iterdir()):
         status, output, _ = command("gan", *gan_options, "--runs-dir", gan_runs)
         assert status == 0, output
@@ -79,17 +80,19 @@ def test_predict_refuses_what_makes_no_picture(command, gan_run, arguments):
     assert len(errors.splitlines()) == 1
 
 
-def test_a_finished_run_is_resumed_with_the_judge_that_it_had(command, gan_run, trained_run):
+def test_a_finished_run_is_resumed_with_the_feature_extractor_that_it_had(
+    command, gan_run, trained_run, without_progress
+):
     before = json.loads((gan_run / "summary.json").read_text())
-    assert before["options"]["judge"] == str(trained_run)
+    assert before["options"]["feature_extractor"] == str(trained_run)
     shutil.rmtree(gan_run / "figures" / "samples")
     status, _, errors = command("gan", "--resume", gan_run)
-    assert (status, errors) == (0, "")
+    assert (status, without_progress(errors)) == (0, ["Resuming from step 18 of 18."])
     after = json.loads((gan_run / "summary.json").read_text())
     assert after["test_frechet_distance"] == before["test_frechet_distance"]
 
 
-def test_a_judge_must_know_the_data_and_give_features(
+def test_a_feature_extractor_must_be_trained_on_the_data_and_give_features(
     command, gan_options, gan_run, trained_run, tmp_path
 ):
     other = tmp_path / "lenet"
@@ -97,13 +100,13 @@ def test_a_judge_must_know_the_data_and_give_features(
     config = json.loads((trained_run / "config.json").read_text())
     config["options"]["architecture"] = "lenet5"
     (other / "config.json").write_text(json.dumps(config))
-    judges = {
+    extractors = {
         gan_run: "must be a run of experiments.cnn",
         other: "architecture cnn",
         tmp_path / "gone": "is not the directory of a run",
     }
-    for judge, words in judges.items():
-        options = ("--judge", judge, "--runs-dir", tmp_path / "runs")
+    for extractor, words in extractors.items():
+        options = ("--feature-extractor", extractor, "--runs-dir", tmp_path / "runs")
         status, _, errors = command("gan", *gan_options, *options)
         assert status == 2
         assert words in errors
@@ -112,26 +115,29 @@ def test_a_judge_must_know_the_data_and_give_features(
     assert "on fashion_mnist" in errors
 
 
-def test_a_judge_without_a_model_leaves_no_run(command, gan_options, trained_run, tmp_path):
+def test_a_feature_extractor_without_a_model_leaves_no_run(
+    command, gan_options, trained_run, tmp_path
+):
     empty = tmp_path / "empty"
     empty.mkdir()
     shutil.copy(trained_run / "config.json", empty)
-    options = ("--judge", empty, "--runs-dir", tmp_path / "runs")
+    options = ("--feature-extractor", empty, "--runs-dir", tmp_path / "runs")
     status, _, errors = command("gan", *gan_options, *options)
     assert status == 1
     assert "no checkpoint" in errors
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_judge_that_is_gone_is_to_be_put_back(command, gan_run, tmp_path):
+def test_a_feature_extractor_that_is_gone_has_to_be_restored(command, gan_run, tmp_path):
     resumed = tmp_path / "resumed"
     shutil.copytree(gan_run, resumed)
     config = json.loads((resumed / "config.json").read_text())
-    config["options"]["judge"] = str(tmp_path / "gone")
+    config["options"]["feature_extractor"] = str(tmp_path / "gone")
     (resumed / "config.json").write_text(json.dumps(config))
     status, _, errors = command("gan", "--resume", resumed)
     assert status == 2
-    assert "put it back" in errors
+    (line,) = errors.splitlines()
+    assert f"--feature-extractor {tmp_path / 'gone'} is gone: restore it" in line
 
 
 def test_a_validation_split_too_small_to_measure_is_refused(command, gan_options, tmp_path):
@@ -141,24 +147,27 @@ def test_a_validation_split_too_small_to_measure_is_refused(command, gan_options
     assert "--validation-fraction" in errors
 
 
-def test_a_judge_is_trained_once(monkeypatch, tmp_path):
+def test_a_feature_extractor_is_trained_once(monkeypatch, tmp_path):
     trained = []
 
-    def train(config):
+    def train(experiment, config):
+        assert experiment.name == "cnn"
         trained.append(config)
-        run = Run.create("cnn", config.runs_dir, 0, {}, ("zero", "one"))
+        run = Run.create("cnn", config.run.runs_dir, 0, {}, ("zero", "one"))
         run.write_summary({})
         return run, {}
 
-    monkeypatch.setattr(gan.cnn, "train", train)
-    config = gan.Config(runs_dir=tmp_path, dataset="fashion_mnist")
-    assert gan.open_judge(config).directory == gan.open_judge(config).directory
-    (judge_config,) = trained
-    assert judge_config.dataset == "fashion_mnist"
-    assert judge_config.preset == "quick"
+    monkeypatch.setattr(type(gan.cnn.EXPERIMENT), "train", train)
+    config = with_changes(gan.Config(), {"runs_dir": tmp_path, "dataset": "fashion_mnist"})
+    first, second = (gan.find_or_train_classifier(config).directory for _ in range(2))
+    assert first == second
+    assert first.parent == tmp_path / "feature_extractors" / "fashion_mnist" / "cnn"
+    (quick,) = trained
+    assert quick.data.dataset == "fashion_mnist"
+    assert quick.optimization.epochs == gan.cnn.PRESETS["quick"]["epochs"]
 
 
-def test_an_interpolation_begins_and_ends_at_its_points_and_keeps_their_length():
+def test_an_interpolation_has_its_points_at_both_ends_and_keeps_their_length():
     noise = draw_noise(4, 1000, seed=0)
     between = gan.interpolate(noise).reshape(2, gan.INTERPOLATION_STEPS, 1000)
     np.testing.assert_allclose(between[:, 0], noise[::2], atol=1e-6)

@@ -1,13 +1,22 @@
+import dataclasses
 import json
+import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import small_models
 from PIL import Image, ImageDraw
+
+from jaxdl import console
+from jaxdl.data.website import Website
+from jaxdl.pretrained import PUBLISHED
 
 
 @pytest.fixture
 def picture(tmp_path):
-    """A large picture of a thick stroke, dark on light."""
+    """Writes a large picture of a thick stroke, dark on light."""
     image = Image.new("RGB", (200, 300), "white")
     ImageDraw.Draw(image).line((40, 50, 150, 250), fill="black", width=25)
     image.save(tmp_path / "stroke.png")
@@ -34,6 +43,54 @@ def test_json_has_all_probabilities(command, trained_run, picture):
     assert prediction["probabilities"][prediction["label"]] == prediction["probability"]
 
 
+@pytest.fixture
+def unfetched(monkeypatch, tmp_path):
+    """Offers the files of a small model to be fetched, and returns an empty data directory."""
+
+    def offer(name):
+        published = small_models.place(name, tmp_path / "website")
+        folder = tmp_path / "website" / "weights" / name
+        (source,) = published.sources
+        source = Website(f"{folder.as_uri()}/", source.files)
+        published = dataclasses.replace(published, sources=(source,))
+        monkeypatch.setitem(PUBLISHED, name, published)
+        return tmp_path / "data"
+
+    return offer
+
+
+@pytest.mark.parametrize(
+    ("command_name", "published_name", "num_inputs"),
+    [("sentiment", "distilbert-sst2", 1), ("similarity", "minilm", 2), ("resnet50", "resnet50", 1)],
+)
+def test_json_is_apart_from_the_progress_and_the_remarks_of_a_first_run(
+    command, unfetched, picture, monkeypatch, command_name, published_name, num_inputs
+):
+    monkeypatch.setattr(console, "SECONDS_BETWEEN_PLAIN_LINES", 0.0)
+    data_dir = unfetched(published_name)
+    inputs = [picture if command_name == "resnet50" else "a wonderful film"] * num_inputs
+    arguments = (command_name, *inputs, "--json", "--data-dir", data_dir)
+    status, output, errors = command("predict", *arguments)
+    assert status == 0, errors
+    (result,) = json.loads(output)
+    assert "downloading from the official address: 100%" in errors
+    assert f"{published_name}: downloading" in errors
+    assert "\npredicting" in errors
+    if command_name == "similarity":
+        assert math.isclose(result["similarity"], 1.0, rel_tol=1e-5)
+    else:
+        assert result["input"] == str(inputs[0])
+        assert tuple(result["probabilities"]) == PUBLISHED[published_name].class_names
+
+
+def test_help_can_be_piped():
+    command = [sys.executable, "-m", "experiments.predict", "--help"]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.startswith("usage: python -m experiments.predict ")
+    assert "\x1b" not in process.stdout
+
+
 def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
     (tmp_path / "text.png").write_text("hello")
     status, output, errors = command("predict", trained_run, picture, tmp_path / "text.png")
@@ -50,11 +107,22 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
         (("nowhere", "a.png"), 2, "nowhere is not the directory of a run"),
         (("RUN", "no.png"), 1, "There is no file no.png"),
         (("RUN",), 2, "No input"),
+        (("RUN", "--json"), 2, "give an input"),
+        (("RUN", "PICTURE", "--explain", "why.txt"), 2, "--explain is why.txt"),
+        (("RUN", "PICTURE", "--explain", "why.png"), 2, "--explain is for residual networks"),
+        (("RUN", "PICTURE", "--weights", "a.safetensors"), 2, "--weights needs a published model"),
+        (("RUN", "PICTURE", "--top", 0), 2, "--top is 0"),
+        (("similarity", "one sentence"), 2, "minilm compares sentences: give two or more"),
+        (("similarity", "a film", "a story", "--explain", "why.png"), 2, "minilm reads sentences"),
     ],
 )
-def test_wrong_usage_is_one_line(command, trained_run, arguments, status, words):
-    given = [trained_run if argument == "RUN" else argument for argument in arguments]
-    actual, _, errors = command("predict", *given)
+def test_wrong_usage_is_one_line(
+    command, trained_run, picture, small_published, tmp_path, arguments, status, words
+):
+    small_published("minilm", tmp_path)
+    names = {"RUN": trained_run, "PICTURE": picture}
+    given = [names.get(argument, argument) for argument in arguments]
+    actual, _, errors = command("predict", *given, *(("--data-dir", tmp_path) if given else ()))
     (line,) = errors.splitlines()
     assert (actual, line.startswith("error: ")) == (status, True)
     assert words in line

@@ -29,7 +29,7 @@ def start(process_id, process_count, port, *options):
 
 @pytest.fixture
 def start_all():
-    """Starts so many processes of one training; whatever becomes of it, they end with the test."""
+    """Starts several processes of one training, which end with the test at the latest."""
     started = []
 
     def start_them(count, *options):
@@ -83,7 +83,7 @@ def test_they_train_as_one_process_does_and_the_first_writes(count, data_dir, tm
     (single,) = (tmp_path / "alone" / "cnn").iterdir()
     np.testing.assert_allclose(losses_of(run), losses_of(single), rtol=1e-3)
 
-    # Another number of processes goes on with it.
+    # Another number of processes resumes it.
     subprocess.run([*alone, "--resume", str(run), "--epochs", "3"], check=True, capture_output=True)
     assert json.loads((run / "summary.json").read_text())["process_count"] == 1
     assert len(losses_of(run)) > len(losses_of(single))
@@ -114,8 +114,10 @@ def test_if_one_is_killed_the_other_stops_and_the_run_can_be_resumed(
     processes[killed].communicate()
 
     resumed = start_all(2, "--resume", run)
-    while "Going on from step" not in (line := resumed[0].stdout.readline()):
-        assert line, resumed[0].stderr.read()
+    lines = []
+    while not any(line.startswith("Resuming from step") for line in lines):
+        lines.append(resumed[0].stderr.readline())
+        assert lines[-1], lines
     time.sleep(5)
     resumed[1].send_signal(signal.SIGINT)
     _, error = resumed[0].communicate(timeout=60)
@@ -123,7 +125,7 @@ def test_if_one_is_killed_the_other_stops_and_the_run_can_be_resumed(
     assert [process.wait(60) for process in resumed] == [130, 130]
 
 
-def test_other_options_than_the_first_has_are_refused(data_dir, tmp_path):
+def test_options_that_differ_from_those_of_the_first_are_refused(data_dir, tmp_path):
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]

@@ -10,7 +10,7 @@ OPTIONS = ("--epochs", 8, "--batch-size", 16, "--sequence-length", 12, "--learni
 
 @pytest.fixture(scope="session")
 def text_run(review_dir, tmp_path_factory):
-    """The directory of a finished run of the LSTM."""
+    """Trains the LSTM, and returns the directory of the run."""
     runs_dir = tmp_path_factory.mktemp("text-runs")
     folders = ("--data-dir", review_dir, "--runs-dir", runs_dir)
     arguments = map(str, (*OPTIONS, *folders))
@@ -60,7 +60,7 @@ def test_any_text_is_answered(command, text_run, sentence):
 @pytest.mark.parametrize(
     ("sentence", "words"), [(" ", "A sentence is empty"), ("digit.png", "reads sentences")]
 )
-def test_what_is_no_sentence_is_one_line(command, text_run, sentence, words):
+def test_an_input_that_is_no_sentence_is_refused_in_one_line(command, text_run, sentence, words):
     status, _, errors = command("predict", text_run, sentence)
     (line,) = errors.splitlines()
     assert status == 1

@@ -21,7 +21,7 @@ def lines_without_times(run):
     return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
 
 
-def test_a_run_leaves_what_the_contract_names(trained_run):
+def test_a_run_leaves_the_documented_files(trained_run):
     summary = json.loads((trained_run / "summary.json").read_text())
     assert {
         *("experiment", "dataset", "seed", "epochs", "steps", "parameters", "test_accuracy"),
@@ -32,7 +32,7 @@ def test_a_run_leaves_what_the_contract_names(trained_run):
     assert summary["parameters"] == 225_034
     assert summary["test_accuracy"] > 0.8  # stripes are easy
     config = json.loads((trained_run / "config.json").read_text())
-    assert config["experiment"] == "cnn"
+    assert (config["format"], config["experiment"]) == (2, "cnn")
     assert config["options"]["batch_size"] == 20
     epochs = [line["epoch"] for line in lines_without_times(trained_run) if "epoch" in line]
     assert epochs == [1, 2, 3, 4, 5, 6]
@@ -44,13 +44,26 @@ def test_a_run_leaves_what_the_contract_names(trained_run):
     assert re.fullmatch(r"\d{8}-\d{6}-0", trained_run.name)
 
 
-def test_plain_output_has_no_control_characters(command, folders):
+def test_plain_output_has_no_control_characters(command, folders, without_progress):
     status, output, errors = command("mlp", *QUICK, *folders)
     assert status == 0
-    assert errors == ""
+    assert without_progress(errors) == []
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", output)
     assert "109,386 parameters" in output
     assert "test accuracy" in output
+
+
+def test_standard_output_has_header_epochs_and_results(command, folders):
+    _, output, _ = command("mlp", *QUICK, *folders)
+    header, epochs, results = output.partition("epoch 1/2")
+    names = [line.split()[0] for line in header.splitlines()]
+    assert names == ["device", "data", "model", "run"]
+    first, second, *results = (epochs + results).splitlines()
+    assert first.startswith("epoch 1/2  train accuracy 0.")
+    assert second.startswith("epoch 2/2  train accuracy 0.")
+    assert [line.split("  ")[0].strip() for line in map(str.strip, results)] == [
+        *("test accuracy", "test loss", "best epoch", "throughput", "time", "run")
+    ]
 
 
 def test_several_seeds_are_averaged(command, data_dir, tmp_path):
@@ -68,8 +81,8 @@ def test_several_seeds_are_averaged(command, data_dir, tmp_path):
     assert not {"data_dir", "runs_dir"} & set(result["options"])
 
 
-def test_the_seed_preset_is_the_tutorials_recipe(command, folders):
-    status, output, _ = command("cnn", "--preset", "seed", "--epochs", 1, *folders)
+def test_the_tutorial_preset_is_the_recipe_of_the_tutorial(command, folders):
+    status, output, _ = command("cnn", "--preset", "tutorial", "--epochs", 1, *folders)
     assert status == 0
     run = output.split()[-1]
     options = json.loads(open(f"{run}/config.json").read())["options"]  # noqa: PTH123, SIM115
@@ -114,16 +127,18 @@ def wait_for_first_epoch(run_parent):
 @pytest.mark.parametrize(
     "kind", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
-def test_an_interrupted_run_is_resumed_to_the_same_bits(command, data_dir, tmp_path, kind):
+def test_an_interrupted_and_resumed_run_is_bitwise_identical(
+    command, data_dir, tmp_path, without_progress, kind
+):
     options = ("--epochs", 400, "--batch-size", 20, "--ema-decay", 0.9, "--data-dir", data_dir)
     process = start_mlp(*options, "--runs-dir", tmp_path / "interrupted")
     wait_for_first_epoch(tmp_path / "interrupted")
     process.send_signal(kind)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    (message,) = errors.splitlines()
+    (message,) = without_progress(errors)
     (interrupted,) = (tmp_path / "interrupted" / "mlp").iterdir()
-    assert message.endswith(f"python -m experiments.mlp --resume {interrupted}")
+    assert message.endswith(f"Resume with: python -m experiments.mlp --resume {interrupted}")
     assert not (interrupted / "summary.json").exists()
 
     assert command("mlp", "--resume", interrupted)[0] == 0
@@ -136,9 +151,9 @@ def test_an_interrupted_run_is_resumed_to_the_same_bits(command, data_dir, tmp_p
 
 def test_resuming_a_finished_run_trains_no_more(command, trained_run):
     before = lines_without_times(trained_run)
-    status, output, _ = command("cnn", "--resume", trained_run)
+    status, _, errors = command("cnn", "--resume", trained_run)
     assert status == 0
-    assert "Going on from step 96 of 96" in output
+    assert "Resuming from step 96 of 96." in errors
     assert lines_without_times(trained_run) == before
 
 

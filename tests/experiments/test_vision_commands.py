@@ -6,19 +6,20 @@ import pytest
 from PIL import Image
 
 from experiments import resnet
+from jaxdl.runs.options import to_options, with_changes
 
 SIZES = ("--epochs", 1, "--batch-size", 30)
 FIGURES = {"learning_curves.png", "predictions.png", "confusion.png"}
 
 
 @pytest.fixture
-def train(command, cifar_dir, tmp_path):
-    """Trains in a folder of the test's own and gives the directory of the run."""
+def train(command, cifar_dir, tmp_path, without_progress):
+    """Trains in the temporary directory of the test, and returns the directory of the run."""
 
     def run(experiment, *options):
         folders = ("--data-dir", cifar_dir, "--runs-dir", tmp_path)
         status, output, errors = command(experiment, *SIZES, *options, *folders)
-        assert (status, errors) == (0, "")
+        assert (status, without_progress(errors)) == (0, [])
         return tmp_path / experiment / output.split()[-1].split("/")[-1]
 
     return run
@@ -29,7 +30,7 @@ def figures(run):
 
 
 def test_a_vision_transformer_shows_where_it_looks_and_reads_a_photograph(train, command, tmp_path):
-    small = ("--size", 16, "--num-heads", 2, "--num-blocks", 2, "--patch-size", 8)
+    small = ("--embed-dim", 16, "--num-heads", 2, "--num-layers", 2, "--patch-size", 8)
     mixed = ("--mixup", 0.2, "--cutmix", 1, "--micro-batches", 3, "--test-time-augmentation")
     run = train("vit", *small, "--pooling", "token", "--positions", "learned", *mixed)
     assert figures(run) == FIGURES | {"attention.png"}
@@ -62,8 +63,28 @@ def test_two_runs_that_differ_in_their_shortcuts_are_compared(train):
     assert figures(other) == FIGURES
 
 
-def test_images_of_grey_are_read_by_the_same_networks(command, data_dir, tmp_path):
-    small = ("--size", 16, "--num-heads", 2, "--num-blocks", 1, "--patch-size", 7)
+def test_a_counterpart_differs_in_its_shortcuts_only_and_is_of_this_version(tmp_path):
+    def make(**changes):
+        options = to_options(with_changes(resnet.Config(), changes))
+        run = resnet.Run.create("resnet", tmp_path, 0, options, ())
+        run.write_summary({})
+        return run
+
+    run = make(runs_dir=tmp_path, mesh="data=1")
+    assert resnet.find_counterpart(run) is None
+    make(residual=False, seed=1)
+    make(residual=False, depth=8)
+    assert resnet.find_counterpart(run) is None
+    other = make(residual=False, runs_dir=tmp_path / "elsewhere")
+    assert resnet.find_counterpart(run).directory == other.directory
+    assert resnet.find_counterpart(other).directory == run.directory
+    config = json.loads((other.directory / "config.json").read_text())
+    (other.directory / "config.json").write_text(json.dumps(config | {"format": 1}))
+    assert resnet.find_counterpart(run) is None
+
+
+def test_grey_images_are_read_by_the_same_networks(command, data_dir, tmp_path):
+    small = ("--embed-dim", 16, "--num-heads", 2, "--num-layers", 1, "--patch-size", 7)
     folders = ("--data-dir", data_dir, "--runs-dir", tmp_path)
     status, output, _ = command("vit", *SIZES, *small, "--dataset", "mnist", *folders)
     assert status == 0

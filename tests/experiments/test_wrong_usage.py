@@ -39,7 +39,7 @@ def refused(command, data_dir, tmp_path):
         (("--learning-rate", 0), "--learning-rate"),
         (("--validation-fraction", 1), "--validation-fraction"),
         (("--architecture", "resnet"), "lenet5"),
-        (("--preset", "best"), "seed"),
+        (("--preset", "best"), "default, tutorial, quick"),
         (("--resume", "nowhere"), "nowhere is not the directory of a run"),
         (("--patience", 1, "--validation-fraction", 0), "--patience"),
         (("--shift", "inf"), "--shift"),
@@ -54,11 +54,17 @@ def test_a_runs_directory_that_cannot_be_written_is_status_1(refused, tmp_path):
     assert "--runs-dir" in refused(1, "cnn", "--runs-dir", tmp_path / "file" / "runs")
 
 
-def test_no_data_and_no_network_is_status_1(refused, tmp_path, monkeypatch):
+def test_no_data_and_no_network_is_status_1(command, tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    line = refused(1, "cnn", "--data-dir", tmp_path / "empty")
+    folders = ("--data-dir", tmp_path / "empty", "--runs-dir", tmp_path / "runs")
+    status, output, errors = command("cnn", *folders)
+    assert (status, output) == (1, "")
+    *remarks, line = errors.splitlines()
+    assert all(remark.startswith("mnist: downloading 11.6 MB from the") for remark in remarks)
+    assert line.startswith("error: ")
+    assert not (tmp_path / "runs").exists()
     assert "train-images-idx3-ubyte.gz" in line
     assert "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609" in line
 
@@ -73,12 +79,12 @@ def test_a_changed_option_is_not_resumed(refused, trained_run):
 
 
 def test_a_preset_that_an_experiment_does_not_have_is_refused(refused):
-    assert "quick" in refused(2, "transformer", "--preset", "seed")
+    assert "default, quick" in refused(2, "transformer", "--preset", "tutorial")
 
 
 def test_a_run_with_fewer_epochs_or_another_preset_is_not_resumed(refused, trained_run):
     assert "raised from 6" in refused(2, "cnn", "--resume", trained_run, "--epochs", 5)
-    assert "--preset" in refused(2, "cnn", "--resume", trained_run, "--preset", "seed")
+    assert "--preset" in refused(2, "cnn", "--resume", trained_run, "--preset", "tutorial")
 
 
 def test_no_device_is_one_line(data_dir, tmp_path):
@@ -107,7 +113,9 @@ def damage(checkpoint):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(command, data_dir, tmp_path):
+def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
+    command, data_dir, tmp_path, without_progress
+):
     options = ("--epochs", 2, "--batch-size", 40)
     folders = ("--data-dir", data_dir, "--runs-dir", tmp_path)
     assert command("mlp", *options, *folders)[0] == 0
@@ -115,12 +123,50 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(command, data_dir, tmp
     assert command("mlp", "--resume", run, "--epochs", 3)[0] == 0
     whole = json.loads((run / "summary.json").read_text())
     damage(run / "checkpoints" / "24")
-    status, output, errors = command("mlp", "--resume", run, *folders)
+    status, _, errors = command("mlp", "--resume", run, *folders)
     assert status == 0
-    assert errors == "The checkpoint of step 24 is damaged: using that of step 16.\n"
-    assert "Going on from step 16 of 24" in output
+    assert without_progress(errors) == [
+        "The checkpoint of step 24 is damaged: using that of step 16.",
+        "Resuming from step 16 of 24.",
+    ]
     again = json.loads((run / "summary.json").read_text())
     assert again["test_loss"] == whole["test_loss"]
+
+
+@pytest.fixture
+def older_run(trained_run, tmp_path):
+    """Copies a run, as an older version of jaxdl would have left it."""
+    older = tmp_path / "older"
+    shutil.copytree(trained_run, older)
+    config = json.loads((older / "config.json").read_text())
+    assert config.pop("format") == 2
+    (older / "config.json").write_text(json.dumps(config))
+    return older
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("cnn", ("--resume", "RUN")),
+        ("mlp", ("--resume", "RUN")),
+        ("predict", ("RUN", "digit.png")),
+        ("predict", ("RUN", "--samples", 4)),
+        ("export", ("RUN",)),
+        ("gan", ("--feature-extractor", "RUN")),
+    ],
+)
+def test_a_run_of_an_older_format_is_refused_in_one_line(
+    command, older_run, data_dir, tmp_path, name, arguments
+):
+    given = [older_run if argument == "RUN" else argument for argument in arguments]
+    folders = ("--data-dir", data_dir, "--runs-dir", tmp_path / "runs")
+    status, output, errors = command(name, *given, *(folders if name == "gan" else ()))
+    assert (status, output) == (1, "")
+    assert errors == (
+        f"error: {older_run} was made by another version of jaxdl, which named layers and "
+        "options differently; train again, or use that version.\n"
+    )
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_with_only_damaged_checkpoints_is_one_line(refused, trained_run, tmp_path):

@@ -144,6 +144,21 @@ def test_more_epochs_and_other_directories_may_be_given_to_a_resumed_run(make_ru
     )
 
 
+def test_a_run_of_an_experiment_without_epochs_can_be_named(tmp_path):
+    """Whether it can be resumed is for the experiment to say."""
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class WithoutEpochs:
+        data: DataOptions = DataOptions()
+        run: RunOptions = RunOptions()
+        machine: MachineOptions = MachineOptions()
+
+    options = to_options(WithoutEpochs())
+    directory = Run.create("probe", tmp_path, 0, options, ()).directory
+    config = parse("probe", WithoutEpochs, {}, "A probe.", ["--resume", str(directory)])
+    assert config.run.resume == directory
+
+
 def test_fewer_epochs_may_not_be_given_to_a_resumed_run(make_run):
     with pytest.raises(UsageError, match="can only be raised from 5"):
         parse_line("--resume", str(make_run()), "--epochs", "4")

@@ -1,0 +1,1 @@
+"""A package that provides an experiment to jaxdl without being part of it."""
