@@ -99,7 +99,7 @@ def write_reviews(count: int, seed: int) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def review_dir(tmp_path_factory):
-    """Prepares ``imdb_reviews`` in the cache of a data directory: reviews that are easy to learn."""
+    """Fills the cache of ``imdb_reviews`` with reviews that are easy to learn."""
     folder = tmp_path_factory.mktemp("reviews")
     entry = CATALOG["imdb_reviews"]
     version = folder / "imdb_reviews" / (entry.config or "") / entry.version

@@ -84,7 +84,9 @@ def test_another_experiment_refuses_its_run_by_the_command_that_resumes_it(
 ):
     status, _, errors = command("mlp", "--resume", linear_run)
     assert status == 2
-    assert errors.endswith(f"resume it with python -m outside_package.linear --resume {linear_run}\n")
+    assert errors.endswith(
+        f"resume it with python -m outside_package.linear --resume {linear_run}\n"
+    )
 
 
 def test_its_help_names_its_module(installed, command):

@@ -1,0 +1,212 @@
+import dataclasses
+import signal
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import small_training as small
+
+from jaxdl.data.augmentation import normalise
+from jaxdl.errors import UsageError
+from jaxdl.models.mlp import MLP
+from jaxdl.training import ClassifierOptimization, loop, score, train_classifier
+from jaxdl.training.checkpoints import load_model
+from jaxdl.training.classifier import logits_of
+from jaxdl.training.finetuning import TrainedStart
+from jaxdl.training.images import preprocess_images, preprocess_mirrored
+from jaxdl.training.inputs import InputPipeline
+from jaxdl.training.interruption import InterruptedTraining
+from jaxdl.training.metrics_log import MetricsLog, read_records
+from jaxdl.training.texts import cut_text_pipeline
+
+MODEL = MLP(widths=(8,), num_classes=3)
+OPTIONS = ClassifierOptimization(epochs=3, batch_size=8, learning_rate=0.02, ema_decay=0.5)
+
+
+def new_split(examples, seed=0):
+    """Points around the corners of a triangle, which are the classes."""
+    random = np.random.default_rng(seed)
+    label = random.integers(0, 3, examples, np.int32)
+    points = np.eye(3)[label] + random.normal(0, 0.1, (examples, 3))
+    return {"points": points.astype(np.float32), "label": label}
+
+
+TRAIN, VALIDATION = new_split(60), new_split(30, seed=1)
+
+
+def of_epochs(records):
+    return [record for record in records if "epoch" in record]
+
+
+def without_seconds(records):
+    return [{name: v for name, v in record.items() if name != "seconds"} for record in records]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    return train_classifier(MODEL, TRAIN, OPTIONS, validation=VALIDATION)[0]
+
+
+def test_arrays_alone_are_enough_to_train():
+    trained, predict = train_classifier(MODEL, TRAIN, OPTIONS)
+    assert trained.epochs == trained.best_epoch == 3
+    assert trained.steps == 3 * (60 // 8)
+    first, *_, last = of_epochs(trained.history)
+    assert last["train_loss"] < first["train_loss"]
+    assert not any(name.startswith("validation") for record in trained.history for name in record)
+    logits = predict({"points": VALIDATION["points"]})
+    assert logits.shape == (30, 3)
+    assert logits.dtype == np.float32
+    expected = MODEL.apply(trained.variables, VALIDATION["points"], train=False)
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    _, metrics = score(predict, VALIDATION)
+    assert metrics["accuracy"] > 0.9
+
+
+def test_the_model_of_the_best_epoch_is_returned(uninterrupted):
+    accuracies = [record["validation_accuracy"] for record in of_epochs(uninterrupted.history)]
+    best = uninterrupted.best_epoch - 1
+    assert accuracies[best] == max(accuracies)
+    predict = lambda split, _: MODEL.apply(uninterrupted.variables, split["points"], train=False)  # noqa: E731
+    logits, metrics = score(predict, VALIDATION)
+    assert metrics["accuracy"] == pytest.approx(accuracies[best])
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, VALIDATION["label"])
+    assert metrics["loss"] == pytest.approx(float(losses.mean()), rel=1e-5)
+
+
+def test_a_training_is_a_function_of_its_seed(uninterrupted):
+    same, other = (
+        train_classifier(MODEL, TRAIN, OPTIONS, validation=VALIDATION, seed=seed)[0]
+        for seed in (0, 1)
+    )
+    small.assert_bitwise_identical(same.variables, uninterrupted.variables)
+    assert without_seconds(same.history) == without_seconds(uninterrupted.history)
+    assert without_seconds(other.history) != without_seconds(uninterrupted.history)
+
+
+def test_checkpoints_resume_an_interrupted_training_bitwise_identically(
+    tmp_path, uninterrupted, monkeypatch
+):
+    checkpoints, log = tmp_path / "checkpoints", tmp_path / "metrics.jsonl"
+    format_epoch = loop.format_epoch
+
+    def interrupt(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return format_epoch(*arguments)
+
+    def train():
+        return train_classifier(
+            MODEL,
+            TRAIN,
+            OPTIONS,
+            validation=VALIDATION,
+            checkpoints=checkpoints,
+            log=MetricsLog(log),
+        )[0]
+
+    with monkeypatch.context() as patches:
+        patches.setattr(loop, "format_epoch", interrupt)
+        with pytest.raises(InterruptedTraining, match=r"^Stopped at step 7 of 21\.$"):
+            train()
+    trained = train()
+    small.assert_bitwise_identical(trained.variables, uninterrupted.variables)
+    small.assert_bitwise_identical(load_model(checkpoints), uninterrupted.variables)
+    assert without_seconds(trained.history) == without_seconds(uninterrupted.history)
+    assert read_records(log) == trained.history
+
+
+def test_a_trained_model_is_trained_further(uninterrupted):
+    start = TrainedStart(uninterrupted.variables)
+    options = dataclasses.replace(OPTIONS, epochs=1, learning_rate=1e-6, ema_decay=0.0)
+    trained, _ = train_classifier(MODEL, TRAIN, options, start=start)
+    for before, after in zip(
+        *(tree["params"]["head"].values() for tree in (uninterrupted.variables, trained.variables)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(after, before, atol=1e-4)
+
+
+def test_a_batch_larger_than_the_split_is_a_clear_error():
+    options = dataclasses.replace(OPTIONS, batch_size=64)
+    message = r"^--batch-size is 64, but the training split has only 60 examples\.$"
+    with pytest.raises(UsageError, match=message):
+        train_classifier(MODEL, TRAIN, options)
+
+
+def test_label_smoothing_and_micro_batches_are_passed_to_the_step():
+    smoothed, parts, whole = (
+        train_classifier(MODEL, TRAIN, dataclasses.replace(OPTIONS, epochs=2, **changes))[0]
+        for changes in ({"label_smoothing": 0.999}, {"micro_batches": 4}, {})
+    )
+    # With labels spread evenly over all classes there is nothing to learn.
+    assert of_epochs(smoothed.history)[-1]["train_loss"] == pytest.approx(np.log(3), abs=0.05)
+    assert of_epochs(parts.history)[-1]["train_loss"] < 1
+    # Each micro-batch drops other units.
+    assert without_seconds(parts.history) != without_seconds(whole.history)
+
+
+def test_a_pipeline_replaces_the_features_as_inputs():
+    def augment(batch, key):
+        return (jnp.zeros_like(batch["points"]),)
+
+    pipeline = InputPipeline(preprocess=lambda batch: (batch["points"],), augment=augment)
+    trained, predict = train_classifier(MODEL, TRAIN, OPTIONS, pipeline=pipeline)
+    assert of_epochs(trained.history)[-1]["train_loss"] > 0.9  # nothing but zeros was seen
+    assert np.ptp(predict(VALIDATION), axis=0).min() > 0
+
+
+def test_features_are_inputs_in_alphabetical_order():
+    class Difference(nn.Module):
+        @nn.compact
+        def __call__(self, first, second, *, train):
+            return nn.Dense(2, name="head")(first - second)
+
+    random = np.random.default_rng(0)
+    split = {name: random.normal(size=(16, 3)).astype(np.float32) for name in ("second", "first")}
+    split["label"] = random.integers(0, 2, 16, np.int32)
+    trained, predict = train_classifier(Difference(), split, OPTIONS)
+    head = trained.variables["params"]["head"]
+    expected = (split["first"] - split["second"]) @ head["kernel"] + head["bias"]
+    np.testing.assert_allclose(predict(split), expected, atol=1e-5)
+
+
+def test_texts_cut_to_their_length_are_trained_and_predicted():
+    widths = set()
+
+    class MeanOfWords(nn.Module):
+        @nn.compact
+        def __call__(self, tokens, length, *, train):
+            widths.add((train, tokens.shape[1]))
+            words = nn.Embed(9, 4, name="embedding")(tokens)
+            mask = jnp.arange(tokens.shape[1])[:, None] < length[:, None, None]
+            return nn.Dense(2, name="head")((mask * words).sum(1) / length[:, None])
+
+    random = np.random.default_rng(0)
+    length = random.integers(1, 101, 24).astype(np.int32)
+    tokens = np.where(np.arange(100) < length[:, None], random.integers(1, 9, (24, 100)), 0)
+    split = {
+        "tokens": tokens.astype(np.int32),
+        "length": length,
+        "label": random.integers(0, 2, 24, np.int32),
+    }
+    pipeline = cut_text_pipeline(100, predict_batch_size=7)
+    trained, predict = train_classifier(MeanOfWords(), split, OPTIONS, pipeline=pipeline)
+    logits = predict(split)
+    assert widths >= {(True, 64), (True, 100), (False, 64), (False, 100)}
+    expected = MeanOfWords().apply(trained.variables, tokens, length, train=False)
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
+def test_the_logits_of_test_time_augmentation_are_averaged():
+    model, state = small.MODEL, small.new_state()
+    images = small.new_data(3)["image"]
+    pipeline = InputPipeline(preprocess=preprocess_images, test_time=(preprocess_mirrored,))
+    together = logits_of(model, pipeline)(state.variables, {"image": images})
+    alone = [
+        model.apply(state.variables, normalise(x), train=False)
+        for x in (images, images[:, :, ::-1])
+    ]
+    assert (alone[0] != alone[1]).any()
+    np.testing.assert_allclose(together, (alone[0] + alone[1]) / 2, rtol=1e-5, atol=1e-6)

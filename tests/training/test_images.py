@@ -1,0 +1,96 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdl.data.augmentation import normalise
+from jaxdl.training.images import ImageAugmentation, image_pipeline
+
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    random = np.random.default_rng(0)
+    return {
+        "image": jnp.asarray(random.integers(0, 256, (16, 6, 6, 3), np.uint8)),
+        "index": jnp.arange(16, dtype=jnp.int32),
+        "epoch": jnp.zeros(16, jnp.int32),
+    }
+
+
+def test_without_augmentation_training_inputs_are_those_of_prediction(batch):
+    pipeline = image_pipeline(ImageAugmentation(), seed=0)
+    (images,), (expected,) = pipeline.for_training(batch, KEY), pipeline.preprocess(batch)
+    np.testing.assert_array_equal(expected, normalise(batch["image"]))
+    np.testing.assert_allclose(images, expected, atol=1e-6)
+    assert pipeline.test_time == ()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shift": 1.0},
+        {"rotation": 10.0},
+        {"zoom": 0.2},
+        {"flip": True},
+        {"crop": 2},
+        {"cutout": 3},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_each_augmentation_changes_training_inputs_only(batch, options):
+    pipeline = image_pipeline(ImageAugmentation(**options), seed=0)
+    (images,), (expected,) = pipeline.for_training(batch, KEY), pipeline.preprocess(batch)
+    assert images.shape == expected.shape
+    assert images.dtype == expected.dtype
+    assert not np.allclose(images, expected, atol=1e-3)
+    np.testing.assert_array_equal(expected, normalise(batch["image"]))
+
+
+def test_an_image_is_mirrored_in_every_other_epoch(batch):
+    pipeline = image_pipeline(ImageAugmentation(flip=True), seed=0)
+    plain, mirrored = normalise(batch["image"]), normalise(batch["image"][:, :, ::-1])
+    first, second = (
+        pipeline.for_training(batch | {"epoch": batch["epoch"] + epoch}, KEY)[0] for epoch in (0, 1)
+    )
+    flipped = np.abs(first - mirrored).max((1, 2, 3)) < 1e-5
+    assert 0 < flipped.sum() < len(flipped)
+    for images, is_mirrored in ((first, flipped), (second, ~flipped)):
+        expected = np.where(is_mirrored[:, None, None, None], mirrored, plain)
+        np.testing.assert_allclose(images, expected, atol=1e-5)
+
+
+def test_the_seed_decides_which_images_are_mirrored_first(batch):
+    options = ImageAugmentation(flip=True)
+    first, other = (image_pipeline(options, seed).for_training(batch, KEY)[0] for seed in (0, 1))
+    assert not np.allclose(first, other)
+
+
+def test_test_time_augmentation_adds_the_mirror_image(batch):
+    options = ImageAugmentation(test_time_augmentation=True)
+    (mirrored,) = image_pipeline(options, seed=0).test_time
+    np.testing.assert_array_equal(mirrored(batch)[0], normalise(batch["image"][:, :, ::-1]))
+
+
+@pytest.mark.parametrize(
+    "options", [{"mixup": 0.5}, {"cutmix": 0.5}, {"mixup": 0.5, "cutmix": 0.5}]
+)
+def test_images_and_labels_are_mixed_as_the_options_say(batch, options):
+    pipeline = image_pipeline(ImageAugmentation(**options), seed=0)
+    inputs = pipeline.preprocess(batch)
+
+    @jax.jit
+    def mix(inputs, key):
+        (images,), mix_labels = pipeline.mix(inputs, key)
+        return images, mix_labels(jnp.eye(16))
+
+    pasted = []
+    for seed in range(10):
+        images, labels = mix(inputs, jax.random.key(seed))
+        np.testing.assert_allclose(labels.sum(1), np.ones(16), rtol=1e-5)
+        assert (labels != jnp.eye(16)).any()
+        # CutMix keeps the values of pixels, mixup averages them.
+        pasted.append(np.isin(np.asarray(images), np.asarray(inputs[0])).mean() > 0.99)
+    assert any(pasted) == ("cutmix" in options)
+    assert all(pasted) == ("mixup" not in options)
