@@ -13,11 +13,11 @@ from jaxdl import console
         (9000, "2.5 hours"),
     ],
 )
-def test_a_duration_is_said_in_the_unit_that_fits(seconds, words):
+def test_a_duration_is_formatted_in_the_unit_that_fits(seconds, words):
     assert console.format_duration(seconds) == words
 
 
-def test_plain_progress_says_how_far_it_is_and_how_long_it_will_take(monkeypatch, capsys):
+def test_plain_progress_shows_the_share_done_and_the_time_left(monkeypatch, capsys):
     clock = iter((0.0, 5.0, 10.0, 30.0, 35.0, 50.0))
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     with console.progress("training", 100) as update:

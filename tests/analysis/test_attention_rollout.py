@@ -10,21 +10,21 @@ def random_attention(blocks, tokens=5):
     return list(weights / weights.sum(-1, keepdims=True))
 
 
-def test_attention_that_sees_nothing_in_particular_is_spread_evenly():
+def test_uniform_attention_gives_a_uniform_rollout():
     blind = np.full((1, 2, 5, 5), 0.2)
     np.testing.assert_allclose(attention_rollout([blind], True), np.full((1, 4), 0.25))
     np.testing.assert_allclose(attention_rollout([blind], False), np.full((1, 5), 0.2))
 
 
 @pytest.mark.parametrize("has_token", [True, False])
-def test_what_reaches_the_end_is_one_in_all(has_token):
+def test_the_rollout_of_an_example_sums_to_one(has_token):
     rollout = attention_rollout(random_attention(blocks=3), has_token)
     assert rollout.shape == (3, 4 if has_token else 5)
     np.testing.assert_allclose(rollout.sum(1), np.ones(3))
 
 
-def test_blocks_follow_each_other_in_their_order():
-    """The first block moves patch 2 to place 1, the second place 1 to the token."""
+def test_the_blocks_are_composed_in_their_order():
+    """The first block moves patch 2 to place 1, the second block moves place 1 to the token."""
     first, second = np.eye(3), np.eye(3)
     first[1], second[0] = np.eye(3)[2], np.eye(3)[1]
     in_order = attention_rollout([first[None, None], second[None, None]], True)

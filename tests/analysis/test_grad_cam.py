@@ -5,8 +5,8 @@ import numpy as np
 from jaxdl.analysis.grad_cam import grad_cam
 
 
-def test_it_is_grad_cam_up_to_the_number_of_places():
-    """By its definition: gradients averaged over the places weigh the maps; no negative values."""
+def test_the_result_is_that_of_the_definition_up_to_the_number_of_places():
+    """In the definition, gradients averaged over the places weigh the maps, then comes a ReLU."""
     random = np.random.default_rng(0)
     maps = random.normal(size=(3, 4, 5, 6)).astype(np.float32)
     kernel = random.normal(size=(6, 7)).astype(np.float32)

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from functools import partial
 
 import flax.linen as nn
@@ -6,13 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
-from jax import lax
+from jax import export, lax
 
-from jaxdl.nn import convolve, convolve_outside_loops, convolve_transposed
+from jaxdl.nn import convolve, convolve_transposed
 from jaxdl.nn.convolution import NHWC
+from jaxdl.nn.cpu.convolution import products_pay
+from jaxdl.nn.cpu.loops import tracing_loop
 
 by_xla = partial(lax.conv_general_dilated, dimension_numbers=NHWC)
 by_backend = partial(convolve, dimension_numbers=NHWC)
+PLACES = pytest.mark.parametrize("place", [nullcontext, tracing_loop], ids=["outside", "inside"])
 
 
 @strategies.composite
@@ -37,7 +41,7 @@ def small_integers(shape, seed, dtype=jnp.float32):
 def by_numpy(images, kernel, strides, padding, cotangent):
     """Values and both gradients by the definition.
 
-    The gradient of XLA is no reference: for some shapes with a stride its compiler for CPU
+    The gradient of XLA cannot be the reference: for some shapes with a stride its compiler for CPU
     ends the process ("Window dimensions do not match RHS shape", jaxlib 0.10).
     """
     (row_stride, column_stride), (rows, columns) = strides, kernel.shape[:2]
@@ -63,9 +67,10 @@ def by_numpy(images, kernel, strides, padding, cotangent):
     )
 
 
-@settings(max_examples=10, deadline=None)
+@PLACES
+@settings(max_examples=8, deadline=None)
 @given(convolutions(), strategies.sampled_from((jnp.float32, jnp.bfloat16)))
-def test_values_and_both_gradients_are_exactly_those_of_the_definition(case, dtype):
+def test_values_and_both_gradients_are_exactly_those_of_the_definition(place, case, dtype):
     images_shape, kernel_shape, strides, padding = case
     images, kernel = small_integers(images_shape, 0), small_integers(kernel_shape, 1)
     like_xla = jax.eval_shape(lambda i, k: by_xla(i, k, strides, padding), images, kernel)
@@ -79,43 +84,81 @@ def test_values_and_both_gradients_are_exactly_those_of_the_definition(case, dty
         return values, *pull_back(cotangent)
 
     arguments = (array.astype(dtype) for array in (images, kernel, cotangent))
-    for got, want in zip(values_and_gradients(*arguments), expected, strict=True):
+    with place():
+        results = values_and_gradients(*arguments)
+    for got, want in zip(results, expected, strict=True):
         assert got.dtype == dtype
         np.testing.assert_array_equal(got.astype(np.float32), want)
 
 
-@settings(max_examples=5, deadline=None)
+@PLACES
+@settings(max_examples=4, deadline=None)
 @given(convolutions())
-def test_values_are_those_of_xla(case):
+def test_values_are_those_of_xla(place, case):
     images_shape, kernel_shape, *options = case
     images, kernel = small_integers(images_shape, 0), small_integers(kernel_shape, 1)
-    got = jax.jit(lambda i, k: [f(i, k, *options) for f in (by_backend, by_xla)])(images, kernel)
+    with place():
+        got = jax.jit(lambda i, k: [f(i, k, *options) for f in (by_backend, by_xla)])(
+            images, kernel
+        )
     np.testing.assert_array_equal(*got)
 
 
-def test_real_values_agree_to_rounding():
+@PLACES
+def test_random_values_agree_up_to_rounding(place):
     images = jax.random.normal(jax.random.key(0), (4, 9, 8, 5))
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 5, 7))
-    got, expected = (
-        jax.jit(lambda *arguments, f=form: f(*arguments, (1, 1), "SAME"))(images, kernel)
-        for form in (by_backend, by_xla)
-    )
+    with place():
+        got, expected = (
+            jax.jit(lambda *arguments, f=form: f(*arguments, (1, 1), "SAME"))(images, kernel)
+            for form in (by_backend, by_xla)
+        )
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 1), (3, 3), (1, 4)])
-def test_outside_loops_values_and_gradients_are_the_same(strides):
+def test_values_and_gradients_are_the_same_inside_and_outside_loops(strides):
     images, kernel = small_integers((2, 7, 6, 3), 0), small_integers((3, 3, 3, 4), 1)
 
-    @partial(jax.jit, static_argnums=0)
-    def results(form, images, kernel):
-        convolution = partial(form, window_strides=strides, padding="SAME", dimension_numbers=NHWC)
-        values, pull_back = jax.vjp(convolution, images, kernel)
+    def results(images, kernel):
+        values, pull_back = jax.vjp(lambda i, k: by_backend(i, k, strides, "SAME"), images, kernel)
         return values, *pull_back(jnp.ones_like(values))
 
-    forms = (results(form, images, kernel) for form in (convolve, convolve_outside_loops))
-    for one, other in zip(*forms, strict=True):
+    outside = jax.jit(lambda *arguments: results(*arguments))(images, kernel)
+    with tracing_loop():
+        inside = jax.jit(lambda *arguments: results(*arguments))(images, kernel)
+    for one, other in zip(outside, inside, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "kernel_shape", "strides", "padding", "pays"),
+    [
+        ((4, 16, 16, 32), (3, 3, 32, 32), (1, 1), ((1, 1), (1, 1)), True),  # by minimal filtering
+        ((4, 16, 16, 32), (3, 3, 32, 32), (2, 2), ((0, 1), (0, 1)), False),
+        ((4, 16, 16, 3), (3, 3, 3, 32), (1, 1), ((1, 1), (1, 1)), False),
+        ((4, 7, 7, 256), (5, 5, 256, 128), (1, 1), ((2, 2), (2, 2)), False),
+        ((4, 16, 16, 3), (2, 2, 3, 4), (1, 3), ((0, 0), (0, 0)), True),  # skips pixels
+        ((4, 16, 16, 3), (1, 1, 3, 4), (2, 2), ((0, 0), (0, 0)), True),
+    ],
+)
+def test_outside_loops_products_pay_where_they_multiply_less_or_pixels_are_skipped(
+    image_shape, kernel_shape, strides, padding, pays
+):
+    assert products_pay(image_shape, kernel_shape, strides, padding) == pays
+
+
+def test_a_batch_of_any_size_is_left_to_xla():
+    (batch,) = export.symbolic_shape("batch")
+    images = jax.ShapeDtypeStruct((batch, 9, 8, 32), jnp.float32)
+    kernel = jnp.ones((3, 3, 32, 40))
+    for place in (nullcontext, tracing_loop):
+        with place():
+            exported = export.export(jax.jit(lambda i: by_backend(i, kernel, (1, 1), "SAME")))(
+                images
+            )
+        assert "stablehlo.convolution" in exported.mlir_module()
+        assert "dot_general" not in exported.mlir_module()
 
 
 @pytest.mark.parametrize(
@@ -127,7 +170,7 @@ def test_outside_loops_values_and_gradients_are_the_same(strides):
         {"rhs_dilation": (1, 1), "lhs_dilation": (1, 1)},
     ],
 )
-def test_dilation_and_groups_mean_what_they_mean_in_lax(options):
+def test_dilation_and_groups_are_those_of_lax(options):
     groups = options.get("feature_group_count", 1)
     images = small_integers((2, 6, 6, 4), 0)
     kernel = small_integers((3, 2, 4 // groups, 6), 1)
@@ -144,7 +187,7 @@ def test_another_layout_is_left_to_xla():
     np.testing.assert_array_equal(got, expected)
 
 
-def test_a_conv_layer_keeps_its_parameters_and_its_outputs():
+def test_a_conv_layer_has_the_parameters_and_outputs_of_flax():
     images = jax.random.normal(jax.random.key(0), (2, 7, 7, 3))
     plain = nn.Conv(4, (3, 3), strides=(2, 1))
     ours = nn.Conv(4, (3, 3), strides=(2, 1), conv_general_dilated=convolve)
@@ -154,7 +197,8 @@ def test_a_conv_layer_keeps_its_parameters_and_its_outputs():
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_gradients_are_the_same_inside_a_compiled_loop():
+@PLACES
+def test_gradients_inside_a_compiled_loop_are_those_of_xla(place):
     images = jax.random.normal(jax.random.key(0), (2, 6, 6, 2))
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 2, 2))
 
@@ -165,7 +209,8 @@ def test_gradients_are_the_same_inside_a_compiled_loop():
 
         return lax.fori_loop(0, 3, body, kernel)
 
-    got, expected = (jax.jit(partial(descend, form))(kernel) for form in (by_backend, by_xla))
+    with place():
+        got, expected = (jax.jit(partial(descend, form))(kernel) for form in (by_backend, by_xla))
     assert np.abs(expected - kernel).max() > 1e-3
     np.testing.assert_allclose(got, expected, atol=1e-5)
 

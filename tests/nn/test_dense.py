@@ -40,13 +40,13 @@ def test_parameters_values_and_gradients_are_those_of_flax(leading, sizes, featu
             )
 
 
-def test_other_products_are_refused():
+def test_the_product_of_another_layer_is_an_error():
     layer = DenseGeneral(3, axis=0)
     with pytest.raises(ValueError, match="not the product of a dense layer"):
         layer.init(jax.random.key(0), jnp.ones((4, 5)))
 
 
-def test_a_dense_layer_is_that_of_flax():
+def test_a_dense_layer_gives_the_outputs_of_flax():
     inputs = jax.random.normal(jax.random.key(0), (2, 3, 4))
     for ours, flax in ((Dense(5), nn.Dense(5)), (Dense(5, use_bias=False), nn.Dense(5, False))):
         got, variables = ours.init_with_output(jax.random.key(1), inputs)

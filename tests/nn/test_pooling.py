@@ -35,7 +35,7 @@ def test_values_and_gradients_are_those_of_the_windowed_reduction(size, window, 
     np.testing.assert_array_equal(gradients, expected_gradients)
 
 
-def test_rows_and_columns_left_over_are_cut():
+def test_rows_and_columns_that_fill_no_window_are_cut_off():
     images = jnp.arange(15.0).reshape(1, 3, 5, 1)
     np.testing.assert_array_equal(max_pool(images, 2)[0, ..., 0], [[6, 8]])
 

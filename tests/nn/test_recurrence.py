@@ -9,7 +9,7 @@ from jaxdl.nn import CELLS, recurrence
 
 
 def plain(cell, inputs, kernel, bias, mask):
-    """The same recurrence as a bare scan, differentiated automatically."""
+    """The same recurrence as a plain scan, differentiated automatically."""
 
     def step(carry, now):
         inputs_now, mask_now = now
@@ -76,7 +76,7 @@ def sigmoid(x):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_a_cell_is_the_textbooks(name):
+def test_a_cell_follows_the_textbook_formulas(name):
     cell = CELLS[name]
     inputs, kernel, bias, _ = new_arguments(cell, 3, 2, 4, seed=0)
     hidden = memory = np.zeros((2, 4))

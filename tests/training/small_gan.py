@@ -1,9 +1,9 @@
-"""Two models for images of 2x2 pixels."""
+"""Generator and discriminator of images of 2x2 pixels."""
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-NOISE_SIZE = 3
+LATENT_DIM = 3
 
 
 class SmallGenerator(nn.Module):

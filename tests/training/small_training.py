@@ -1,4 +1,4 @@
-"""A training so small that it takes a moment, with dropout, batch statistics and an average."""
+"""A training that takes a moment, with dropout, BatchNorm and a moving average."""
 
 from functools import partial
 
@@ -7,12 +7,12 @@ import jax
 import numpy as np
 import optax
 
-from jaxdl.data.augmentation import normalise
-from jaxdl.training.classification import Task, evaluate, train_step
-from jaxdl.training.classifier import predict_logits
+from jaxdl.training.classification import evaluate, train_step
+from jaxdl.training.classifier import make_predict_logits
+from jaxdl.training.images import preprocess_images
+from jaxdl.training.inputs import InputPipeline
 from jaxdl.training.plan import Plan
 from jaxdl.training.state import create_train_state
-from jaxdl.training.steps import make_predict
 
 BATCH_SIZE = 4
 STEPS_PER_EPOCH = 5
@@ -21,16 +21,20 @@ STEPS_PER_EPOCH = 5
 class Model(nn.Module):
     @nn.compact
     def __call__(self, images, *, train):
-        x = nn.Dense(3)(images.reshape(images.shape[0], -1))
-        x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
+        x = nn.Dense(3, name="dense_0")(images.reshape(images.shape[0], -1))
+        x = nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm_0")(x)
         x = nn.Dropout(0.3, deterministic=not train)(nn.relu(x))
-        return nn.Dense(3)(x)
+        return nn.Dense(3, name="head")(x)
 
 
 MODEL = Model()
 EXAMPLE = jax.ShapeDtypeStruct((1, 2, 2, 1), np.float32)
 OPTIMIZER = optax.adam(0.01)
 SCHEDULE = optax.constant_schedule(0.01)
+PIPELINE = InputPipeline(preprocess=preprocess_images)
+
+step = partial(train_step, pipeline=PIPELINE)
+predict = make_predict_logits(MODEL, PIPELINE)
 
 
 def new_state(seed=0, optimizer=OPTIMIZER, ema_decay=0.9):
@@ -45,15 +49,6 @@ def new_data(examples=BATCH_SIZE * STEPS_PER_EPOCH + 2):
     }
 
 
-def view(batch):
-    return (normalise(batch["image"]),)
-
-
-task = Task(prepare=lambda batch, key: view(batch), views=(view,))
-step = partial(train_step, task=task)
-predict = make_predict(predict_logits(MODEL, task.views))
-
-
 def validate(variables):
     data = new_data(10)
     return evaluate(predict(variables, {"image": data["image"]}), data["label"])
@@ -62,17 +57,15 @@ def validate(variables):
 def new_plan(**changes):
     options = {
         "batch_size": BATCH_SIZE,
-        "steps_per_epoch": STEPS_PER_EPOCH,
         "epochs": 4,
         "seed": 0,
         "learning_rate": SCHEDULE,
         "evaluate": validate,
-        "score": lambda metrics: metrics["accuracy"],
     }
     return Plan(**(options | changes))
 
 
-def assert_same_bits(tree, other):
+def assert_bitwise_identical(tree, other):
     assert jax.tree.structure(tree) == jax.tree.structure(other)
     for leaf, twin in zip(jax.tree.leaves(tree), jax.tree.leaves(other), strict=True):
         assert leaf.dtype == twin.dtype

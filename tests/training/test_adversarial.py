@@ -1,4 +1,4 @@
-"""The train step of a GAN against one that runs every model anew for each loss."""
+"""The train step of a GAN against one that runs every model again for each loss."""
 
 from functools import partial
 
@@ -7,12 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from small_gan import NOISE_SIZE, SmallDiscriminator, SmallGenerator
-from small_training import assert_same_bits
+from small_gan import LATENT_DIM, SmallDiscriminator, SmallGenerator
+from small_training import assert_bitwise_identical
 
 from jaxdl.errors import UserError
-from jaxdl.runs import Run
-from jaxdl.training.adversarial import Adversaries, to_pixels, to_signed, train_step
+from jaxdl.training.adversarial import (
+    Adversaries,
+    create_adversaries,
+    generator_factor,
+    to_pixels,
+    to_signed,
+    train_step,
+)
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.loop import fit
 from jaxdl.training.plan import Plan
@@ -21,9 +27,11 @@ from jaxdl.training.state import create_train_state
 EXAMPLES, BATCH_SIZE = 16, 4
 STEPS_PER_EPOCH = EXAMPLES // BATCH_SIZE
 
+step = partial(train_step, latent_dim=LATENT_DIM)
+
 
 def new_adversaries(optimizer=optax.adam(0.01, b1=0.5)):  # noqa: B008
-    noise = jax.ShapeDtypeStruct((1, NOISE_SIZE), jnp.float32)
+    noise = jax.ShapeDtypeStruct((1, LATENT_DIM), jnp.float32)
     image = jax.ShapeDtypeStruct((1, 2, 2, 1), jnp.float32)
     return Adversaries(
         generator=create_train_state(SmallGenerator(), optimizer, [noise], 0, ema_decay=0.9),
@@ -36,7 +44,7 @@ def new_images(count=EXAMPLES):
 
 
 def separate_updates(generator, discriminator, images, noise, smoothing):
-    """Two updates, each with forward passes of its own."""
+    """Both states after two updates, each with its own forward passes."""
 
     def generate(params):
         variables = {"params": params, "batch_stats": generator.batch_stats}
@@ -59,9 +67,9 @@ def separate_updates(generator, discriminator, images, noise, smoothing):
 
     discriminator_grads = jax.grad(discriminator_loss)(discriminator.params)
     grads, updates = jax.grad(generator_loss, has_aux=True)(generator.params)
-    return (
-        generator.apply_gradients(grads=grads, **updates),
-        discriminator.apply_gradients(grads=discriminator_grads),
+    return Adversaries(
+        generator=generator.apply_gradients(grads=grads, **updates),
+        discriminator=discriminator.apply_gradients(grads=discriminator_grads),
     )
 
 
@@ -69,14 +77,17 @@ def separate_updates(generator, discriminator, images, noise, smoothing):
 def test_one_pass_through_both_models_gives_both_updates(smoothing):
     state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
     key = jax.random.key(5)
-    generator, discriminator, metrics = jax.jit(
-        partial(train_step, noise_size=NOISE_SIZE, label_smoothing=smoothing)
-    )(state.generator, state.discriminator, {"image": images}, key)
-    noise = jax.random.normal(jax.random.split(key, 3)[0], (BATCH_SIZE, NOISE_SIZE))
+    after, metrics = jax.jit(partial(step, label_smoothing=smoothing))(
+        state, {"image": images}, key
+    )
+    noise = jax.random.normal(jax.random.split(key, 3)[0], (BATCH_SIZE, LATENT_DIM))
     expected = separate_updates(
         state.generator, state.discriminator, to_signed(images), noise, smoothing
     )
-    for ours, reference in zip((generator, discriminator), expected, strict=True):
+    for ours, reference in (
+        (after.generator, expected.generator),
+        (after.discriminator, expected.discriminator),
+    ):
         for name in ("params", "batch_stats", "ema_params"):
             ours_leaves, leaves = (jax.tree.leaves(getattr(s, name)) for s in (ours, reference))
             for leaf, twin in zip(ours_leaves, leaves, strict=True):
@@ -86,77 +97,90 @@ def test_one_pass_through_both_models_gives_both_updates(smoothing):
     }
 
 
-def test_the_penalty_comes_at_every_eighth_step_and_eight_times():
+def test_the_generator_factor_is_the_ratio_of_the_derivatives_of_the_losses():
+    logits = jnp.linspace(-60, 15, 16)
+
+    def saturating(logit):  # the discriminator's loss on a sample
+        return jax.nn.softplus(logit)
+
+    def non_saturating(logit):
+        return jax.nn.softplus(-logit)
+
+    expected = jax.vmap(jax.grad(non_saturating))(logits) / jax.vmap(jax.grad(saturating))(logits)
+    factors = generator_factor(logits)
+    assert factors.shape == (16, 1, 1, 1)
+    np.testing.assert_allclose(factors.ravel(), expected, rtol=1e-3)
+    assert np.isfinite(generator_factor(jnp.array([-1e6, 1e6]))).all()
+
+
+def test_the_penalty_is_added_in_every_eighth_step_and_eightfold():
     state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
     real = to_signed(images)
 
     def penalty(params):
-        """Half the squared gradient of each logit, by one example after the other."""
+        """Half the squared gradient of each logit, of one example after the other."""
 
         def logit(image):
             return state.discriminator.apply_fn({"params": params}, image[None], train=True)[0]
 
         return jnp.mean(jnp.array([(jax.grad(logit)(image) ** 2).sum() / 2 for image in real]))
 
-    def change(step, gradient_penalty):
-        discriminator = state.discriminator.replace(step=jnp.int32(step))
-        arguments = (state.generator, discriminator, {"image": images}, jax.random.key(0))
-        options = {"noise_size": NOISE_SIZE, "gradient_penalty": gradient_penalty}
-        return jax.jit(partial(train_step, **options))(*arguments)[1].params
+    def change(number, gradient_penalty):
+        discriminator = state.discriminator.replace(step=jnp.int32(number))
+        arguments = (state.replace(discriminator=discriminator), {"image": images})
+        one = jax.jit(partial(step, gradient_penalty=gradient_penalty))
+        return one(*arguments, jax.random.key(0))[0].discriminator.params
 
     expected = jax.grad(penalty)(state.discriminator.params)
-    for step, strength in ((0, 8.0), (8, 8.0), (7, 0.0)):
-        without, with_penalty = change(step, 0.0), change(step, 0.3)
+    for number, strength in ((0, 8.0), (8, 8.0), (7, 0.0)):
+        without, with_penalty = change(number, 0.0), change(number, 0.3)
         for one, other, gradient in zip(
             *map(jax.tree.leaves, (without, with_penalty, expected)), strict=True
         ):
             np.testing.assert_allclose(one - other, 0.1 * strength * 0.3 * gradient, atol=1e-5)
 
 
-def test_a_certain_discriminator_leaves_the_gradients_finite():
+def test_the_gradients_are_finite_when_the_discriminator_is_certain():
     state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
-    told_apart = []
-    for scale in (1e4, -1e4):  # in one of them, fake images get very negative logits
+    accuracies = []
+    for scale in (1e4, -1e4):  # with one of them, fake images get very negative logits
         params = jax.tree.map(lambda leaf, scale=scale: scale * leaf, state.discriminator.params)
-        generator, discriminator, metrics = train_step(
-            state.generator,
-            state.discriminator.replace(params=params),
-            {"image": images},
-            jax.random.key(0),
-            noise_size=NOISE_SIZE,
-        )
-        told_apart.append(float(metrics["fake_accuracy"]))
-        for leaf in jax.tree.leaves((generator.params, discriminator.params)):
+        certain = state.replace(discriminator=state.discriminator.replace(params=params))
+        after, metrics = step(certain, {"image": images}, jax.random.key(0))
+        accuracies.append(float(metrics["fake_accuracy"]))
+        for leaf in jax.tree.leaves((after.generator.params, after.discriminator.params)):
             assert np.isfinite(leaf).all()
-    assert max(told_apart) > 0
+    assert max(accuracies) > 0
 
 
-def step(state, batch, key):
-    generator, discriminator, metrics = train_step(
-        state.generator, state.discriminator, batch, key, noise_size=NOISE_SIZE
-    )
-    return Adversaries(generator=generator, discriminator=discriminator), metrics
+def test_the_generator_alone_has_a_moving_average():
+    optimizer, shape = optax.adam(0.1), (2, 2, 1)
+    models = (SmallGenerator(), SmallDiscriminator())
+    states = [
+        create_adversaries(*models, optimizer, LATENT_DIM, shape, seed, ema_decay=0.9)
+        for seed in (0, 0, 1)
+    ]
+    assert states[0].discriminator.ema_params is None
+    assert_bitwise_identical(states[0].variables["params"], states[0].generator.ema_params)
+    assert_bitwise_identical(states[0].generator.params, states[1].generator.params)
+    kernels = [state.generator.params["Dense_0"]["kernel"] for state in states]
+    assert (kernels[0] != kernels[2]).all()
 
 
 def run_training(directory, after_epoch=lambda *_: None):
-    """Trains in a directory, anew or from its checkpoint; the last state of it all."""
-    run = Run(directory, "gan", {}, ())
-    run.figures.mkdir(parents=True, exist_ok=True)
+    """Trains in a directory, from its newest checkpoint if there is one."""
     plan = Plan(
         batch_size=BATCH_SIZE,
-        steps_per_epoch=STEPS_PER_EPOCH,
         epochs=4,
-        seed=0,
         learning_rate=lambda step: 0.01,
-        evaluate=lambda variables: {},
-        score=lambda metrics: 0.0,
+        criterion=lambda metrics: 0.0,
         after_epoch=after_epoch,
     )
-    fit(run, new_adversaries(), step, {"image": new_images()}, plan)
+    fit(new_adversaries(), step, {"image": new_images()}, plan, directory)
 
 
 def last_checkpoint(directory, monkeypatch):
-    """Both train states of the last checkpoint, as a training that is done reads them."""
+    """Both train states of the last checkpoint, as a finished training restores them."""
     found = []
     restore = CheckpointStore.restore_training
 
@@ -171,18 +195,18 @@ def last_checkpoint(directory, monkeypatch):
     return training.state
 
 
-def test_killed_and_resumed_both_train_states_have_the_same_bits(tmp_path, monkeypatch):
+def test_a_killed_and_resumed_training_has_bitwise_identical_states(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxdl.training.loop.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     epochs = []
 
-    def note(epoch, variables, validation):
+    def record_epoch(epoch, variables, validation):
         epochs.append(epoch)
 
     def die_after_the_second(epoch, variables, validation):
         if epoch == 3:
             raise UserError("killed")
 
-    run_training(tmp_path / "whole", note)
+    run_training(tmp_path / "whole", record_epoch)
     assert epochs == [1, 2, 3, 4]
     with pytest.raises(UserError, match="killed"):
         run_training(tmp_path / "killed", die_after_the_second)
@@ -196,10 +220,10 @@ def test_killed_and_resumed_both_train_states_have_the_same_bits(tmp_path, monke
         (whole.discriminator, resumed.discriminator),
     ):
         for name in ("step", "params", "opt_state", "batch_stats", "ema_params"):
-            assert_same_bits(getattr(one, name), getattr(other, name))
+            assert_bitwise_identical(getattr(one, name), getattr(other, name))
 
 
-def test_pixels_survive_the_way_to_signed_values_and_back():
+def test_pixels_that_are_mapped_to_signed_values_and_back_are_the_same():
     pixels = np.arange(256, dtype=np.uint8)
     signed = to_signed(pixels)
     assert float(signed.min()) == -1

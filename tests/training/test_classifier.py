@@ -9,7 +9,7 @@ import pytest
 import small_training as small
 
 from jaxdl.data.augmentation import normalise
-from jaxdl.errors import UsageError
+from jaxdl.errors import UsageError, UserError
 from jaxdl.models.mlp import MLP
 from jaxdl.training import ClassifierOptimization, loop, score, train_classifier
 from jaxdl.training.checkpoints import load_model
@@ -86,10 +86,12 @@ def test_a_training_is_a_function_of_its_seed(uninterrupted):
     assert without_seconds(other.history) != without_seconds(uninterrupted.history)
 
 
+@pytest.mark.parametrize("log_is_given", [True, False])
 def test_checkpoints_resume_an_interrupted_training_bitwise_identically(
-    tmp_path, uninterrupted, monkeypatch
+    tmp_path, uninterrupted, monkeypatch, log_is_given
 ):
-    checkpoints, log = tmp_path / "checkpoints", tmp_path / "metrics.jsonl"
+    checkpoints = tmp_path / "checkpoints"
+    log = tmp_path / ("metrics.jsonl" if log_is_given else "checkpoints.jsonl")
     format_epoch = loop.format_epoch
 
     def interrupt(*arguments):
@@ -97,14 +99,10 @@ def test_checkpoints_resume_an_interrupted_training_bitwise_identically(
         return format_epoch(*arguments)
 
     def train():
-        return train_classifier(
-            MODEL,
-            TRAIN,
-            OPTIONS,
-            validation=VALIDATION,
-            checkpoints=checkpoints,
-            log=MetricsLog(log),
-        )[0]
+        options = {"checkpoints": str(checkpoints)}
+        if log_is_given:
+            options = {"checkpoints": checkpoints, "log": MetricsLog(log)}
+        return train_classifier(MODEL, TRAIN, OPTIONS, validation=VALIDATION, **options)[0]
 
     with monkeypatch.context() as patches:
         patches.setattr(loop, "format_epoch", interrupt)
@@ -126,6 +124,33 @@ def test_a_trained_model_is_trained_further(uninterrupted):
         strict=True,
     ):
         np.testing.assert_allclose(after, before, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": None}, r'^A split needs "label" among its arrays, but has points\.$'),
+        (
+            {"label": TRAIN["label"].astype(np.float32)},
+            r'^"label" is float32 \(60,\), but must be int \(examples,\)\.$',
+        ),
+        ({"label": np.eye(3, dtype=np.int32)[TRAIN["label"]]}, r"^.* \(60, 3\), but must be int"),
+        ({"label": TRAIN["label"][:50]}, r"the same length, but have {'points': 60, 'label': 50}"),
+        ({"label": TRAIN["label"] + 1}, r"^The labels are 1 to 3, but .* 3 logits, .* 0 to 2\.$"),
+        ({"label": TRAIN["label"] - 1}, r"^The labels are -1 to 1, but the model has 3 logits"),
+    ],
+    ids=["missing", "no integers", "one-hot", "too few", "too large", "negative"],
+)
+def test_arrays_that_are_not_a_classification_are_a_clear_error(changes, message):
+    split = {name: array for name, array in (TRAIN | changes).items() if array is not None}
+    with pytest.raises(UserError, match=message) as failure:
+        train_classifier(MODEL, split, OPTIONS)
+    assert "\n" not in str(failure.value)
+
+
+def test_a_validation_split_without_labels_is_a_clear_error():
+    with pytest.raises(UserError, match='needs "label"'):
+        train_classifier(MODEL, TRAIN, OPTIONS, validation={"points": VALIDATION["points"]})
 
 
 def test_a_batch_larger_than_the_split_is_a_clear_error():
@@ -157,7 +182,7 @@ def test_a_pipeline_replaces_the_features_as_inputs():
     assert np.ptp(predict(VALIDATION), axis=0).min() > 0
 
 
-def test_features_are_inputs_in_alphabetical_order():
+def test_features_are_inputs_in_the_order_of_the_split():
     class Difference(nn.Module):
         @nn.compact
         def __call__(self, first, second, *, train):
@@ -168,8 +193,10 @@ def test_features_are_inputs_in_alphabetical_order():
     split["label"] = random.integers(0, 2, 16, np.int32)
     trained, predict = train_classifier(Difference(), split, OPTIONS)
     head = trained.variables["params"]["head"]
-    expected = (split["first"] - split["second"]) @ head["kernel"] + head["bias"]
-    np.testing.assert_allclose(predict(split), expected, atol=1e-5)
+    expected = (split["second"] - split["first"]) @ head["kernel"] + head["bias"]
+    in_another_order = {name: split[name] for name in ("label", "first", "second")}
+    for one in (split, in_another_order):
+        np.testing.assert_allclose(predict(one), expected, atol=1e-5)
 
 
 def test_texts_cut_to_their_length_are_trained_and_predicted():

@@ -5,26 +5,33 @@ import pytest
 import small_training as small
 from hypothesis import given, settings, strategies
 
+from jaxdl.training import epoch
+from jaxdl.training.epoch import CompiledEpoch, batch_shapes
 from jaxdl.training.mesh import make_mesh
-from jaxdl.training.steps import (
-    empty_history,
-    epoch_order,
-    group_by_length,
-    make_predict,
-    make_train_steps,
-    predict_by_length,
-)
 
 EXAMPLES, BATCH = 23, 4
 STEPS = EXAMPLES // BATCH
-IDENTITIES = {"identity": np.arange(EXAMPLES, dtype=np.int32)}
+SPLIT = {
+    "identity": np.arange(EXAMPLES, dtype=np.int32),
+    "image": np.arange(EXAMPLES * 12, dtype=np.float32).reshape(EXAMPLES, 2, 3, 2),
+}
+FORMS = pytest.mark.parametrize("in_loop", [True, False], ids=["in a loop", "step by step"])
 
 
-def note_what_is_seen(state, batch, key):
-    """A train step that counts the examples it meets and notes the first of each batch."""
+def record_batch(state, batch, key):
+    """A train step that counts the examples it gets and records the first of each batch."""
     seen = state.at[batch["identity"]].add(1)
     first = batch["identity"][0].astype(jnp.float32)
     return seen, {"first": first, "draw": jax.random.uniform(key)}
+
+
+def new_epoch(step, state, split, in_loop=True, seed=0, **options):
+    """An epoch in one of its two forms, whatever is faster for its step."""
+    with pytest.MonkeyPatch.context() as patches:
+        trace = lambda step, *arguments: (jax.eval_shape(step, *arguments), in_loop)  # noqa: E731
+        patches.setattr(epoch, "trace_step", trace)
+        compiled = CompiledEpoch(step, state, split, BATCH, seed, make_mesh(), **options)
+        return compiled, compiled.lower().compile()
 
 
 @pytest.fixture(scope="module")
@@ -32,28 +39,26 @@ def seen_in():
     """Runs steps of a seed: counts of each example, and the metrics of the steps."""
     compiled = {}
 
-    def run(start, stop, seed=0, looped=True):
-        train_steps = compiled.setdefault(
-            (seed, looped), make_train_steps(note_what_is_seen, BATCH, seed, make_mesh(), looped)
-        )
-        history = {name: jnp.zeros(STEPS) for name in ("first", "draw")}
-        carry = (jnp.zeros(EXAMPLES, jnp.int32), history)
-        order = epoch_order(seed, np.int32(start // STEPS), EXAMPLES)
-        counts, history = train_steps(carry, IDENTITIES, order, np.int32(start), np.int32(stop))
+    def run(start, stop, seed=0, in_loop=True):
+        state = jnp.zeros(EXAMPLES, jnp.int32)
+        if (seed, in_loop) not in compiled:
+            compiled[seed, in_loop] = new_epoch(record_batch, state, SPLIT, in_loop, seed)
+        one, program = compiled[seed, in_loop]
+        counts, history = one.run(program, state, one.empty_history(), start, stop)
         return np.asarray(counts), {name: np.asarray(values) for name, values in history.items()}
 
     return run
 
 
-def test_an_epoch_sees_every_example_at_most_once_in_whole_batches(seen_in):
-    for epoch in range(3):
-        counts, _ = seen_in(epoch * STEPS, (epoch + 1) * STEPS)
+def test_an_epoch_has_every_example_at_most_once_in_whole_batches(seen_in):
+    for number in range(3):
+        counts, _ = seen_in(number * STEPS, (number + 1) * STEPS)
         assert counts.max() == 1
         assert counts.sum() == STEPS * BATCH
 
 
-def test_what_one_epoch_leaves_out_comes_in_another(seen_in):
-    total = sum(seen_in(epoch * STEPS, (epoch + 1) * STEPS)[0] for epoch in range(12))
+def test_examples_that_one_epoch_skips_are_in_others(seen_in):
+    total = sum(seen_in(number * STEPS, (number + 1) * STEPS)[0] for number in range(12))
     assert total.min() > 0
 
 
@@ -65,49 +70,67 @@ def test_order_and_keys_differ_between_epochs_and_between_seeds(seen_in):
     assert len(set(draws)) == len(draws)
 
 
-def test_a_batch_says_which_examples_of_which_epoch_it_has():
+@FORMS
+def test_a_batch_has_the_examples_and_the_epoch_that_it_names(in_loop):
     def check(state, batch, key):
-        right = (batch["index"] == batch["identity"]).all()
-        return state, {"right": right, "epoch": batch["epoch"].mean()}
+        right = [(batch[name] == array[batch["index"]]).all() for name, array in split.items()]
+        shapes = {name: (array.shape, array.dtype) for name, array in batch.items()}
+        expected = batch_shapes(SPLIT, BATCH)
+        assert shapes == {name: (array.shape, array.dtype) for name, array in expected.items()}
+        return state, {"right": jnp.all(jnp.array(right)), "epoch": batch["epoch"].mean()}
 
-    train_steps = make_train_steps(check, BATCH, 0, make_mesh())
-    history = {name: jnp.zeros(STEPS) for name in ("right", "epoch")}
-    order = epoch_order(0, np.int32(2), EXAMPLES)
-    start, stop = np.int32(2 * STEPS), np.int32(3 * STEPS)
-    _, history = train_steps((jnp.zeros(()), history), IDENTITIES, order, start, stop)
-    assert history["right"].all()
-    assert (history["epoch"] == 2).all()
+    split = jax.tree.map(jnp.asarray, SPLIT)
+    one, program = new_epoch(check, jnp.zeros(()), SPLIT, in_loop)
+    _, history = one.run(program, jnp.zeros(()), one.empty_history(), 2 * STEPS, 3 * STEPS)
+    assert np.all(history["right"])
+    assert np.all(history["epoch"] == 2)
 
 
-def test_the_history_has_each_step_at_its_place_in_the_epoch(seen_in):
-    _, whole = seen_in(STEPS, 2 * STEPS)
+@FORMS
+def test_the_history_has_each_step_at_its_place_in_the_epoch(seen_in, in_loop):
+    _, whole = seen_in(STEPS, 2 * STEPS, in_loop=in_loop)
     for position in range(STEPS):
-        _, alone = seen_in(STEPS + position, STEPS + position + 1)
+        _, alone = seen_in(STEPS + position, STEPS + position + 1, in_loop=in_loop)
         assert alone["draw"][position] == whole["draw"][position]
         assert not np.delete(alone["draw"], position).any()
 
 
-def test_without_a_loop_a_call_is_the_step_at_its_start(seen_in):
-    for step in (0, 3, STEPS + 2):
-        looped, alone = seen_in(step, step + 1), seen_in(step, 2 * STEPS, looped=False)
-        np.testing.assert_array_equal(alone[0], looped[0])
-        for name, values in looped[1].items():
-            np.testing.assert_array_equal(alone[1][name], values)
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (3, 4), (1, STEPS), (STEPS, STEPS + 3)])
+def test_step_by_step_the_results_are_those_of_the_loop(seen_in, start, stop):
+    counts, history = seen_in(start, stop)
+    other_counts, other_history = seen_in(start, stop, in_loop=False)
+    np.testing.assert_array_equal(other_counts, counts)
+    for name, values in history.items():
+        np.testing.assert_array_equal(other_history[name], values)
 
 
-@pytest.fixture(scope="module")
-def train():
+@pytest.mark.parametrize(
+    ("in_loop", "calls"), [(True, [(1, 4)]), (False, [(1, 2), (2, 3), (3, 4)])]
+)
+def test_a_program_without_a_loop_is_called_for_each_step(in_loop, calls):
+    state = jnp.zeros(EXAMPLES, jnp.int32)
+    one, program = new_epoch(record_batch, state, SPLIT, in_loop)
+    made = []
+
+    def recorded(carry, rows, order, start, stop):
+        made.append((int(start), int(stop)))
+        return program(carry, rows, order, start, stop)
+
+    one.run(recorded, state, one.empty_history(), 1, 4)
+    assert made == calls
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["in a loop", "step by step"])
+def train(request):
     """Trains the small model for an epoch and a half in calls that end at the steps given."""
-    data = jax.device_put(small.new_data())
-    history = empty_history(small.step, small.new_state(), data, small.BATCH_SIZE)
-    train_steps = make_train_steps(small.step, small.BATCH_SIZE, 3, make_mesh())
+    one, program = new_epoch(small.step, small.new_state(), small.new_data(), request.param, seed=3)
+    assert one.steps_per_epoch == small.STEPS_PER_EPOCH
 
     def run(*ends):
-        carry = (small.new_state(), jax.tree.map(jnp.copy, history))
+        carry = (small.new_state(), one.empty_history())
         start = 0
         for stop in sorted({*ends, small.STEPS_PER_EPOCH, 8}):
-            order = epoch_order(3, np.int32(start // small.STEPS_PER_EPOCH), len(data["label"]))
-            carry = train_steps(carry, data, order, np.int32(start), np.int32(stop))
+            carry = one.run(program, *carry, start, stop)
             start = stop
         return carry
 
@@ -116,55 +139,60 @@ def train():
 
 @settings(max_examples=8, deadline=None)
 @given(strategies.sets(strategies.integers(1, 7)))
-def test_calls_of_any_lengths_give_the_same_bits(train, ends):
-    small.assert_same_bits(train(*ends), train())
+def test_calls_of_any_lengths_give_bitwise_identical_results(train, ends):
+    small.assert_bitwise_identical(train(*ends), train())
 
 
 def test_the_history_has_room_for_every_metric_of_an_epoch():
-    history = empty_history(small.step, small.new_state(), small.new_data(), small.BATCH_SIZE)
+    mesh, state, data = make_mesh(), small.new_state(), small.new_data()
+    history = CompiledEpoch(small.step, state, data, small.BATCH_SIZE, 0, mesh).empty_history()
     assert set(history) == {"loss", "accuracy"}
     for values in history.values():
         assert values.shape == (small.STEPS_PER_EPOCH,)
         assert values.dtype == jnp.float32
 
 
-@pytest.mark.parametrize("examples", [0, 1, 3, 4, 5, 8, 9])
-def test_prediction_of_any_number_of_examples_is_the_direct_application(examples):
-    inputs = np.random.default_rng(0).normal(size=(examples, 3)).astype(np.float32)
-    predict = make_predict(
-        lambda scale, batch: scale * batch["x"][:, :2] + batch["x"].sum(-1, keepdims=True), 4
-    )
-    expected = 2 * inputs[:, :2] + inputs.sum(-1, keepdims=True)
-    outputs = predict(np.float32(2), {"x": inputs})
-    assert outputs.shape == (examples, 2)
-    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
+def test_with_lengths_the_examples_of_a_batch_have_similar_ones():
+    lengths = np.random.default_rng(0).permutation(EXAMPLES)
+
+    def spread(state, batch, key):
+        length = jnp.asarray(lengths)[batch["identity"]]
+        seen = state.at[batch["identity"]].add(1)
+        return seen, {"spread": (length.max() - length.min()).astype(jnp.float32)}
+
+    spreads = {}
+    for name, options in (("any", {}), ("grouped", {"lengths": lengths})):
+        state = jnp.zeros(EXAMPLES, jnp.int32)
+        one, program = new_epoch(spread, state, SPLIT, **options)
+        seen, history = one.run(program, state, one.empty_history(), STEPS, 2 * STEPS)
+        assert seen.sum() == STEPS * BATCH
+        assert seen.max() == 1
+        spreads[name] = np.asarray(history["spread"])
+    # 3 of the 23 lengths are left out, so sorted batches of 4 have a spread of 3 to 6.
+    assert spreads["grouped"].max() <= 6
+    assert spreads["grouped"].sum() < spreads["any"].sum() / 2
 
 
-@given(strategies.integers(1, 9), strategies.integers(1, 2000), strategies.integers(0, 9))
-@settings(deadline=None)
-def test_examples_of_about_the_same_length_share_a_batch(batch_size, examples, seed):
-    random = np.random.default_rng(seed)
-    order, lengths = random.permutation(examples), random.integers(1, 512, examples)
-    grouped = group_by_length(order, lengths, batch_size, random)
-    num_batches = examples // batch_size
-    assert sorted(grouped) == sorted(order[: num_batches * batch_size])
-    spread = np.ptp(lengths[grouped].reshape(-1, batch_size), axis=1).sum()
-    before = np.ptp(lengths[order][: len(grouped)].reshape(-1, batch_size), axis=1).sum()
-    assert spread <= before
+def test_shapes_of_state_and_split_are_enough_to_trace_the_program():
+    state, data, mesh = small.new_state(), small.new_data(), make_mesh()
+    shapes = jax.eval_shape(lambda: (state, data))
+    texts = [
+        CompiledEpoch(small.step, *arguments, small.BATCH_SIZE, 0, mesh).lower().as_text()
+        for arguments in ((state, data), shapes)
+    ]
+    assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("examples", [0, 1, 7, 20])
-def test_predictions_without_common_padding_are_the_same(examples):
-    random = np.random.default_rng(0)
-    length = random.integers(1, 13, examples).astype(np.int32)
-    tokens = np.where(np.arange(12) < length[:, None], random.integers(1, 9, (examples, 12)), 0)
-    split = {"tokens": tokens, "length": length}
-    widths = set()
+def test_the_step_and_its_shapes_decide_whether_a_loop_pays(monkeypatch):
+    asked = []
 
-    def apply(scale, batch):
-        widths.add(batch["tokens"].shape[1])
-        return scale * batch["tokens"].sum(1) / batch["length"]
+    def trace_step(step, *arguments):
+        asked.append((step, jax.tree.map(lambda leaf: leaf.shape, arguments)))
+        return jax.eval_shape(step, *arguments), True
 
-    predict = predict_by_length(make_predict(apply, 4), (3, 8, 12))
-    np.testing.assert_allclose(predict(2.0, split), 2 * tokens.sum(1) / length, rtol=1e-6)
-    assert widths == ({3, 8, 12} if examples == 20 else widths)
+    monkeypatch.setattr(epoch, "trace_step", trace_step)
+    state = jnp.zeros(EXAMPLES, jnp.int32)
+    one = CompiledEpoch(record_batch, state, SPLIT, BATCH, 0, make_mesh())
+    ((step, shapes),) = asked
+    assert step is record_batch
+    assert shapes == jax.tree.map(lambda leaf: leaf.shape, one.step_arguments)

@@ -5,25 +5,40 @@ import pytest
 
 from jaxdl.data.augmentation import normalise
 from jaxdl.models.cnn import CNN
-from jaxdl.training.judge import class_shares, make_judge
+from jaxdl.training.feature_extractor import (
+    class_shares,
+    compare,
+    has_collapsed,
+    make_feature_extractor,
+)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_a_judge_gives_the_features_and_the_classes_of_its_network(dtype):
+def test_features_and_classes_are_those_of_the_network(dtype):
     images = np.random.default_rng(0).integers(0, 256, (5, 10, 10, 1), np.uint8)
-    model = CNN(features=(2, 3), hidden_size=4, num_classes=3, dtype=dtype)
+    model = CNN(features=(2, 3), width=4, num_classes=3, dtype=dtype)
     variables = model.init(jax.random.key(0), normalise(images), train=False)
-    judged = make_judge(model, variables)(images)
-    assert judged["features"].shape == (5, 4)
-    assert judged["features"].dtype == np.float32
-    assert (judged["features"] >= 0).all()
-    last = variables["params"]["Dense_1"]
+    extracted = make_feature_extractor(model, variables)(images)
+    assert extracted["features"].shape == (5, 4)
+    assert extracted["features"].dtype == np.float32
+    assert (extracted["features"] >= 0).all()
+    head = variables["params"]["head"]
     logits = model.apply(variables, normalise(images), train=False)
-    by_features = judged["features"] @ last["kernel"] + last["bias"]
+    by_features = extracted["features"] @ head["kernel"] + head["bias"]
     np.testing.assert_allclose(by_features, logits, atol=1e-5 if dtype == jnp.float32 else 0.05)
-    np.testing.assert_array_equal(judged["class"], logits.argmax(-1))
+    np.testing.assert_array_equal(extracted["class"], logits.argmax(-1))
 
 
-def test_shares_of_classes_that_never_come_are_zero():
+def test_a_class_without_samples_has_a_share_of_zero():
     shares = class_shares({"class": np.array([0, 2, 2, 2])}, num_classes=4)
     np.testing.assert_array_equal(shares, [0.25, 0, 0.75, 0])
+
+
+def test_a_missing_class_is_a_collapse():
+    features = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    samples = {"features": features, "class": np.arange(40) % 4}
+    assert not has_collapsed(compare(samples, samples, 4), 4)
+    quality = compare(samples, samples, 5)
+    assert quality["smallest_class_share"] == 0
+    assert quality["largest_class_share"] == 0.25
+    assert has_collapsed(quality, 5)

@@ -1,75 +1,129 @@
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from small_gan import NOISE_SIZE, SmallDiscriminator, SmallGenerator
+from small_gan import LATENT_DIM, SmallDiscriminator, SmallGenerator
+from small_training import assert_bitwise_identical
 
-from jaxdl.data import Dataset
-from jaxdl.runs import Run
-from jaxdl.training.config import TrainingConfig
-from jaxdl.training.generation import draw_noise, make_sampler, train_generator
+from jaxdl.errors import UsageError
+from jaxdl.training.generator import (
+    Adversarial,
+    draw_noise,
+    init_generator,
+    make_sampler,
+    train_generator,
+)
+from jaxdl.training.mesh import make_mesh
+from jaxdl.training.options import Optimization
 from jaxdl.training.state import create_train_state
 
-CONFIG = TrainingConfig(
-    epochs=2, batch_size=10, learning_rate=1e-3, dropout_rate=0.0, ema_decay=0.9
-)
+OPTIONS = Optimization(epochs=2, batch_size=10, learning_rate=1e-3, ema_decay=0.9)
+ADVERSARIAL = Adversarial(latent_dim=LATENT_DIM, gradient_penalty=0.0)
 
 
-def new_split(count, seed):
-    images = np.random.default_rng(seed).integers(0, 256, (count, 2, 2, 1), np.uint8)
-    return {"image": images, "label": np.zeros(count, np.int32)}
-
-
-def judge_that_sees(num_seen_classes):
-    """Pixels are the features; the classes seen come in turn."""
-
-    def judge(images):
-        features = images.reshape(len(images), 4).astype(np.float32)
-        return {"features": features, "class": np.arange(len(images)) % num_seen_classes}
-
-    return judge
-
-
-def train(directory, judge, num_validation=20):
-    splits = [new_split(count, seed) for seed, count in enumerate((40, num_validation, 30))]
-    run = Run.create("gan", directory, 0, {}, ("zero", "one"))
-    dataset = Dataset("tiny", *splits, class_names=("zero", "one"))
+def train(epochs=2, **arguments):
+    images = np.random.default_rng(0).integers(0, 256, (40, 2, 2, 1), np.uint8)
+    options = dataclasses.replace(OPTIONS, epochs=epochs, **arguments.pop("changes", {}))
     models = SmallGenerator(), SmallDiscriminator()
-    options = {"noise_size": NOISE_SIZE, "b1": 0.5, "gradient_penalty": 0.1}
-    summary = train_generator(run, CONFIG, *models, dataset, judge, **options)[1]
-    return run, summary
+    return train_generator(*models, images, options, ADVERSARIAL, **arguments)
 
 
-def test_each_epoch_is_measured_and_leaves_its_samples(tmp_path, capsys):
-    run, summary = train(tmp_path, judge_that_sees(2))
-    epochs = [record for record in run.read_metrics() if "epoch" in record]
-    assert [record["epoch"] for record in epochs] == [1, 2]
-    assert all("validation_frechet_distance" in record for record in epochs)
-    assert len(list((run.figures / "samples").glob("*.png"))) == 2
-    ratio = summary["test_frechet_distance"] / summary["test_frechet_floor"]
-    assert summary["test_frechet_ratio"] == pytest.approx(ratio)
-    assert "collapsed" not in capsys.readouterr().err
+def distances(*values):
+    """An evaluation that gives the epochs certain Frechet distances."""
+    remaining = iter(values)
+    return lambda variables: {"frechet_distance": next(remaining), "recall": 0.5}
 
 
-def test_a_collapse_is_said_after_each_epoch(tmp_path, capsys):
-    train(tmp_path, judge_that_sees(1))
-    errors = capsys.readouterr().err.splitlines()
-    assert errors == ["The generator has collapsed: it gives 0.0% of one of the classes."] * 2
+def of_epochs(trained):
+    return [record for record in trained.history if "epoch" in record]
 
 
-def test_without_a_validation_split_the_last_generator_is_scored(tmp_path):
-    run, summary = train(tmp_path, judge_that_sees(2), num_validation=0)
-    assert not any("validation" in name for record in run.read_metrics() for name in record)
-    assert summary["best_epoch"] == 2
-    assert np.isfinite(summary["test_frechet_distance"])
+def test_each_epoch_is_evaluated_and_reported():
+    epochs = []
+
+    def after_epoch(epoch, variables, quality):
+        epochs.append((epoch, quality["frechet_distance"]))
+        assert set(variables) == {"params", "batch_stats"}
+
+    trained = train(evaluate=distances(3.0, 2.0), after_epoch=after_epoch)
+    assert epochs == [(1, 3.0), (2, 2.0)]
+    assert [record["epoch"] for record in of_epochs(trained)] == [1, 2]
+    assert [r["validation_frechet_distance"] for r in of_epochs(trained)] == [3.0, 2.0]
+    assert all(record["validation_recall"] == 0.5 for record in of_epochs(trained))
+
+
+def test_the_generator_with_the_least_frechet_distance_is_kept():
+    kept = []
+
+    def after_epoch(epoch, variables, quality):
+        kept.append(jax.tree.map(np.array, variables))
+
+    trained = train(3, evaluate=distances(3.0, 1.0, 2.0), after_epoch=after_epoch)
+    assert trained.best_epoch == 2
+    assert_bitwise_identical(trained.variables, kept[1])
+
+
+def test_early_stopping_waits_for_a_lower_distance():
+    trained = train(9, evaluate=distances(3.0, 1.0, 2.0, 2.0), changes={"patience": 2})
+    assert (trained.best_epoch, trained.epochs) == (2, 4)
+
+
+def test_without_evaluation_the_last_generator_is_kept():
+    trained = train()
+    assert not any("validation" in name for record in trained.history for name in record)
+    assert trained.best_epoch == 2
+
+
+def test_a_training_is_continued_from_its_checkpoints_bitwise_identically(tmp_path):
+    constant = {"schedule": "constant"}
+    train(1, checkpoints=tmp_path, changes=constant)
+    continued = train(2, checkpoints=tmp_path, changes=constant)
+    assert_bitwise_identical(continued.variables, train(2, changes=constant).variables)
+
+
+def test_the_options_are_those_of_step_and_optimizer():
+    adversarial = Adversarial(latent_dim=5, b1=0.2, gradient_penalty=0.3, label_smoothing=0.1)
+    models = SmallGenerator(), SmallDiscriminator()
+    state, step, schedule = init_generator(
+        *models, (1, 2, 2, 1), OPTIONS, adversarial, steps_per_epoch=4, seed=0, mesh=make_mesh()
+    )
+    expected = {"latent_dim": 5, "gradient_penalty": 0.3, "label_smoothing": 0.1}
+    assert step.keywords == expected
+    assert state.generator.params["Dense_0"]["kernel"].shape == (5, 4)
+    assert state.generator.ema_decay == 0.9
+    assert schedule(OPTIONS.epochs * 4) == pytest.approx(0, abs=1e-8)
+    for one in (state.generator, state.discriminator):
+        one = one.apply_gradients(grads=jax.tree.map(jnp.ones_like, one.params))
+        for mean in jax.tree.leaves(optax.tree_utils.tree_get(one.opt_state, "mu")):
+            np.testing.assert_allclose(mean, 1 - 0.2, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("latent_dim", (0, -1)),
+        ("b1", (-0.1, 1.0)),
+        ("label_smoothing", (-0.1, 1.0)),
+        ("gradient_penalty", (-0.1, float("nan"))),
+    ],
+)
+def test_an_impossible_value_is_an_error_that_names_its_option(name, values):
+    for value in values:
+        option = "--" + name.replace("_", "-")
+        with pytest.raises(UsageError, match=rf"^{option} is {value}, but must be .*\.$"):
+            Adversarial(**{name: value})
 
 
 def test_samples_are_pixels_and_the_same_for_the_same_noise():
-    noise = draw_noise(7, NOISE_SIZE, seed=3)
-    spec = jax.ShapeDtypeStruct((1, NOISE_SIZE), np.float32)
+    noise = draw_noise(7, LATENT_DIM, seed=3)
+    assert noise.shape == (7, LATENT_DIM)
+    spec = jax.ShapeDtypeStruct((1, LATENT_DIM), np.float32)
     state = create_train_state(SmallGenerator(), optax.sgd(0.1), [spec], 0)
     sample = make_sampler(SmallGenerator())
     images = sample(state.variables, noise)
     assert images.shape == (7, 2, 2, 1)
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(images, sample(state.variables, draw_noise(7, NOISE_SIZE, 3)))
+    np.testing.assert_array_equal(images, sample(state.variables, draw_noise(7, LATENT_DIM, 3)))

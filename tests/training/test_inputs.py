@@ -14,7 +14,7 @@ def test_features_are_passed_in_the_order_of_the_split():
     assert pipeline.for_training(BATCH, jax.random.key(0)) == (0, 2)
 
 
-def test_inputs_that_are_no_tuple_are_refused():
+def test_inputs_that_are_not_a_tuple_are_an_error():
     for inputs in (jnp.zeros(3), {"ant": 2}):
         pipeline = InputPipeline(preprocess=lambda batch, inputs=inputs: inputs)
         with pytest.raises(TypeError, match="must be a tuple of arrays"):
@@ -31,8 +31,6 @@ def test_augmentation_replaces_preprocessing_in_training_only():
 
 def test_by_default_inputs_and_labels_are_not_mixed():
     inputs, labels = (jnp.arange(3.0),), jnp.eye(3)
-    mixed, mix_labels = InputPipeline(features_as_inputs(BATCH).preprocess).mix(
-        inputs, jax.random.key(0)
-    )
+    mixed, mix_labels = features_as_inputs(BATCH).mix(inputs, jax.random.key(0))
     assert mixed is inputs
     np.testing.assert_array_equal(mix_labels(labels), labels)

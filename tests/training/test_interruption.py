@@ -11,7 +11,7 @@ SIGNALS = pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """What stands outside: SIGTERM raises here, since its own default ends the tests."""
+    """The handlers outside; that of SIGTERM raises here, because its default ends the tests."""
 
     def terminate(*_):
         raise SystemExit(143)
@@ -22,7 +22,7 @@ def handlers():
 
 
 @SIGNALS
-def test_the_first_signal_is_noted_and_the_second_acts(kind, handlers):
+def test_the_first_signal_is_deferred_and_the_second_acts_at_once(kind, handlers):
     with deferred_interruption() as interrupted:
         assert not interrupted()
         signal.raise_signal(kind)
@@ -33,7 +33,7 @@ def test_the_first_signal_is_noted_and_the_second_acts(kind, handlers):
 
 
 @pytest.mark.parametrize("failure", [None, ValueError])
-def test_the_handlers_are_those_of_before_when_it_is_over(failure):
+def test_the_previous_handlers_are_restored(failure):
     kinds = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(kind) for kind in kinds]
     try:
@@ -46,7 +46,7 @@ def test_the_handlers_are_those_of_before_when_it_is_over(failure):
     assert [signal.getsignal(kind) for kind in kinds] == before
 
 
-def test_in_another_thread_nothing_is_deferred():
+def test_in_another_thread_no_signal_is_deferred():
     answers = []
 
     def work():

@@ -19,12 +19,12 @@ def updates(optimizer, gradients, steps=1):
     return change
 
 
-def test_the_cosine_climbs_to_its_peak_and_falls_to_zero():
+def test_the_cosine_schedule_climbs_to_its_peak_and_decays_to_zero():
     schedule = learning_rate_schedule("cosine", 0.5, total_steps=100, warmup_fraction=0.2)
     rates = np.array([schedule(step) for step in range(101)])
     assert rates[0] == pytest.approx(0.5 / 25)
     assert rates[20] == pytest.approx(0.5)
-    assert rates[60] == pytest.approx(0.25)  # half-way down
+    assert rates[60] == pytest.approx(0.25)  # halfway down
     assert rates[100] == pytest.approx(0, abs=1e-8)
     assert (np.diff(rates[:21]) > 0).all()
     assert (np.diff(rates[20:]) < 0).all()
@@ -32,7 +32,7 @@ def test_the_cosine_climbs_to_its_peak_and_falls_to_zero():
 
 @settings(max_examples=20, deadline=None)
 @given(strategies.integers(1, 10), strategies.floats(0, 1, exclude_max=True))
-def test_every_warm_up_of_every_training_gives_rates_up_to_the_peak(total_steps, fraction):
+def test_any_warm_up_gives_learning_rates_between_zero_and_the_peak(total_steps, fraction):
     schedule = learning_rate_schedule("cosine", 0.1, total_steps, fraction)
     rates = np.array([schedule(step) for step in range(total_steps)])
     assert (rates > 0).all()
@@ -40,7 +40,7 @@ def test_every_warm_up_of_every_training_gives_rates_up_to_the_peak(total_steps,
     assert schedule(total_steps) == pytest.approx(0, abs=1e-8)
 
 
-def test_without_warm_up_the_cosine_begins_at_its_peak():
+def test_without_warm_up_the_cosine_schedule_starts_at_its_peak():
     schedule = learning_rate_schedule("cosine", 0.5, total_steps=10, warmup_fraction=0)
     assert schedule(0) == pytest.approx(0.5)
 
@@ -50,7 +50,14 @@ def test_the_constant_schedule_is_constant():
     assert [float(schedule(step)) for step in (0, 5, 10)] == [0.5, 0.5, 0.5]
 
 
-def test_weight_decay_shrinks_kernels_and_leaves_biases_alone():
+def test_unknown_names_of_schedules_and_optimizers_are_errors():
+    with pytest.raises(ValueError, match="'linear'"):
+        learning_rate_schedule("linear", 0.5, total_steps=10, warmup_fraction=0.2)
+    with pytest.raises(ValueError, match="'adamax'"):
+        build_optimizer("adamax", optax.constant_schedule(0.1))
+
+
+def test_weight_decay_shrinks_kernels_and_not_biases():
     optimizer = build_optimizer("adamw", optax.constant_schedule(0.1), weight_decay=0.5)
     change = updates(optimizer, {"kernel": jnp.zeros((2, 3)), "bias": jnp.zeros(3)})
     np.testing.assert_allclose(change["kernel"], np.full((2, 3), -0.1 * 0.5 * 2.0), rtol=1e-6)
@@ -72,7 +79,7 @@ def test_the_update_is_that_of_the_paper(name):
     np.testing.assert_allclose(change["bias"], np.full(3, 0.1), rtol=1e-4)
 
 
-def test_sgd_has_nesterovs_momentum_and_decays_kernels_in_the_gradient():
+def test_sgd_has_nesterov_momentum_and_adds_the_weight_decay_to_the_gradient():
     rate, decay, momentum = 0.1, 0.5, 0.9
     optimizer = build_optimizer("sgd", optax.constant_schedule(rate), weight_decay=decay)
     change = updates(optimizer, {"kernel": jnp.full((2, 3), 0.3), "bias": jnp.full(3, -0.2)}, 2)
@@ -83,16 +90,16 @@ def test_sgd_has_nesterovs_momentum_and_decays_kernels_in_the_gradient():
 
 
 HIDDEN = {
-    "Conv_0": {"kernel": (3, 3, 2, 8)},
-    "Dense_9": {"kernel": (5, 6)},
-    "Block_0": {
-        "Dense_0": {"kernel": (12, 4)},
+    "conv_0": {"kernel": (3, 3, 2, 8)},
+    "dense_9": {"kernel": (5, 6)},
+    "block_0": {
+        "dense_0": {"kernel": (12, 4)},
         "query_key_value": {"kernel": (6, 3, 2, 3)},
         "output": {"kernel": (2, 3, 6)},
     },
 }
 NOT_HIDDEN = {
-    "Dense_10": {"kernel": (6, 5), "bias": (5,)},
+    "head": {"kernel": (6, 5), "bias": (5,)},
     "embedding": {"kernel": (6, 6)},
     "positions": (1, 4, 6),
 }
@@ -104,7 +111,7 @@ def random_tree(shapes):
     return jax.tree.map(lambda s: random.normal(size=s).astype(np.float32), shapes, **is_shape)
 
 
-def test_muon_moves_hidden_matrices_along_the_nearest_orthogonal_ones_and_all_else_as_adam():
+def test_muon_updates_hidden_matrices_by_nearest_orthogonal_ones_and_the_rest_like_adam():
     params = random_tree(HIDDEN | NOT_HIDDEN)
     rate = optax.constant_schedule(0.1)
     changes = {}
@@ -123,14 +130,14 @@ def test_muon_moves_hidden_matrices_along_the_nearest_orthogonal_ones_and_all_el
         left, _, right = np.linalg.svd(expected, full_matrices=False)
         nearest = -left @ right * 0.1 * 0.2 * np.sqrt(max(matrix.shape))
         cosine = (matrix * nearest).sum() / np.linalg.norm(matrix) / np.linalg.norm(nearest)
-        assert cosine > 0.95  # five iterations come near, to within 30 % of each singular value
+        assert cosine > 0.95  # five iterations approximate each singular value to within 30 %
         assert np.linalg.norm(matrix) == pytest.approx(np.linalg.norm(nearest), rel=0.3)
 
     change, gradient = changes["muon"], params
-    check(change["Conv_0"]["kernel"], gradient["Conv_0"]["kernel"])
-    check(change["Dense_9"]["kernel"], gradient["Dense_9"]["kernel"])
-    change, gradient = change["Block_0"], gradient["Block_0"]
-    check(change["Dense_0"]["kernel"], gradient["Dense_0"]["kernel"])
+    check(change["conv_0"]["kernel"], gradient["conv_0"]["kernel"])
+    check(change["dense_9"]["kernel"], gradient["dense_9"]["kernel"])
+    change, gradient = change["block_0"], gradient["block_0"]
+    check(change["dense_0"]["kernel"], gradient["dense_0"]["kernel"])
     check(change["output"]["kernel"], gradient["output"]["kernel"])
     for index in range(3):  # queries, keys, values
         projections = (tree["query_key_value"]["kernel"][:, index] for tree in (change, gradient))
@@ -138,7 +145,7 @@ def test_muon_moves_hidden_matrices_along_the_nearest_orthogonal_ones_and_all_el
 
 
 def test_clipping_bounds_the_global_norm_and_keeps_the_direction():
-    # Adam's own step forgets the scale of a gradient; its first moment shows it.
+    # Adam's step does not depend on the scale of a gradient, but its first moment does.
     gradients = {"kernel": jnp.full((2, 3), 3.0), "bias": jnp.full(3, -4.0)}
 
     def first_moment(clip, scale):

@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxdl.training.linear_probe import fit_linear_probe
+from jaxdl.training.probe import fit_linear_probe
 
 PENALTY = 20.0
 
@@ -18,7 +18,7 @@ def data():
     return features.astype(np.float32), labels
 
 
-def test_it_is_the_minimum(data):
+def test_the_fit_minimises_the_penalised_loss(data):
     features, labels = data
     head = fit_linear_probe(features, labels, 3, PENALTY)
     std = features.std(0)
@@ -33,7 +33,7 @@ def test_it_is_the_minimum(data):
         assert np.abs(grads[name] / np.maximum(scale, 1)).max() < 0.1  # of 300 examples
 
 
-def test_the_scale_of_features_does_not_matter(data):
+def test_the_logits_do_not_depend_on_the_scale_of_the_features(data):
     features, labels = data
     head = fit_linear_probe(features, labels, 3)
     other = fit_linear_probe(100 * features - 7, labels, 3)

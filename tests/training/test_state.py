@@ -24,7 +24,7 @@ def make_state():
 
 
 @pytest.mark.parametrize("ema_decay", [0.9, 0.2])
-def test_the_average_follows_its_recurrence_and_starts_short(make_state, ema_decay):
+def test_the_moving_average_follows_its_recurrence_and_is_short_at_first(make_state, ema_decay):
     state = make_state(ema_decay)
     params = average = np.ones(3)
     for step in range(24):
@@ -39,24 +39,24 @@ def test_the_average_follows_its_recurrence_and_starts_short(make_state, ema_dec
     np.testing.assert_array_equal(state.variables["params"]["w"], state.ema_params["w"])
 
 
-def test_without_an_average_the_model_is_the_parameters(make_state):
+def test_without_a_moving_average_the_parameters_are_reported(make_state):
     state = make_state(0.0).apply_gradients(grads={"w": jnp.ones(3)})
     assert state.ema_params is None
     np.testing.assert_array_equal(state.variables["params"]["w"], [0.5, 0.5, 0.5])
 
 
-def test_a_new_state_is_a_function_of_its_seed():
-    small.assert_same_bits(small.new_state(seed=1), small.new_state(seed=1))
-    kernels = [small.new_state(seed).params["Dense_0"]["kernel"] for seed in (1, 2)]
+def test_the_initial_state_is_a_function_of_its_seed():
+    small.assert_bitwise_identical(small.new_state(seed=1), small.new_state(seed=1))
+    kernels = [small.new_state(seed).params["dense_0"]["kernel"] for seed in (1, 2)]
     assert (kernels[0] != kernels[1]).all()
 
 
-def test_a_new_state_begins_at_step_zero_with_the_average_at_the_parameters():
+def test_the_initial_state_has_step_zero_and_the_parameters_as_their_average():
     state = small.new_state()
     assert state.step == 0
     assert isinstance(state.step, jax.Array)  # a Python number would compile the step twice
-    small.assert_same_bits(state.ema_params, state.params)
-    assert set(state.batch_stats) == {"BatchNorm_0"}
+    small.assert_bitwise_identical(state.ema_params, state.params)
+    assert set(state.batch_stats) == {"norm_0"}
 
 
 def test_count_parameters_counts_values():

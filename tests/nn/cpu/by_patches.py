@@ -1,4 +1,4 @@
-"""A form of convolution with stride 1 beside that by patches: values and gradients."""
+"""Compares a form of convolution with stride 1 with that by patches: values and gradients."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ def values_and_gradients(form, images, kernel):
 
 
 def assert_the_same(form, image_shape, kernel_shape, padding, dtype, tolerance):
-    """``form(images, kernel, padding)`` in any dtype gives what patches give in float32."""
+    """Asserts that ``form(images, kernel, padding)`` gives what patches give in float32."""
     images = jax.random.normal(jax.random.key(0), image_shape).astype(dtype)
     kernel = jax.random.normal(jax.random.key(1), kernel_shape).astype(dtype)
 

@@ -10,13 +10,14 @@ from jax import lax
 
 from jaxdl.nn.convolution import NHWC, convolve, convolve_transposed
 from jaxdl.nn.cpu.fourier import convolve_by_fourier, fourier_pays
+from jaxdl.nn.cpu.loops import tracing_loop
 
 SAME = ((2, 2), (2, 2))
 
 
 @strategies.composite
 def shapes_and_padding(draw):
-    """Of images and kernel, where the kernel fits at least once."""
+    """Shapes of images and kernel, and padding with which the kernel fits at least once."""
     batch, channels, features = (draw(strategies.integers(1, 3)) for _ in range(3))
     kernel = [draw(strategies.integers(1, 5)) for _ in range(2)]
     padding = [
@@ -46,7 +47,7 @@ def test_values_and_gradients_are_those_of_a_convolution_by_patches(case, dtype)
         ((1, 7, 7, 256), (5, 5, 256, 128), False),
     ],
 )
-def test_it_pays_for_wide_layers_over_small_images_of_large_batches(
+def test_this_form_pays_for_wide_layers_over_small_images_of_large_batches(
     image_shape, kernel_shape, pays
 ):
     padding = SAME if kernel_shape[0] == 5 else ((0, 0), (0, 0))
@@ -74,8 +75,14 @@ def test_it_pays_for_wide_layers_over_small_images_of_large_batches(
     ],
     ids=["convolution", "transposed"],
 )
-def test_wide_layers_over_small_images_take_this_form(monkeypatch, kernel_size, ours, by_xla):
-    monkeypatch.delattr("jaxdl.nn.convolution.convolve_by_patches")
+def test_inside_loops_wide_layers_over_small_images_take_this_form(
+    monkeypatch, kernel_size, ours, by_xla
+):
+    monkeypatch.delattr("jaxdl.nn.cpu.convolution.convolve_by_patches")
     images = jax.random.normal(jax.random.key(0), (16, 7, 7, 64))
     kernel = jax.random.normal(jax.random.key(1), (kernel_size, kernel_size, 64, 64))
-    np.testing.assert_allclose(ours(images, kernel), by_xla(images, kernel), atol=1e-3)
+    with tracing_loop():
+        got = ours(images, kernel)
+    expected = by_xla(images, kernel)
+    assert not np.array_equal(got, expected)
+    np.testing.assert_allclose(got, expected, atol=1e-3)

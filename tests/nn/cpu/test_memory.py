@@ -10,7 +10,7 @@ from jaxdl.nn.cpu.memory import keep_freed_memory
 
 if sys.argv[1] == "keep":
     keep_freed_memory()
-# Its temporary memory, 64 MiB, is taken anew in each call.
+# Each call allocates its temporary memory, 64 MiB, again.
 multiply = jax.jit(lambda x: (jnp.cos(x @ x.T) @ x).sum())
 x = jnp.ones((4096, 16))
 for _ in range(10):
@@ -23,7 +23,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="page faults of glibc")
-def test_a_program_that_runs_again_finds_its_memory_again():
+def test_a_program_that_runs_again_reuses_its_memory():
     faults = {
         choice: int(subprocess.check_output([sys.executable, "-c", PROGRAM, choice]))
         for choice in ("keep", "give back")

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from functools import partial
 
 import jax
@@ -8,8 +9,10 @@ from by_patches import assert_the_same, values_and_gradients
 from hypothesis import given, settings, strategies
 from jax import lax
 
-from jaxdl.nn import winograd
-from jaxdl.nn.convolution import NHWC, convolve, convolve_by_patches, convolve_outside_loops
+from jaxdl.nn.convolution import NHWC, convolve
+from jaxdl.nn.cpu import winograd
+from jaxdl.nn.cpu.convolution import convolve_by_patches
+from jaxdl.nn.cpu.loops import tracing_loop
 from jaxdl.nn.cpu.winograd import convolve_by_winograd, winograd_pays
 
 SAME = ((1, 1), (1, 1))
@@ -17,7 +20,7 @@ SAME = ((1, 1), (1, 1))
 
 @strategies.composite
 def shapes_and_padding(draw):
-    """Of images and kernel, where the kernel fits at least once."""
+    """Shapes of images and kernel, and padding with which the kernel fits at least once."""
     batch, channels, features = (draw(strategies.integers(1, 4)) for _ in range(3))
     padding = tuple(
         (draw(strategies.integers(0, 2)), draw(strategies.integers(0, 2))) for _ in "hw"
@@ -34,7 +37,7 @@ def test_values_and_gradients_are_those_of_a_convolution_by_patches(case, dtype)
 
 
 @pytest.mark.parametrize("room", [1, 36 * 4 * 5 * 3, 10**9], ids=["one", "three", "all"])
-def test_it_does_not_matter_how_many_examples_are_worked_on_at_a_time(monkeypatch, room):
+def test_the_number_of_examples_that_are_convolved_at_a_time_does_not_matter(monkeypatch, room):
     monkeypatch.setattr(winograd, "CACHED_VALUES", room)
     images = jax.random.normal(jax.random.key(0), (6, 7, 8, 3))
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 3, 5))
@@ -57,28 +60,33 @@ def test_it_does_not_matter_how_many_examples_are_worked_on_at_a_time(monkeypatc
         ((64, 2, 2, 512), (3, 3, 512, 512), SAME, False),
     ],
 )
-def test_it_pays_for_wide_layers_with_kernels_of_three(image_shape, kernel_shape, padding, pays):
+def test_this_form_pays_for_wide_layers_with_kernels_of_three(
+    image_shape, kernel_shape, padding, pays
+):
     assert winograd_pays(image_shape, kernel_shape, padding) == pays
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="other backends use XLA's form")
-@pytest.mark.parametrize("form", [convolve, convolve_outside_loops])
-def test_such_layers_take_this_form(monkeypatch, form):
-    monkeypatch.delattr("jaxdl.nn.convolution.convolve_by_patches")
+@pytest.mark.parametrize("place", [nullcontext, tracing_loop], ids=["outside", "inside"])
+def test_such_layers_take_this_form_inside_and_outside_loops(monkeypatch, place):
+    monkeypatch.delattr("jaxdl.nn.cpu.convolution.convolve_by_patches")
     images = jax.random.normal(jax.random.key(0), (2, 9, 8, 32))
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 32, 40))
     arguments = (images, kernel, (1, 1), "SAME")
     expected = lax.conv_general_dilated(*arguments, dimension_numbers=NHWC)
-    got = form(*arguments, dimension_numbers=NHWC)
+    with place():
+        got = convolve(*arguments, dimension_numbers=NHWC)
     assert not np.array_equal(got, expected)
     np.testing.assert_allclose(got, expected, atol=2e-5 * float(jnp.abs(expected).max()))
 
 
-def test_a_precision_that_is_asked_for_is_kept():
+@pytest.mark.parametrize("place", [nullcontext, tracing_loop], ids=["outside", "inside"])
+def test_with_a_precision_the_form_is_one_that_keeps_it(place):
     images = jax.random.normal(jax.random.key(0), (2, 9, 8, 32))
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 32, 40))
-    results = [
-        form(images, kernel, (1, 1), SAME, precision=lax.Precision.HIGHEST)
-        for form in (partial(convolve, dimension_numbers=NHWC), convolve_by_patches)
-    ]
+    with place():
+        results = [
+            form(images, kernel, (1, 1), SAME, precision=lax.Precision.HIGHEST)
+            for form in (partial(convolve, dimension_numbers=NHWC), convolve_by_patches)
+        ]
     np.testing.assert_allclose(*results, atol=1e-6 * float(jnp.abs(results[0]).max()))
