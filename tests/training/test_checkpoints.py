@@ -118,7 +118,7 @@ def test_if_all_checkpoints_are_damaged_the_error_is_one_line_and_they_stay_in_p
         damage(tmp_path / step, how)
     for read in (restore, load_model):
         with pytest.raises(
-            UserError, match="can be read: .* Start again in a new directory"
+            UserError, match=r"can be read: .* Start again in a new directory"
         ) as failure:
             read(tmp_path)
         assert "\n" not in str(failure.value)

@@ -108,7 +108,7 @@ def test_a_network_without_blocks_can_be_trained_further_with_one_learning_rate(
     optimizer = build_optimizer("adamw", RATE)
     assert discriminate(optimizer, TrainedStart({"params": params})) is optimizer
     for options in ({"layer_decay": 0.5}, {"frozen_blocks": 1}):
-        with pytest.raises(UserError, match="^The layer .* is neither a block nor known"):
+        with pytest.raises(UserError, match=r"^The layer .* is neither a block nor known"):
             discriminate(optimizer, TrainedStart({"params": params}, **options))
 
 
