@@ -1,11 +1,13 @@
 """From a command line to a configuration, and from an error to an exit status."""
 
+import argparse
 import contextlib
 import dataclasses
 import io
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
@@ -43,21 +45,24 @@ def parse(
     Raises:
       UsageError: an unknown option, a value out of range, a run that cannot be resumed.
     """
-    module, description = module_of(name), f"{description}\n{_describe_presets(presets)}"
-
-    def parse_over(default: Config) -> Config:
-        return parse_dataclass(config_class, module, description, arguments, default)
-
-    first = parse_over(config_class())
-    if first.run.resume:
-        return _parse_resumed(name, first, parse_over)
-    preset = first.run.preset
-    if preset == "default":
-        return first
-    if preset not in presets:
+    # These are read first: with the values of another start, an option might be refused.
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", nargs="?", default="default")
+    first.add_argument("--resume", nargs="?", type=Path)
+    start, _ = first.parse_known_args(arguments)
+    default = config_class()
+    if start.resume:
+        default = _options_of_run(name, start.resume, default)
+    elif start.preset in presets:
+        default = with_changes(default, {"preset": start.preset, **presets[start.preset]})
+    description = f"{description}\n{_describe_presets(presets)}"
+    config = parse_dataclass(config_class, module_of(name), description, arguments, default)
+    if start.resume:
+        _require_resumable(to_options(default), to_options(config))
+    elif config.run.preset not in ("default", *presets):
         known = ", ".join(["default", *presets])
-        raise UsageError(f"--preset is {preset}, but must be one of {known}.")
-    return parse_over(with_changes(config_class(), {"preset": preset, **presets[preset]}))
+        raise UsageError(f"--preset is {config.run.preset}, but must be one of {known}.")
+    return config
 
 
 def _describe_presets(presets: Mapping[str, Mapping[str, Any]]) -> str:
@@ -76,19 +81,21 @@ def _as_given(name: str, value: Any) -> str:
     return f"{option_name(name)} {value}"
 
 
-def _parse_resumed(name: str, first: Config, parse_over: Callable[[Config], Config]) -> Config:
-    """The options of an earlier run, with those changed that may be."""
-    run = Run.open(first.run.resume)
+def _options_of_run(name: str, directory: Path, default: Config) -> Config:
+    """Reads the options of an earlier run, to be resumed on the devices of ``default``."""
+    run = Run.open(directory)
     if run.experiment != name:
         raise UsageError(
             f"{run.directory} is a run of {run.experiment}: resume it with {run.command_to_resume}"
         )
-    earlier = from_options(type(first), run.options)
-    earlier = dataclasses.replace(earlier, machine=first.machine)
-    if not earlier.data.data_dir.is_dir():  # the run comes from another machine
-        earlier = with_changes(earlier, {"data_dir": first.data.data_dir})
-    config = parse_over(earlier)
-    before, after = to_options(earlier), to_options(config)
+    config = dataclasses.replace(from_options(type(default), run.options), machine=default.machine)
+    if config.data.data_dir.is_dir():
+        return config
+    return with_changes(config, {"data_dir": default.data.data_dir})  # from another machine
+
+
+def _require_resumable(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuses options with which a run cannot be resumed."""
     if after.get("epochs", 0) < before.get("epochs", 0):  # a linear probe has none
         raise UsageError(f"--epochs of a resumed run can only be raised from {before['epochs']}.")
     for option, value in after.items():
@@ -96,7 +103,6 @@ def _parse_resumed(name: str, first: Config, parse_over: Callable[[Config], Conf
             raise UsageError(
                 f"{option_name(option)} cannot be changed when a run is resumed; start a new run."
             )
-    return config
 
 
 def option_name(name: str) -> str:

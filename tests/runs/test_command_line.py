@@ -20,6 +20,16 @@ from jaxdl.training.options import require
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Model:
+    embed_dim: int = 16
+    num_heads: int = 4
+
+    def __post_init__(self):
+        divides = self.embed_dim % self.num_heads == 0
+        require(self, "num_heads", divides, f"a divisor of {self.embed_dim}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Optimization:
     epochs: int = 10
     learning_rate: float = 0.1
@@ -38,6 +48,7 @@ class Augmentation:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     data: DataOptions = DataOptions(data_dir=Path("data"))
+    model: Model = Model()
     optimization: Optimization = Optimization()
     augmentation: Augmentation = Augmentation()
     run: RunOptions = RunOptions()
@@ -47,6 +58,7 @@ class Config:
 PRESETS = {
     "tutorial": {"epochs": 5, "learning_rate": 0.01, "optimizer": "adam"},
     "mirrored": {"flip": True, "crop": False},
+    "wide": {"embed_dim": 18, "num_heads": 3},
 }
 
 
@@ -76,6 +88,17 @@ def test_a_preset_gives_the_options_that_are_not_on_the_command_line():
     assert config == with_changes(TUTORIAL, {"learning_rate": 0.5})
     config = parse_line("--preset", "tutorial", "--epochs", "10")  # as without the preset
     assert config == with_changes(TUTORIAL, {"epochs": 10})
+    assert parse_line("--preset=tutorial") == TUTORIAL
+
+
+def test_an_option_has_to_fit_the_preset_or_the_run_and_not_the_default(make_run):
+    wide = {"preset": "wide", "embed_dim": 18, "num_heads": 6}
+    assert parse_line("--preset", "wide", "--num-heads", "6") == changed(**wide)
+    directory = make_run(changed(**wide))
+    config = parse_line("--num-heads", "6", "--resume", str(directory))
+    assert config == changed(**wide, resume=directory)
+    with pytest.raises(UsageError, match="--num-heads is 4, but must be a divisor of 18"):
+        parse_line("--preset", "wide", "--num-heads", "4")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +110,9 @@ def test_a_preset_gives_the_options_that_are_not_on_the_command_line():
         (["--epochs"], "--epochs"),
         (["--optimizer", "sgd"], "sgd.*adam"),
         (["--epochs", "0"], "--epochs is 0, but must be at least 1"),
-        (["--preset", "worst"], "--preset is worst, .* one of default, tutorial, mirrored"),
+        (["--preset", "worst"], "--preset is worst, .* one of default, tutorial, mirrored, wide"),
+        (["--preset"], "--preset.*see python -m experiments.tiny --help"),
+        (["--resume"], "--resume.*see python -m experiments.tiny --help"),
         (["--optimization.epochs", "3"], "--optimization.epochs"),
         (["stray"], "stray"),
     ],
