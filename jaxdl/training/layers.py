@@ -3,7 +3,7 @@
 All modules of `jaxdl.models` follow them: the layer that gives the logits is `HEAD`, blocks are
 ``block_0``, ``block_1``, ..., other top-level layers and parameters of a network with blocks are in
 `BEFORE_BLOCKS` or `AFTER_BLOCKS`. Muon needs only the head; fine-tuning with frozen blocks or
-layer-wise learning rates needs all of them. Both refuse layers and parameters that they do not know.
+layer-wise learning rates needs all of them. Both refuse names that they do not know.
 """
 
 import re

@@ -50,17 +50,17 @@ def test_values_and_gradients_are_those_of_a_plain_scan(
 ):
     cell = CELLS[name]
     inputs, kernel, bias, mask = new_arguments(cell, time, batch, features, seed, dtype)
-    results = []
-    for run in (recurrence, plain):
-        hidden, pull_back = jax.vjp(
-            lambda *differentiated, run=run: run(cell, *differentiated, mask), inputs, kernel, bias
-        )
-        results.append(
-            (
-                hidden,
-                *pull_back(jnp.cos(jnp.arange(hidden.size, dtype=dtype)).reshape(hidden.shape)),
-            )
-        )
+
+    def values_and_gradients(run, *arguments):
+        hidden, pull_back = jax.vjp(lambda *arguments: run(cell, *arguments, mask), *arguments)
+        cotangent = jnp.cos(jnp.arange(hidden.size, dtype=dtype)).reshape(hidden.shape)
+        return hidden, *pull_back(cotangent)
+
+    @jax.jit
+    def compare(*arguments):
+        return [values_and_gradients(run, *arguments) for run in (recurrence, plain)]
+
+    results = compare(inputs, kernel, bias)
     for ours, reference in zip(*map(jax.tree.leaves, results), strict=True):
         assert ours.dtype == reference.dtype == dtype
         np.testing.assert_allclose(

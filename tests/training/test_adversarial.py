@@ -11,6 +11,7 @@ from small_gan import LATENT_DIM, SmallDiscriminator, SmallGenerator
 from small_training import assert_bitwise_identical
 
 from jaxdl.errors import UserError
+from jaxdl.training import loop
 from jaxdl.training.adversarial import (
     Adversaries,
     create_adversaries,
@@ -20,7 +21,8 @@ from jaxdl.training.adversarial import (
     train_step,
 )
 from jaxdl.training.checkpoints import CheckpointStore
-from jaxdl.training.loop import fit
+from jaxdl.training.epoch import CompiledEpoch
+from jaxdl.training.mesh import make_mesh
 from jaxdl.training.plan import Plan
 from jaxdl.training.state import create_train_state
 
@@ -81,7 +83,7 @@ def test_one_pass_through_both_models_gives_both_updates(smoothing):
         state, {"image": images}, key
     )
     noise = jax.random.normal(jax.random.split(key, 3)[0], (BATCH_SIZE, LATENT_DIM))
-    expected = separate_updates(
+    expected = jax.jit(separate_updates, static_argnums=4)(
         state.generator, state.discriminator, to_signed(images), noise, smoothing
     )
     for ours, reference in (
@@ -125,18 +127,20 @@ def test_the_penalty_is_added_in_every_eighth_step_and_eightfold():
 
         return jnp.mean(jnp.array([(jax.grad(logit)(image) ** 2).sum() / 2 for image in real]))
 
-    def change(number, gradient_penalty):
-        discriminator = state.discriminator.replace(step=jnp.int32(number))
+    @jax.jit
+    def compare(number):
+        """The parameters of the discriminator after a step without and with penalty."""
+        discriminator = state.discriminator.replace(step=number)
         arguments = (state.replace(discriminator=discriminator), {"image": images})
-        one = jax.jit(partial(step, gradient_penalty=gradient_penalty))
-        return one(*arguments, jax.random.key(0))[0].discriminator.params
+        after = [
+            step(*arguments, jax.random.key(0), gradient_penalty=weight)[0] for weight in (0.0, 0.3)
+        ]
+        gradients = jax.grad(penalty)(state.discriminator.params)
+        return *(one.discriminator.params for one in after), gradients
 
-    expected = jax.grad(penalty)(state.discriminator.params)
     for number, strength in ((0, 8.0), (8, 8.0), (7, 0.0)):
-        without, with_penalty = change(number, 0.0), change(number, 0.3)
-        for one, other, gradient in zip(
-            *map(jax.tree.leaves, (without, with_penalty, expected)), strict=True
-        ):
+        trees = compare(jnp.int32(number))
+        for one, other, gradient in zip(*map(jax.tree.leaves, trees), strict=True):
             np.testing.assert_allclose(one - other, 0.1 * strength * 0.3 * gradient, atol=1e-5)
 
 
@@ -176,27 +180,22 @@ def run_training(directory, after_epoch=lambda *_: None):
         criterion=lambda metrics: 0.0,
         after_epoch=after_epoch,
     )
-    fit(new_adversaries(), step, {"image": new_images()}, plan, directory)
+    return loop.fit(new_adversaries(), step, {"image": new_images()}, plan, directory)
 
 
-def last_checkpoint(directory, monkeypatch):
-    """Both train states of the last checkpoint, as a finished training restores them."""
-    found = []
-    restore = CheckpointStore.restore_training
-
-    def restore_and_keep(store, example):
-        found.append(restore(store, example))
-        return found[-1]
-
-    monkeypatch.setattr(CheckpointStore, "restore_training", restore_and_keep)
-    run_training(directory)
-    ((step, training),) = found
-    assert step == 4 * STEPS_PER_EPOCH
+def last_checkpoint(directory):
+    """Both train states of the last checkpoint."""
+    state, mesh = new_adversaries(), make_mesh()
+    plan = Plan(epochs=4, batch_size=BATCH_SIZE, mesh=mesh)
+    epoch = CompiledEpoch(step, state, {"image": new_images()}, BATCH_SIZE, plan.seed, mesh)
+    with CheckpointStore(directory) as store:
+        number, training = loop._init_or_restore(store, state, epoch, plan)
+    assert number == 4 * STEPS_PER_EPOCH
     return training.state
 
 
 def test_a_killed_and_resumed_training_has_bitwise_identical_states(tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxdl.training.loop.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     epochs = []
 
     def record_epoch(epoch, variables, validation):
@@ -211,10 +210,7 @@ def test_a_killed_and_resumed_training_has_bitwise_identical_states(tmp_path, mo
     with pytest.raises(UserError, match="killed"):
         run_training(tmp_path / "killed", die_after_the_second)
     run_training(tmp_path / "killed")
-    with monkeypatch.context() as patch:
-        whole = last_checkpoint(tmp_path / "whole", patch)
-    with monkeypatch.context() as patch:
-        resumed = last_checkpoint(tmp_path / "killed", patch)
+    whole, resumed = (last_checkpoint(tmp_path / name) for name in ("whole", "killed"))
     for one, other in (
         (whole.generator, resumed.generator),
         (whole.discriminator, resumed.discriminator),

@@ -13,11 +13,13 @@ from jaxdl.errors import UsageError, UserError
 from jaxdl.models.mlp import MLP
 from jaxdl.training import ClassifierOptimization, loop, score, train_classifier
 from jaxdl.training.checkpoints import load_model
-from jaxdl.training.classifier import logits_of
+from jaxdl.training.classification import train_step
+from jaxdl.training.classifier import init_classifier, logits_of
 from jaxdl.training.finetuning import TrainedStart
 from jaxdl.training.images import preprocess_images, preprocess_mirrored
 from jaxdl.training.inputs import InputPipeline
 from jaxdl.training.interruption import InterruptedTraining
+from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog, read_records
 from jaxdl.training.texts import cut_text_pipeline
 
@@ -36,10 +38,6 @@ def new_split(examples, seed=0):
 TRAIN, VALIDATION = new_split(60), new_split(30, seed=1)
 
 
-def of_epochs(records):
-    return [record for record in records if "epoch" in record]
-
-
 def without_seconds(records):
     return [{name: v for name, v in record.items() if name != "seconds"} for record in records]
 
@@ -53,7 +51,7 @@ def test_arrays_alone_are_enough_to_train():
     trained, predict = train_classifier(MODEL, TRAIN, OPTIONS)
     assert trained.epochs == trained.best_epoch == 3
     assert trained.steps == 3 * (60 // 8)
-    first, *_, last = of_epochs(trained.history)
+    first, *_, last = trained.epoch_history
     assert last["train_loss"] < first["train_loss"]
     assert not any(name.startswith("validation") for record in trained.history for name in record)
     logits = predict({"points": VALIDATION["points"]})
@@ -66,7 +64,7 @@ def test_arrays_alone_are_enough_to_train():
 
 
 def test_the_model_of_the_best_epoch_is_returned(uninterrupted):
-    accuracies = [record["validation_accuracy"] for record in of_epochs(uninterrupted.history)]
+    accuracies = [record["validation_accuracy"] for record in uninterrupted.epoch_history]
     best = uninterrupted.best_epoch - 1
     assert accuracies[best] == max(accuracies)
     predict = lambda split, _: MODEL.apply(uninterrupted.variables, split["points"], train=False)  # noqa: E731
@@ -160,16 +158,17 @@ def test_a_batch_larger_than_the_split_is_a_clear_error():
         train_classifier(MODEL, TRAIN, options)
 
 
-def test_label_smoothing_and_micro_batches_are_passed_to_the_step():
-    smoothed, parts, whole = (
-        train_classifier(MODEL, TRAIN, dataclasses.replace(OPTIONS, epochs=2, **changes))[0]
-        for changes in ({"label_smoothing": 0.999}, {"micro_batches": 4}, {})
+def test_the_options_are_those_of_step_state_and_schedule():
+    options = dataclasses.replace(OPTIONS, label_smoothing=0.1, micro_batches=4)
+    pipeline = InputPipeline(preprocess=lambda batch: (batch["points"],))
+    state, step, schedule = init_classifier(
+        MODEL, TRAIN, options, pipeline, steps_per_epoch=7, seed=0, mesh=make_mesh()
     )
-    # With labels spread evenly over all classes there is nothing to learn.
-    assert of_epochs(smoothed.history)[-1]["train_loss"] == pytest.approx(np.log(3), abs=0.05)
-    assert of_epochs(parts.history)[-1]["train_loss"] < 1
-    # Each micro-batch drops other units.
-    assert without_seconds(parts.history) != without_seconds(whole.history)
+    assert step.func is train_step
+    assert step.keywords == {"pipeline": pipeline, "label_smoothing": 0.1, "micro_batches": 4}
+    assert state.ema_decay == 0.5
+    assert schedule(4) == pytest.approx(0.02)  # after a warm-up of a fifth of 21 steps
+    assert schedule(3 * 7) == pytest.approx(0, abs=1e-8)
 
 
 def test_a_pipeline_replaces_the_features_as_inputs():
@@ -178,7 +177,7 @@ def test_a_pipeline_replaces_the_features_as_inputs():
 
     pipeline = InputPipeline(preprocess=lambda batch: (batch["points"],), augment=augment)
     trained, predict = train_classifier(MODEL, TRAIN, OPTIONS, pipeline=pipeline)
-    assert of_epochs(trained.history)[-1]["train_loss"] > 0.9  # nothing but zeros was seen
+    assert trained.epoch_history[-1]["train_loss"] > 0.9  # nothing but zeros was seen
     assert np.ptp(predict(VALIDATION), axis=0).min() > 0
 
 

@@ -15,14 +15,15 @@ BATCH = 12
 
 @pytest.fixture(scope="module")
 def problem():
-    """The gradient of a network without BatchNorm and dropout, and its arguments."""
+    """The gradient of a network without BatchNorm and dropout, its arguments and its result."""
     random = np.random.default_rng(0)
     batch = {
         "image": random.normal(size=(BATCH, 10, 10, 1)).astype(np.float32),
         "label": random.integers(0, 3, BATCH, np.int32),
     }
     model = CNN(features=(2, 3), width=4, num_classes=3, dropout_rate=0.0)
-    params = model.init(jax.random.key(0), batch["image"], train=False)["params"]
+    init = jax.jit(partial(model.init, train=False))
+    params = init(jax.random.key(0), batch["image"])["params"]
 
     def loss_fn(params, batch_stats, batch, key):
         logits = model.apply({"params": params}, batch["image"], train=True)
@@ -31,13 +32,14 @@ def problem():
         metrics = {"loss": losses.mean(), "draw": jax.random.uniform(key)}
         return losses.mean(), ({"count": count}, metrics)
 
-    return jax.grad(loss_fn, has_aux=True), (params, {"count": 0.0}, batch, jax.random.key(1))
+    grad_fn = jax.grad(loss_fn, has_aux=True)
+    arguments = (params, {"count": 0.0}, batch, jax.random.key(1))
+    return grad_fn, arguments, jax.jit(grad_fn)(*arguments)
 
 
 @pytest.mark.parametrize("micro_batches", [2, 3, 12])
 def test_accumulated_gradients_are_those_of_the_whole_batch(problem, micro_batches):
-    grad_fn, arguments = problem
-    expected, (_, whole) = jax.jit(grad_fn)(*arguments)
+    grad_fn, arguments, (expected, (_, whole)) = problem
     grads, (batch_stats, metrics) = jax.jit(accumulate(grad_fn, micro_batches))(*arguments)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), grads, expected)
     assert metrics["loss"] == pytest.approx(float(whole["loss"]), rel=1e-5)
@@ -47,7 +49,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(problem, micro_batch
 
 
 def test_one_part_is_the_function_itself(problem):
-    grad_fn, _ = problem
+    grad_fn, *_ = problem
     assert accumulate(grad_fn, 1) is grad_fn
 
 

@@ -9,7 +9,7 @@ import pytest
 from jaxdl.errors import UserError
 from jaxdl.models.bert import Bert
 from jaxdl.models.cnn import CNN, VGG, LeNet5
-from jaxdl.models.gan import Discriminator, Generator
+from jaxdl.models.gan import Discriminator
 from jaxdl.models.mlp import MLP
 from jaxdl.models.resnet import BottleneckBlock, ResNet
 from jaxdl.models.rnn import TextRNN
@@ -117,8 +117,7 @@ def test_muon_refuses_a_renamed_head_and_lists_the_layers(params):
     with pytest.raises(UserError, match=message) as failure:
         update(build_optimizer("muon", RATE), renamed(params, "head", "logits_layer"))
     assert "\n" not in str(failure.value)
-    with pytest.raises(UserError, match=r"choose another optimizer\.$"):
-        update(build_optimizer("muon", RATE), init(Generator(), NOISE))
+    assert str(failure.value).endswith("or choose another optimizer.")
 
 
 @pytest.mark.parametrize("where", [(), ("block_0",), ("block_0", "attention")])
