@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxdl.analysis.attention_rollout import attention_rollout
+from jaxdl.analysis.attention_rollout import attention_rollout, rollout_of_blocks
 
 
 def random_attention(blocks, tokens=5):
@@ -31,3 +31,15 @@ def test_the_blocks_are_composed_in_their_order():
     np.testing.assert_allclose(in_order, [[0.5, 0.5]])
     in_reverse = attention_rollout([second[None, None], first[None, None]], True)
     np.testing.assert_allclose(in_reverse, [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize(("has_token", "tokens"), [(True, 5), (False, 4)])
+def test_the_rollout_of_sown_blocks_is_an_image(has_token, tokens):
+    attention = random_attention(blocks=11, tokens=tokens)
+    sown = {
+        f"block_{index}": {"attention": {"attention": (weights,)}}
+        for index, weights in sorted(enumerate(attention), key=lambda block: str(block[0]))
+    }
+    rollout = rollout_of_blocks(sown | {"maps": ()}, has_token)
+    expected = attention_rollout(attention, has_token)
+    np.testing.assert_array_equal(rollout, expected.reshape(3, 2, 2))

@@ -75,29 +75,33 @@ def test_test_time_augmentation_adds_the_mirror_image(batch):
     np.testing.assert_array_equal(mirrored(batch)[0], normalise(batch["image"][:, :, ::-1]))
 
 
+def multiply(factor, values):
+    return factor * values
+
+
 def scale(images, key, alpha):
-    """Stands for mixup: shows its alpha as a factor of images and labels."""
-    return alpha * images, Partial(jnp.multiply, alpha)
+    """Stands for mixup: its alpha appears as a factor of images and labels."""
+    return alpha * images, Partial(multiply, alpha)
 
 
-def shift(images, key, alpha):
-    """Stands for CutMix: shows its alpha as a shift of images and labels."""
-    return images + alpha, Partial(jnp.add, alpha)
+def scale_ten_times(images, key, alpha):
+    """Stands for CutMix."""
+    return 10 * alpha * images, Partial(multiply, 10 * alpha)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
         ({"mixup": 0.5}, {0.5}),
-        ({"cutmix": 3.0}, {4.0}),
-        ({"mixup": 0.5, "cutmix": 3.0}, {0.5, 4.0}),
+        ({"cutmix": 0.5}, {5.0}),
+        ({"mixup": 0.5, "cutmix": 0.2}, {0.5, 2.0}),
         ({}, {1.0}),
     ],
     ids=["mixup", "cutmix", "either", "neither"],
 )
 def test_images_and_labels_are_mixed_as_the_options_say(monkeypatch, options, expected):
     monkeypatch.setattr(images_module, "mixup", scale)
-    monkeypatch.setattr(images_module, "cutmix", shift)
+    monkeypatch.setattr(images_module, "cutmix", scale_ten_times)
     pipeline = image_pipeline(ImageAugmentation(**options), seed=0)
 
     @jax.jit
