@@ -27,7 +27,7 @@ from jaxdl.training.images import preprocess_images
 from jaxdl.training.inputs import InputPipeline
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.state import count_parameters, create_train_state
-from jaxdl.training.texts import preprocess_tokens
+from jaxdl.training.text_batches import preprocess_tokens
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": MLP,

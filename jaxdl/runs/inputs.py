@@ -18,7 +18,7 @@ from jaxdl.runs.networks import Reader, picture_reader, sentence_reader
 from jaxdl.runs.run import Run
 from jaxdl.training.images import image_pipeline
 from jaxdl.training.inputs import InputPipeline
-from jaxdl.training.texts import TEXT_PIPELINE
+from jaxdl.training.text_batches import TEXT_PIPELINE
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,7 +28,7 @@ from jaxdl.training.inputs import Batch, InputPipeline, ModelInputs
 from jaxdl.training.layers import HEAD
 from jaxdl.training.options import require
 from jaxdl.training.probe import fit_linear_probe
-from jaxdl.training.texts import cut_text_pipeline
+from jaxdl.training.text_batches import cut_text_pipeline
 
 PREDICT_BATCH_SIZE = 32
 

@@ -23,7 +23,7 @@ from jaxdl.training.options import ClassifierOptimization, configure_optimizer
 from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.prediction import Predict, make_predict
 from jaxdl.training.state import TrainState, create_train_state
-from jaxdl.training.texts import cut_to_longest, predict_by_length
+from jaxdl.training.text_batches import cut_to_longest, predict_by_length
 
 Split = dict[str, np.ndarray]
 

@@ -19,7 +19,7 @@ from jaxdl.training.mesh import (
     replicated,
     state_sharding,
 )
-from jaxdl.training.texts import group_by_length
+from jaxdl.training.text_batches import group_by_length
 
 State = Any
 Arrays = dict[str, jax.Array]

@@ -33,7 +33,7 @@ class InputPipeline:
         function that mixes label distributions (batch, classes) likewise.
       test_time: more functions like ``preprocess``, for test-time augmentation: the logits of all
         of them are averaged.
-      lengths: to which texts may be cut, see `jaxdl.training.texts`; empty for no cutting.
+      lengths: to which texts may be cut, see `jaxdl.training.text_batches`; empty for no cutting.
       predict_batch_size: number of examples that are predicted at once.
     """
 

@@ -21,7 +21,7 @@ from jaxdl.training.inputs import InputPipeline
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog, read_records
-from jaxdl.training.texts import cut_text_pipeline
+from jaxdl.training.text_batches import cut_text_pipeline
 
 MODEL = MLP(widths=(8,), num_classes=3)
 OPTIONS = ClassifierOptimization(epochs=3, batch_size=8, learning_rate=0.02, ema_decay=0.5)

@@ -10,7 +10,7 @@ from jaxdl.models.bert import Bert
 from jaxdl.training.classification import train_step
 from jaxdl.training.prediction import make_predict
 from jaxdl.training.state import create_train_state
-from jaxdl.training.texts import (
+from jaxdl.training.text_batches import (
     TEXT_PIPELINE,
     cut_text_pipeline,
     cut_to_longest,
