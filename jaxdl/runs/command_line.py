@@ -17,6 +17,7 @@ from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.options import MACHINE, PLACES, from_options, to_options, with_changes
 from jaxdl.runs.run import Run, module_of
 from jaxdl.training.interruption import InterruptedTraining
+from jaxdl.training.options import option_name
 
 Config = TypeVar("Config")
 
@@ -103,11 +104,6 @@ def _require_resumable(before: Mapping[str, Any], after: Mapping[str, Any]) -> N
             raise UsageError(
                 f"{option_name(option)} cannot be changed when a run is resumed; start a new run."
             )
-
-
-def option_name(name: str) -> str:
-    """Formats the name of an option as on the command line."""
-    return "--" + name.replace("_", "-")
 
 
 def parse_dataclass(

@@ -68,11 +68,12 @@ def load_images(config: Any) -> Examples:
     return Examples(dataset, dataset)
 
 
-def load_texts(config: Any) -> Examples:
-    """Loads a data set of texts, and tokenises it with a vocabulary of its training split."""
+def load_texts(config: Any, tokenizer: Tokenizer | None = None) -> Examples:
+    """Loads a data set of texts and tokenises it, by a new vocabulary if no tokenizer is given."""
     data = config.data
     dataset = load(data.dataset, data.data_dir, data.validation_fraction)
-    options = (data.data_dir, data.vocabulary_size, data.sequence_length, data.truncation)
+    vocabulary = data.vocabulary_size if tokenizer is None else tokenizer
+    options = (data.data_dir, vocabulary, data.sequence_length, data.truncation)
     return Examples(dataset, *tokenise(dataset, *options))
 
 

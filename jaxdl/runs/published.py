@@ -12,15 +12,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.console import note
-from jaxdl.data import Dataset, DatasetName, load
+from jaxdl.data import Dataset, DatasetName
 from jaxdl.data.augmentation import alternating_flip, normalise
 from jaxdl.data.catalog import CATALOG, IMAGE_DATASETS, TEXT_DATASETS
 from jaxdl.data.tokenizer import Truncation
-from jaxdl.data.tokens import tokenise
 from jaxdl.models.vit import ViT, resize_positions
 from jaxdl.pretrained import PUBLISHED, ModelName, load_published, load_tokenizer_of
 from jaxdl.runs.features import cached_features
-from jaxdl.runs.inputs import IMAGE_INPUTS, TEXT_INPUTS, Examples, Inputs
+from jaxdl.runs.inputs import (
+    IMAGE_INPUTS,
+    TEXT_INPUTS,
+    Examples,
+    Inputs,
+    load_images,
+    load_texts,
+)
 from jaxdl.runs.networks import TrainedNetwork, picture_reader, sentence_reader
 from jaxdl.runs.options import DataOptions
 from jaxdl.training.classifier import make_predict_logits
@@ -108,13 +114,9 @@ def published_pipeline(config: Any, flip: bool = False) -> InputPipeline:
 
 def load_examples(config: Any) -> Examples:
     """Loads a data set; texts are tokenised by the tokenizer of the published network."""
-    data = config.data
-    dataset = load(data.dataset, data.data_dir, data.validation_fraction)
     if not reads_texts(config.model.model):
-        return Examples(dataset, dataset)
-    tokenizer = load_tokenizer_of(config.model.model, data.data_dir)
-    options = (data.data_dir, tokenizer, data.sequence_length, data.truncation)
-    return Examples(dataset, *tokenise(dataset, *options))
+        return load_images(config)
+    return load_texts(config, load_tokenizer_of(config.model.model, config.data.data_dir))
 
 
 def _for_modality(name: str) -> Callable[..., Any]:

@@ -18,9 +18,10 @@ from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import PLACES, to_options
 from jaxdl.runs.run import Run
+from jaxdl.training.epoch import require_whole_batch
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.mesh import require_equal_shards
-from jaxdl.training.options import Optimization, require
+from jaxdl.training.options import Optimization, option_name, require
 from jaxdl.training.plan import Trained
 from jaxdl.training.processes import (
     exiting_together,
@@ -66,13 +67,8 @@ def require_trainable(options: Optimization, dataset: Dataset, mesh: Mesh) -> No
     """
     selects = options.patience == 0 or len(dataset.validation["label"]) > 0
     require(options, "patience", selects, "0 without a validation split")
-    batch_size, num_train = options.batch_size, len(dataset.train["label"])
-    if batch_size > num_train:
-        raise UsageError(
-            f"--batch-size is {batch_size:,}, but the training split has only "
-            f"{num_train:,} examples."
-        )
-    require_equal_shards(batch_size, mesh)
+    require_whole_batch(options.batch_size, len(dataset.train["label"]))
+    require_equal_shards(options.batch_size, mesh)
 
 
 def _create_or_resume(
@@ -86,10 +82,9 @@ def _create_or_resume(
 def _require_options_of_first(options: dict[str, Any]) -> None:
     for name, value in json.loads(text_of_first(json.dumps(options))).items():
         if name not in OF_ONE_PROCESS and options[name] != value:
-            option = "--" + name.replace("_", "-")
             raise UserError(
-                f"{option} is {options[name]} in process {jax.process_index()}, but {value} in the "
-                "first: give all processes the same options."
+                f"{option_name(name)} is {options[name]} in process {jax.process_index()}, but "
+                f"{value} in the first: give all processes the same options."
             )
 
 

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from jaxdl.errors import UserError
 from jaxdl.training.classification import evaluate, train_step
-from jaxdl.training.epoch import TrainStep
+from jaxdl.training.epoch import TrainStep, example_shapes
 from jaxdl.training.finetuning import TrainedStart, discriminate
 from jaxdl.training.inputs import Batch, InputPipeline, features_as_inputs
 from jaxdl.training.loop import fit
@@ -70,14 +70,16 @@ def train_classifier(
     state, step, schedule = init_classifier(
         model, train, options, pipeline, steps_per_epoch, seed, mesh, start
     )
-    logits = jax.eval_shape(logits_of(model, pipeline), state.variables, example_of(train))
+    logits = jax.eval_shape(logits_of(model, pipeline), state.variables, example_shapes(train, 1))
     require_labels(train["label"], logits.shape[-1])
     predict = make_predict_logits(model, pipeline, mesh)
     plan = Plan(
         epochs=options.epochs,
         batch_size=options.batch_size,
         seed=seed,
-        evaluate=lambda variables: score(partial(predict, variables), validation)[1],
+        evaluate=lambda variables: (
+            score(partial(predict, variables), validation)[1] if len(validation["label"]) else {}
+        ),
         patience=options.patience,
         learning_rate=schedule,
         lengths=train["length"] if pipeline.lengths else None,
@@ -105,7 +107,7 @@ def init_classifier(
     optimizer, schedule = configure_optimizer(options, steps_per_epoch)
     if start:
         optimizer = discriminate(optimizer, start)
-    inputs = jax.eval_shape(pipeline.preprocess, example_of(train))
+    inputs = jax.eval_shape(pipeline.preprocess, example_shapes(train, 1))
     variables = start and start.variables
     state = create_train_state(model, optimizer, inputs, seed, options.ema_decay, mesh, variables)
     step = partial(
@@ -117,14 +119,6 @@ def init_classifier(
     if pipeline.lengths:
         step = cut_to_longest(step, pipeline.lengths)
     return state, step, schedule
-
-
-def example_of(split: Any) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns shape and dtype of each feature of one example, (1, ...)."""
-    return {
-        name: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype)
-        for name, array in split.items()
-    }
 
 
 def require_examples(split: Split) -> None:

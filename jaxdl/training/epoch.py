@@ -74,11 +74,7 @@ class CompiledEpoch:
         self._batch_size, self._seed, self._lengths = batch_size, seed, lengths
         self._num_examples = len(next(iter(split.values())))
         self.steps_per_epoch = self._num_examples // batch_size
-        if not self.steps_per_epoch:
-            raise UsageError(
-                f"--batch-size is {batch_size:,}, but the training split has only "
-                f"{self._num_examples:,} examples."
-            )
+        require_whole_batch(batch_size, self._num_examples)
         self.step_arguments = (
             _shapes(state, lambda leaf: state_sharding(leaf.shape, mesh)),
             batch_shapes(split, batch_size),
@@ -192,12 +188,25 @@ def as_rows(split: Arrays) -> Arrays:
 
 def batch_shapes(split: Any, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
     """Shapes and dtypes of a batch: the features of the split, "index" and "epoch"."""
-    batch = {
-        name: jax.ShapeDtypeStruct((batch_size, *array.shape[1:]), array.dtype)
+    origin = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
+    return example_shapes(split, batch_size) | {"index": origin, "epoch": origin}
+
+
+def example_shapes(split: Any, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes and dtypes of the features of ``count`` examples of a split."""
+    return {
+        name: jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
         for name, array in split.items()
     }
-    origin = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
-    return batch | {"index": origin, "epoch": origin}
+
+
+def require_whole_batch(batch_size: int, num_examples: int) -> None:
+    """Raises a UsageError unless the training split fills a batch."""
+    if batch_size > num_examples:
+        raise UsageError(
+            f"--batch-size is {batch_size:,}, but the training split has only "
+            f"{num_examples:,} examples."
+        )
 
 
 def _shapes(tree: Any, sharding_of: Callable[[Any], Any]) -> Any:

@@ -95,11 +95,16 @@ def configure_optimizer(
     return optimizer, schedule
 
 
+def option_name(name: str) -> str:
+    """Formats the name of an option as on the command line."""
+    return "--" + name.replace("_", "-")
+
+
 def require(options: object, name: str, holds: bool, what: str) -> None:
     """Raises a UsageError that names the option unless the condition holds."""
     if not holds:
-        option = "--" + name.replace("_", "-")
-        raise UsageError(f"{option} is {getattr(options, name)}, but must be {what}.")
+        value = getattr(options, name)
+        raise UsageError(f"{option_name(name)} is {value}, but must be {what}.")
 
 
 def require_fractions(options: object, *names: str) -> None:
