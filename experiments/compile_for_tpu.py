@@ -19,10 +19,10 @@ from typing import Any, Literal
 import jax
 from jax.experimental import topologies
 from jax.sharding import Mesh
-from jaxdl.analysis.flops import count_flops
-from jaxdl.analysis.roofline import CHIPS, describe_program, scaling, seconds_of_step
 
 from experiments.registry import FROM_SCRATCH, find_experiment
+from jaxdl.analysis.flops import count_flops
+from jaxdl.analysis.roofline import CHIPS, describe_program, scaling, seconds_of_step
 from jaxdl.console import console, progress
 from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import UserError

@@ -96,7 +96,7 @@ PRESETS = {
 }
 
 
-def open_feature_extractor(config: Config) -> tuple[FeatureExtractor, Config]:
+def find_or_train_feature_extractor(config: Config) -> tuple[FeatureExtractor, Config]:
     """Opens the feature extractor that is named, or else the one trained for the data set.
 
     Returns:
@@ -191,7 +191,7 @@ EXPERIMENT = GeneratorExperiment(
     build_discriminator=lambda config: Discriminator(
         config.model.dropout_rate, config.optimization.dtype
     ),
-    open_feature_extractor=open_feature_extractor,
+    find_or_train_feature_extractor=find_or_train_feature_extractor,
     figures=(draw_samples, draw_scores),
 )
 

@@ -34,7 +34,7 @@ from jaxdl.runs.published import (
     fit_probe,
     load_encoder,
 )
-from jaxdl.runs.report import open_run, print_header
+from jaxdl.runs.report import create_or_resume_run, print_header
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.layers import HEAD
 from jaxdl.training.options import require
@@ -92,7 +92,7 @@ class LinearProbe(ClassifierExperiment):
         examples, encoder = self.inputs.load(config), load_encoder(config)
         head = fit_probe(config, encoder, examples.encoded, config.optimization.examples)
         variables = encoder | {"params": encoder["params"] | {HEAD: head}}
-        run = open_run(self.name, config, examples)
+        run = create_or_resume_run(self.name, config, examples)
         model = self.build_model(config, len(run.class_names))
         print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
         with CheckpointStore(run.checkpoints) as store:

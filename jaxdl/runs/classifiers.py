@@ -17,7 +17,7 @@ from jaxdl.runs.inputs import Examples, Inputs
 from jaxdl.runs.networks import TrainedNetwork
 from jaxdl.runs.options import from_options
 from jaxdl.runs.report import (
-    open_run,
+    create_or_resume_run,
     print_header,
     require_trainable,
     resumable,
@@ -57,7 +57,7 @@ class ClassifierExperiment(Experiment):
         examples = self.inputs.load(config)
         require_trainable(config.optimization, examples.dataset, mesh)
         start = self.start(config, examples) if self.start else None
-        run = open_run(self.name, config, examples)
+        run = create_or_resume_run(self.name, config, examples)
         model = self.build_model(config, len(run.class_names))
         print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
         with resumable(run):

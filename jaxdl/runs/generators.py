@@ -19,7 +19,13 @@ from jaxdl.runs import sample_figures
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary
 from jaxdl.runs.inputs import load_images
 from jaxdl.runs.options import from_options
-from jaxdl.runs.report import open_run, print_header, require_trainable, resumable, summarise
+from jaxdl.runs.report import (
+    create_or_resume_run,
+    print_header,
+    require_trainable,
+    resumable,
+    summarise,
+)
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.feature_extractor import (
@@ -45,14 +51,14 @@ class GeneratorExperiment(Experiment):
     Attributes:
       build_generator: ``build_generator(config)``, maps noise to images.
       build_discriminator: ``build_discriminator(config)``, maps images to logits of "real".
-      open_feature_extractor: ``open_feature_extractor(config)``, the feature extractor by which
-        samples are evaluated, and the configuration that names it.
+      find_or_train_feature_extractor: ``find_or_train_feature_extractor(config)``, the feature
+        extractor by which samples are evaluated, and the configuration that names it.
       figures: each ``draw(result)`` draws figures of a finished run.
     """
 
     build_generator: Callable[[Any], nn.Module]
     build_discriminator: Callable[[Any], nn.Module]
-    open_feature_extractor: Callable[[Any], tuple[FeatureExtractor, Any]]
+    find_or_train_feature_extractor: Callable[[Any], tuple[FeatureExtractor, Any]]
     figures: tuple[Callable[[Result], None], ...] = ()
 
     def train(self, config: Any) -> tuple[Run, Summary]:
@@ -65,7 +71,7 @@ class GeneratorExperiment(Experiment):
         them); "test_frechet_ratio" to that; and "class_shares" of the samples.
         """
         started = time.monotonic()
-        extract, config = self.open_feature_extractor(config)
+        extract, config = self.find_or_train_feature_extractor(config)
         mesh = make_mesh(config.machine.mesh)
         examples = load_images(config)
         dataset, num_classes = examples.dataset, len(examples.dataset.class_names)
@@ -73,7 +79,7 @@ class GeneratorExperiment(Experiment):
         enough = num_validation == 0 or num_validation > NEIGHBOURS
         require(config.data, "validation_fraction", enough, f"0 or more than {NEIGHBOURS} images")
         require_trainable(config.optimization, dataset, mesh)
-        run = open_run(self.name, config, examples)
+        run = create_or_resume_run(self.name, config, examples)
         generator, discriminator = self.build_generator(config), self.build_discriminator(config)
         parameters = self.count_parameters(config)
         print_header(run, config, dataset, generator, parameters)

@@ -33,8 +33,8 @@ from jaxdl.training.processes import (
 OF_ONE_PROCESS = {"process_id", "feature_extractor", *PLACES}
 
 
-def open_run(experiment: str, config: Any, examples: Examples) -> Run:
-    """Opens the run to resume, with the options now given, or creates a new one.
+def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> Run:
+    """Resumes a run with the options now given, or creates a new one.
 
     Raises:
       UserError: the directory cannot be written, or another process has other options.
