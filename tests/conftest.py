@@ -1,6 +1,16 @@
+import os
 import signal
 
+import jax
 import pytest
+
+
+def pytest_configure(config):
+    """Programs that commands compile are kept for the next session, apart from the user's own."""
+    programs = config.rootpath / ".pytest_cache" / "programs"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(programs))
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -9,3 +19,17 @@ def signals_as_on_a_terminal():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_without_optimization(request):
+    """Small programs are compiled in half the time, unless the environment says otherwise.
+
+    The commands are tested as users have them.
+    """
+    if "experiments" in request.path.parts or "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ:
+        yield
+        return
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-OPTIONS = ("--epochs", 8, "--batch-size", 16, "--sequence-length", 12, "--learning-rate", 0.01)
+OPTIONS = ("--batch-size", 16, "--sequence-length", 12, "--learning-rate", 0.01)
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +13,7 @@ def text_run(review_dir, tmp_path_factory):
     """Trains the LSTM, and returns the directory of the run."""
     runs_dir = tmp_path_factory.mktemp("text-runs")
     folders = ("--data-dir", review_dir, "--runs-dir", runs_dir)
-    arguments = map(str, (*OPTIONS, *folders))
+    arguments = map(str, (*OPTIONS, "--epochs", 8, *folders))
     subprocess.run([sys.executable, "-m", "experiments.lstm", *arguments], check=True)
     (run,) = (runs_dir / "lstm").iterdir()
     return run
@@ -28,13 +28,10 @@ def test_a_run_leaves_its_tokenizer_and_figures(text_run):
     }
 
 
-@pytest.mark.parametrize(
-    ("experiment", "options"),
-    [("rnn", ("--cell", "gru", "--bidirectional")), ("transformer", ())],
-)
-def test_each_text_experiment_trains(command, review_dir, tmp_path, experiment, options):
+@pytest.mark.parametrize("experiment", ["rnn", "transformer"])
+def test_each_text_experiment_trains(command, review_dir, tmp_path, experiment):
     folders = ("--data-dir", review_dir, "--runs-dir", tmp_path)
-    status, output, _ = command(experiment, *OPTIONS, *options, *folders)
+    status, output, _ = command(experiment, *OPTIONS, "--epochs", 2, *folders)
     assert status == 0
     assert "test accuracy" in output
     (run,) = (tmp_path / experiment).iterdir()

@@ -130,7 +130,7 @@ def wait_for_first_epoch(run_parent):
 def test_an_interrupted_and_resumed_run_is_bitwise_identical(
     command, data_dir, tmp_path, without_progress, kind
 ):
-    options = ("--epochs", 400, "--batch-size", 20, "--ema-decay", 0.9, "--data-dir", data_dir)
+    options = ("--epochs", 60, "--batch-size", 20, "--ema-decay", 0.9, "--data-dir", data_dir)
     process = start_mlp(*options, "--runs-dir", tmp_path / "interrupted")
     wait_for_first_epoch(tmp_path / "interrupted")
     process.send_signal(kind)

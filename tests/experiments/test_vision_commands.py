@@ -30,7 +30,7 @@ def figures(run):
 
 
 def test_a_vision_transformer_shows_where_it_looks_and_reads_a_photograph(train, command, tmp_path):
-    small = ("--embed-dim", 16, "--num-heads", 2, "--num-layers", 2, "--patch-size", 8)
+    small = ("--embed-dim", 16, "--num-heads", 2, "--num-layers", 1, "--patch-size", 8)
     mixed = ("--mixup", 0.2, "--cutmix", 1, "--micro-batches", 3, "--test-time-augmentation")
     run = train("vit", *small, "--pooling", "token", "--positions", "learned", *mixed)
     assert figures(run) == FIGURES | {"attention.png"}
