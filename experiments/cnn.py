@@ -16,14 +16,14 @@ import flax.linen as nn
 from experiments.mlp import TUTORIAL
 from jaxdl.models.cnn import CNN, VGG, LeNet5
 from jaxdl.runs import figures
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import IMAGE_FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.options import ClassifierOptimization, require_fractions
+from jaxdl.training.optimization import ClassifierOptimization, require_fractions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ from jaxdl.runs.experiment import Experiment
 from jaxdl.runs.options import with_changes
 from jaxdl.training.epoch import CompiledEpoch
 from jaxdl.training.mesh import make_mesh, require_equal_shards
-from jaxdl.training.options import require
+from jaxdl.training.optimization import require
 
 WITHOUT_A_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",

@@ -26,7 +26,7 @@ import numpy as np
 import tyro
 from safetensors.numpy import save
 
-from experiments.trained_networks import open_network
+from experiments.trained_networks import load_network
 from jaxdl.console import note, print_table
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError, UserError
@@ -198,7 +198,7 @@ def main() -> None:
     """Parses the command line, exports, prints what was written."""
     options = parse_dataclass(Options, "experiments.export", description=__doc__)
     cache_compiled_programs()
-    network = open_network(options.network, options.data_dir)
+    network = load_network(options.network, options.data_dir)
     path = options.output or Path(f"{Path(options.network).resolve().name}.{options.format}")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"--output is {path}, but must be a file in a folder that exists.")

@@ -15,7 +15,7 @@ import dataclasses
 import flax.linen as nn
 
 from jaxdl.pretrained import ModelName
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import draw_learning_curves, draw_predictions
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.launch import launch
@@ -31,7 +31,7 @@ from jaxdl.runs.published import (
 )
 from jaxdl.training.finetuning import TrainedStart
 from jaxdl.training.layers import HEAD
-from jaxdl.training.options import ClassifierOptimization, require, require_fractions
+from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

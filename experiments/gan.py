@@ -28,12 +28,12 @@ from jaxdl.errors import UsageError
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.runs import Run, sample_figures
 from jaxdl.runs.experiment import Result
-from jaxdl.runs.generators import NUM_SHOWN, SEED_OF_SHOWN, GeneratorExperiment
+from jaxdl.runs.generator_experiment import NUM_SHOWN, SEED_OF_SHOWN, GeneratorExperiment
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions, with_changes
 from jaxdl.training.feature_extractor import FeatureExtractor, make_feature_extractor
 from jaxdl.training.generator import Adversarial, draw_noise, make_sampler
-from jaxdl.training.options import Optimization, require_fractions
+from jaxdl.training.optimization import Optimization, require_fractions
 from jaxdl.training.processes import text_of_first
 
 INTERPOLATION_STEPS = 8
@@ -97,7 +97,7 @@ PRESETS = {
 
 
 def find_or_train_feature_extractor(config: Config) -> tuple[FeatureExtractor, Config]:
-    """Opens the feature extractor that is named, or else the one trained for the data set.
+    """Loads the feature extractor that is named; without one, trains it once for the data set.
 
     Returns:
       The feature extractor, and the configuration that names its run.
@@ -117,7 +117,7 @@ def find_or_train_feature_extractor(config: Config) -> tuple[FeatureExtractor, C
         raise UsageError(
             f"--feature-extractor must be a run of experiments.cnn on {dataset}, architecture cnn."
         )
-    network = cnn.EXPERIMENT.open_network(run)
+    network = cnn.EXPERIMENT.load_network(run)
     extract = make_feature_extractor(network.model, network.variables)
     return extract, with_changes(config, {"feature_extractor": run.directory.absolute()})
 

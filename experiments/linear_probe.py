@@ -21,10 +21,11 @@ from jax.typing import DTypeLike
 from jaxdl.errors import UsageError
 from jaxdl.pretrained import ModelName
 from jaxdl.runs import Run
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import draw_predictions
 from jaxdl.runs.experiment import Summary
 from jaxdl.runs.launch import launch
+from jaxdl.runs.lifecycle import create_or_resume_run, print_header
 from jaxdl.runs.options import MachineOptions, RunOptions
 from jaxdl.runs.published import (
     PUBLISHED_INPUTS,
@@ -34,10 +35,9 @@ from jaxdl.runs.published import (
     fit_probe,
     load_encoder,
 )
-from jaxdl.runs.report import create_or_resume_run, print_header
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.layers import HEAD
-from jaxdl.training.options import require
+from jaxdl.training.optimization import require
 from jaxdl.training.plan import Trained
 
 

@@ -10,13 +10,13 @@ experiments/results/mlp-mnist.json) after 10 to 20 seconds on two CPU cores.
 import dataclasses
 
 from jaxdl.models.mlp import MLP
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import IMAGE_FIGURES
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.options import ClassifierOptimization, require_fractions
+from jaxdl.training.optimization import ClassifierOptimization, require_fractions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ import tyro
 
 from experiments.explanation import draw_explanation
 from experiments.registry import find_experiment
-from experiments.trained_networks import open_network
+from experiments.trained_networks import load_network
 from jaxdl.console import console
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
@@ -37,7 +37,7 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.launch import cache_compiled_programs
 from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
-from jaxdl.training.options import require
+from jaxdl.training.optimization import require
 
 MAX_SAMPLES = 10_000
 
@@ -148,7 +148,7 @@ def main() -> None:
         return
     if not inputs:
         raise UsageError("No input: give image files or sentences after the network.")
-    network = open_network(options.network, options.data_dir, options.weights)
+    network = load_network(options.network, options.data_dir, options.weights)
     if options.explain and "image" not in network.example_shapes:
         raise UsageError(f"--explain is for images, but {network.name} reads sentences.")
     if network.class_names:

@@ -19,14 +19,14 @@ from typing import Literal
 from jaxdl.errors import UserError
 from jaxdl.models.resnet import RESNETS, Norm, ResNet
 from jaxdl.runs import Run, image_figures
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import IMAGE_FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MACHINE, PLACES, ImageData, MachineOptions, RunOptions
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.options import ClassifierOptimization
+from jaxdl.training.optimization import ClassifierOptimization
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

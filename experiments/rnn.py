@@ -18,13 +18,13 @@ from typing import Literal
 from jaxdl.analysis.vanishing_gradient import gradient_norms
 from jaxdl.models.rnn import CellName, TextRNN
 from jaxdl.runs import text_figures
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import TEXT_FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import TEXT_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions, TextAugmentation, TextData
-from jaxdl.training.options import ClassifierOptimization, require_fractions
+from jaxdl.training.optimization import ClassifierOptimization, require_fractions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Opens the network that a command names: that of a run, or a published one."""
+"""Loads the network that a command names: that of a run, or a published one."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from jaxdl.errors import UsageError
 from jaxdl.pretrained import PUBLISHED
 from jaxdl.runs import Run
 from jaxdl.runs.networks import TrainedNetwork
-from jaxdl.runs.published import open_published
+from jaxdl.runs.published import load_published_network
 
 ALIASES = {"sentiment": "distilbert-sst2", "similarity": "minilm"}
 
 
-def open_network(name: str, data_dir: Path, weights: Path | None = None) -> TrainedNetwork:
-    """Opens the network that a command names.
+def load_network(name: str, data_dir: Path, weights: Path | None = None) -> TrainedNetwork:
+    """Loads the network that a command names.
 
     Args:
       name: of a published model, or one of `ALIASES`, or the directory of a run.
@@ -26,11 +26,11 @@ def open_network(name: str, data_dir: Path, weights: Path | None = None) -> Trai
     """
     name = ALIASES.get(name, name)
     if name in PUBLISHED:
-        return open_published(name, data_dir, weights)
+        return load_published_network(name, data_dir, weights)
     if weights:
         raise UsageError(f"--weights needs a published model, one of {', '.join(PUBLISHED)}.")
     if not Path(name, "config.json").is_file():
         known = ", ".join([*PUBLISHED, *ALIASES])
         raise UsageError(f"{name} is not the directory of a run, nor one of {known}.")
     run = Run.open(Path(name))
-    return find_experiment(run.experiment).open_network(run)
+    return find_experiment(run.experiment).load_network(run)

@@ -16,13 +16,13 @@ import numpy as np
 from jaxdl.data.tokenizer import encode, load_tokenizer
 from jaxdl.models.transformer import Positions, TextTransformer
 from jaxdl.runs import text_figures
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import TEXT_FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import TEXT_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions, TextAugmentation, TextData
-from jaxdl.training.options import ClassifierOptimization, require, require_fractions
+from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
 
 SENTENCE = "I expected to hate this film, but the acting is wonderful and I loved every minute."
 

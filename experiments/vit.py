@@ -21,14 +21,14 @@ from jaxdl.data.augmentation import normalise
 from jaxdl.data.catalog import CATALOG
 from jaxdl.models.vit import Pooling, Positions, ViT
 from jaxdl.runs import image_figures
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import IMAGE_FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.options import ClassifierOptimization, require, require_fractions
+from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
 
 NUM_SHOWN = 16
 

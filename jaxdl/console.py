@@ -42,7 +42,7 @@ def print_table(rows: Mapping[str, str]) -> None:
 def format_duration(seconds: float) -> str:
     """Formats a duration as seconds, minutes or hours, with about two digits."""
     if seconds < 100:
-        return f"{seconds:.0f} seconds"
+        return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
     if seconds < 100 * 60:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours"

@@ -7,6 +7,7 @@ from jaxdl import console
     ("seconds", "words"),
     [
         (0.4, "0 seconds"),
+        (0.9, "1 second"),
         (99, "99 seconds"),
         (100, "2 minutes"),
         (5900, "98 minutes"),

@@ -9,7 +9,7 @@ from experiments.benchmark.contestants import PEERS
 from experiments.benchmark.race import installed_peers
 from experiments.benchmark.workloads import WORKLOADS, Precision
 from jaxdl.errors import UsageError
-from jaxdl.training.options import require
+from jaxdl.training.optimization import require
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 CORES = len(os.sched_getaffinity(0)) if CAN_PIN else os.cpu_count() or 1

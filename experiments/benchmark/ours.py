@@ -24,8 +24,8 @@ from jaxdl.models.vit import ViT
 from jaxdl.training import adversarial, classification
 from jaxdl.training.epoch import CompiledEpoch
 from jaxdl.training.images import preprocess_images
-from jaxdl.training.inputs import InputPipeline
 from jaxdl.training.mesh import make_mesh
+from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.state import count_parameters, create_train_state
 from jaxdl.training.text_batches import preprocess_tokens
 

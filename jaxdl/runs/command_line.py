@@ -17,7 +17,7 @@ from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.options import MACHINE, PLACES, from_options, to_options, with_changes
 from jaxdl.runs.run import Run, module_of
 from jaxdl.training.interruption import InterruptedTraining
-from jaxdl.training.options import option_name
+from jaxdl.training.optimization import option_name
 
 Config = TypeVar("Config")
 

@@ -80,8 +80,8 @@ class Experiment(abc.ABC):
     def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
         """Initialises a training of which the data is not needed, to compile its step."""
 
-    def open_network(self, run: Run) -> TrainedNetwork:
-        """Opens the network that a run has trained.
+    def load_network(self, run: Run) -> TrainedNetwork:
+        """Loads the network that a run has trained.
 
         Raises:
           UsageError: it is not a classifier.

@@ -17,7 +17,7 @@ from jaxdl.data.tokens import tokenise
 from jaxdl.runs.networks import Reader, picture_reader, sentence_reader
 from jaxdl.runs.run import Run
 from jaxdl.training.images import image_pipeline
-from jaxdl.training.inputs import InputPipeline
+from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.text_batches import TEXT_PIPELINE
 
 

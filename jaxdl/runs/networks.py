@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from jaxdl.data.tokenizer import Truncation, encode
 from jaxdl.errors import UserError
 from jaxdl.training.classifier import make_predict_logits
-from jaxdl.training.inputs import InputPipeline
+from jaxdl.training.pipeline import InputPipeline
 
 BATCH_SIZE = 32
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}

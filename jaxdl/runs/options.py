@@ -15,7 +15,7 @@ from jaxdl.data import DEFAULT_DATA_DIR, ImageDatasetName, TextDatasetName
 from jaxdl.data.tokenizer import Truncation
 from jaxdl.errors import UsageError, UserError
 from jaxdl.training.mesh import parse_layout
-from jaxdl.training.options import require, require_fractions
+from jaxdl.training.optimization import require, require_fractions
 
 Config = TypeVar("Config")
 

@@ -30,9 +30,9 @@ from jaxdl.runs.inputs import (
 from jaxdl.runs.networks import TrainedNetwork, picture_reader, sentence_reader
 from jaxdl.runs.options import DataOptions
 from jaxdl.training.classifier import make_predict_logits
-from jaxdl.training.inputs import Batch, InputPipeline, ModelInputs
 from jaxdl.training.layers import HEAD
-from jaxdl.training.options import require
+from jaxdl.training.optimization import require
+from jaxdl.training.pipeline import Batch, InputPipeline, ModelInputs
 from jaxdl.training.probe import fit_linear_probe
 from jaxdl.training.text_batches import cut_text_pipeline
 
@@ -181,8 +181,10 @@ def fit_probe(
     return head
 
 
-def open_published(name: str, data_dir: Path, weights: Path | None = None) -> TrainedNetwork:
-    """Opens a published network, which is fetched the first time.
+def load_published_network(
+    name: str, data_dir: Path, weights: Path | None = None
+) -> TrainedNetwork:
+    """Loads a published network, which is fetched the first time.
 
     Args:
       name: one of `PUBLISHED`.

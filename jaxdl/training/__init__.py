@@ -2,8 +2,8 @@
 
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classifier import score, train_classifier
-from jaxdl.training.inputs import InputPipeline
-from jaxdl.training.options import ClassifierOptimization
+from jaxdl.training.optimization import ClassifierOptimization
+from jaxdl.training.pipeline import InputPipeline
 
 __all__ = [
     "ClassifierOptimization",

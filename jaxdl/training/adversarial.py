@@ -13,7 +13,7 @@ from jax import lax
 from jax.sharding import Mesh
 
 from jaxdl.training.classification import Metrics
-from jaxdl.training.inputs import Batch
+from jaxdl.training.pipeline import Batch
 from jaxdl.training.state import TrainState, create_train_state
 
 PENALTY_INTERVAL = 8

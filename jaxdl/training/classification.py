@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from jaxdl.training.gradients import accumulate
-from jaxdl.training.inputs import Batch, InputPipeline
+from jaxdl.training.pipeline import Batch, InputPipeline
 from jaxdl.training.state import TrainState
 
 Metrics = dict[str, jax.Array]

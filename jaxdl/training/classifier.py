@@ -15,11 +15,11 @@ from jaxdl.errors import UserError
 from jaxdl.training.classification import evaluate, train_step
 from jaxdl.training.epoch import TrainStep, example_shapes
 from jaxdl.training.finetuning import TrainedStart, discriminate
-from jaxdl.training.inputs import Batch, InputPipeline, features_as_inputs
 from jaxdl.training.loop import fit
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog
-from jaxdl.training.options import ClassifierOptimization, configure_optimizer
+from jaxdl.training.optimization import ClassifierOptimization, configure_optimizer
+from jaxdl.training.pipeline import Batch, InputPipeline, features_as_inputs
 from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.prediction import Predict, make_predict
 from jaxdl.training.state import TrainState, create_train_state

@@ -72,6 +72,7 @@ class CompiledEpoch:
         """
         self._train_step, self._split, self._mesh = train_step, split, mesh
         self._batch_size, self._seed, self._lengths = batch_size, seed, lengths
+        _, self._key = jax.random.split(jax.random.key(seed))  # a constant of the program
         self._num_examples = len(next(iter(split.values())))
         self.steps_per_epoch = self._num_examples // batch_size
         require_whole_batch(batch_size, self._num_examples)
@@ -131,7 +132,6 @@ class CompiledEpoch:
         self, carry: Carry, rows: Arrays, order: jax.Array, start: jax.Array, stop: jax.Array
     ) -> Carry:
         """The compiled program. All arrays of the split are on each device."""
-        _, key = jax.random.split(jax.random.key(self._seed))
         epoch = start // self.steps_per_epoch
 
         def body(step: jax.Array, carry: Carry) -> Carry:
@@ -145,7 +145,7 @@ class CompiledEpoch:
                 for name, array in self._split.items()
             }
             batch |= {"index": indices, "epoch": jnp.full_like(indices, epoch)}
-            state, metrics = self._train_step(state, batch, jax.random.fold_in(key, step))
+            state, metrics = self._train_step(state, batch, jax.random.fold_in(self._key, step))
             history = {name: history[name].at[position].set(metrics[name]) for name in history}
             return state, history
 

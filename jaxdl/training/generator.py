@@ -17,7 +17,7 @@ from jaxdl.training.epoch import TrainStep
 from jaxdl.training.loop import fit
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog
-from jaxdl.training.options import (
+from jaxdl.training.optimization import (
     Optimization,
     configure_optimizer,
     require,

@@ -14,8 +14,8 @@ from jaxdl.data.augmentation import (
     random_crop,
 )
 from jaxdl.data.mixing import cutmix, either, mixup
-from jaxdl.training.inputs import Batch, InputPipeline, Mix, MixLabels, ModelInputs, no_mixing
-from jaxdl.training.options import require
+from jaxdl.training.optimization import require
+from jaxdl.training.pipeline import Batch, InputPipeline, Mix, MixLabels, ModelInputs, no_mixing
 
 SMALLEST_SIDE = 28
 FLIP = 0x666C6970  # makes the keys of the flips differ from all others of a seed

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxdl.training.inputs import Batch, InputPipeline, ModelInputs
+from jaxdl.training.pipeline import Batch, InputPipeline, ModelInputs
 from jaxdl.training.prediction import Predict
 
 BATCHES_SORTED = 50

@@ -6,7 +6,7 @@ import small_models
 from safetensors.numpy import load_file
 
 from experiments import export
-from experiments.trained_networks import open_network
+from experiments.trained_networks import load_network
 from jaxdl.pretrained import PUBLISHED, load_published
 
 
@@ -25,7 +25,7 @@ def test_stablehlo_runs_on_three_platforms_for_any_batch(name, small_dir, comman
     assert status == 0, errors
     program = jax.export.deserialize(bytearray(path.read_bytes()))
     assert program.platforms == ("cpu", "cuda", "tpu")
-    network = open_network(name, small_dir)
+    network = load_network(name, small_dir)
     for count in (1, 3):
         features = export.draw_examples(network, count)
         expected = network.logits(dict(zip(network.example_shapes, features, strict=True)))
@@ -58,7 +58,7 @@ def test_a_run_is_exported_too(command, trained_run, tmp_path):
 
 def test_a_file_that_is_read_back_differently_is_not_kept(small_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "read_tensors", lambda path: {})
-    network = open_network("resnet50", small_dir)
+    network = load_network("resnet50", small_dir)
     with pytest.raises(export.UserError, match="What was read back is not what was written"):
         export.export(network, "safetensors", tmp_path / "a.safetensors")
     assert not list(tmp_path.glob("*.safetensors")) + list(tmp_path.glob(".*"))
@@ -88,7 +88,7 @@ def test_onnx_gives_the_same_logits(name, small_dir, command, tmp_path):
     options = ("--format", "onnx", "--data-dir", small_dir, "--output", path)
     status, _, errors = command("export", name, *options)
     assert status == 0, errors
-    network = open_network(name, small_dir)
+    network = load_network(name, small_dir)
     session = onnxruntime.InferenceSession(path)
     features = dict(zip(network.example_shapes, export.draw_examples(network, 3), strict=True))
     (logits,) = session.run(["logits"], features)

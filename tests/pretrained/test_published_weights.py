@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from experiments.trained_networks import open_network
+from experiments.trained_networks import load_network
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.pretrained import load_tokenizer_of
 from jaxdl.pretrained.loading import fetch
@@ -20,7 +20,7 @@ def test_minilm_gives_the_similarities_that_its_publisher_states():
         "It's so sunny outside!",
         "He drove to the stadium.",
     ]
-    network = open_network("minilm", DEFAULT_DATA_DIR)
+    network = load_network("minilm", DEFAULT_DATA_DIR)
     vectors = network.logits(network.read(sentences))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     pairs = itertools.combinations(vectors, 2)
@@ -38,7 +38,7 @@ def test_the_file_of_minilm_holds_the_published_number_of_parameters():
 def test_resnet50_recognises_the_uniform_in_matplotlibs_photograph_of_grace_hopper():
     from matplotlib.cbook import get_sample_data
 
-    network = open_network("resnet50", DEFAULT_DATA_DIR)
+    network = load_network("resnet50", DEFAULT_DATA_DIR)
     photograph = get_sample_data("grace_hopper.jpg", asfileobj=False)
     (logits,) = network.logits(network.read([str(photograph)]))
     assert network.class_names[logits.argmax()] == "military uniform"

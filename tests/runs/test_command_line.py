@@ -16,7 +16,7 @@ from jaxdl.runs.options import (
     with_changes,
 )
 from jaxdl.training.interruption import InterruptedTraining
-from jaxdl.training.options import require
+from jaxdl.training.optimization import require
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from jaxdl.runs import Run
 from jaxdl.runs.experiment import Experiment
 from jaxdl.runs.launch import average, cache_compiled_programs, launch
 from jaxdl.runs.options import DataOptions, MachineOptions, RunOptions, to_options
-from jaxdl.training.options import ClassifierOptimization
+from jaxdl.training.optimization import ClassifierOptimization
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

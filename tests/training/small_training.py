@@ -10,7 +10,7 @@ import optax
 from jaxdl.training.classification import evaluate, train_step
 from jaxdl.training.classifier import make_predict_logits
 from jaxdl.training.images import preprocess_images
-from jaxdl.training.inputs import InputPipeline
+from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.plan import Plan
 from jaxdl.training.state import create_train_state
 

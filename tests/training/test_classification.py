@@ -10,7 +10,7 @@ import small_training as small
 
 from jaxdl.data.augmentation import normalise
 from jaxdl.training.classification import evaluate, train_step
-from jaxdl.training.inputs import InputPipeline
+from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.state import TrainState
 
 PIPELINE = InputPipeline(preprocess=lambda batch: (batch["text"],))

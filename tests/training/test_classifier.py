@@ -17,10 +17,10 @@ from jaxdl.training.classification import train_step
 from jaxdl.training.classifier import init_classifier, logits_of
 from jaxdl.training.finetuning import TrainedStart
 from jaxdl.training.images import preprocess_images, preprocess_mirrored
-from jaxdl.training.inputs import InputPipeline
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog, read_records
+from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.text_batches import cut_text_pipeline
 
 MODEL = MLP(widths=(8,), num_classes=3)

@@ -17,7 +17,7 @@ from jaxdl.training.generator import (
     train_generator,
 )
 from jaxdl.training.mesh import make_mesh
-from jaxdl.training.options import Optimization
+from jaxdl.training.optimization import Optimization
 from jaxdl.training.state import create_train_state
 
 OPTIONS = Optimization(epochs=2, batch_size=10, learning_rate=1e-3, ema_decay=0.9)

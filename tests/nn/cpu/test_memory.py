@@ -8,11 +8,11 @@ import resource, sys
 import jax, jax.numpy as jnp
 from jaxdl.nn.cpu.memory import keep_freed_memory
 
-if sys.argv[1] == "keep":
+x = jnp.ones((6000, 16)).block_until_ready()
+if sys.argv[1] == "keep":  # as for a train step: after JAX has started
     keep_freed_memory()
-# Each call allocates its temporary memory, 64 MiB, again.
+# Each call allocates its temporary memory again, more than a heap of another thread may hold.
 multiply = jax.jit(lambda x: (jnp.cos(x @ x.T) @ x).sum())
-x = jnp.ones((4096, 16))
 for _ in range(10):
     multiply(x).block_until_ready()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -28,4 +28,4 @@ def test_a_program_that_runs_again_reuses_its_memory():
         choice: int(subprocess.check_output([sys.executable, "-c", PROGRAM, choice]))
         for choice in ("keep", "give back")
     }
-    assert faults["keep"] < 0.5 * faults["give back"]
+    assert faults["keep"] < 0.1 * faults["give back"]

@@ -7,12 +7,12 @@ import dataclasses
 
 import flax.linen as nn
 
-from jaxdl.runs.classifiers import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.options import ClassifierOptimization
+from jaxdl.training.optimization import ClassifierOptimization
 
 
 class Linear(nn.Module):

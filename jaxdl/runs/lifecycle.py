@@ -21,7 +21,7 @@ from jaxdl.runs.run import Run
 from jaxdl.training.epoch import require_whole_batch
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.mesh import require_equal_shards
-from jaxdl.training.options import Optimization, option_name, require
+from jaxdl.training.optimization import Optimization, option_name, require
 from jaxdl.training.plan import Trained
 from jaxdl.training.processes import (
     exiting_together,

@@ -14,15 +14,15 @@ from jax.sharding import Mesh
 from jaxdl.data.catalog import CATALOG
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary
 from jaxdl.runs.inputs import Examples, Inputs
-from jaxdl.runs.networks import TrainedNetwork
-from jaxdl.runs.options import from_options
-from jaxdl.runs.report import (
+from jaxdl.runs.lifecycle import (
     create_or_resume_run,
     print_header,
     require_trainable,
     resumable,
     summarise,
 )
+from jaxdl.runs.networks import TrainedNetwork
+from jaxdl.runs.options import from_options
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classifier import init_classifier, score, train_classifier
@@ -129,8 +129,8 @@ class ClassifierExperiment(Experiment):
         init = partial(model.init, train=False)
         return count_parameters(jax.eval_shape(init, jax.random.key(0), *inputs)["params"])
 
-    def open_network(self, run: Run) -> TrainedNetwork:
-        """See `Experiment.open_network`."""
+    def load_network(self, run: Run) -> TrainedNetwork:
+        """See `Experiment.load_network`."""
         config = from_options(self.config, run.options)
         return TrainedNetwork(
             name=str(run.directory),

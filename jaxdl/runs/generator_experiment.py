@@ -18,14 +18,14 @@ from jaxdl.data.catalog import CATALOG
 from jaxdl.runs import sample_figures
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary
 from jaxdl.runs.inputs import load_images
-from jaxdl.runs.options import from_options
-from jaxdl.runs.report import (
+from jaxdl.runs.lifecycle import (
     create_or_resume_run,
     print_header,
     require_trainable,
     resumable,
     summarise,
 )
+from jaxdl.runs.options import from_options
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.feature_extractor import (
@@ -37,7 +37,7 @@ from jaxdl.training.feature_extractor import (
 )
 from jaxdl.training.generator import draw_noise, init_generator, make_sampler, train_generator
 from jaxdl.training.mesh import device_get, make_mesh
-from jaxdl.training.options import require
+from jaxdl.training.optimization import require
 from jaxdl.training.state import count_parameters
 
 NUM_SHOWN = 64

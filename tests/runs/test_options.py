@@ -18,7 +18,7 @@ from jaxdl.runs.options import (
     with_changes,
 )
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.options import ClassifierOptimization
+from jaxdl.training.optimization import ClassifierOptimization
 
 GROUPS = {
     "data": TextData(),

@@ -7,7 +7,7 @@ import pytest
 
 from jaxdl.errors import UsageError
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.options import ClassifierOptimization, Optimization, configure_optimizer
+from jaxdl.training.optimization import ClassifierOptimization, Optimization, configure_optimizer
 
 REQUIRED = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1}
 

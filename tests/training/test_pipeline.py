@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdl.training.inputs import InputPipeline, features_as_inputs
+from jaxdl.training.pipeline import InputPipeline, features_as_inputs
 
 BATCH = {name: number for number, name in enumerate(("zebra", "label", "ant", "index", "epoch"))}
 
