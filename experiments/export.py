@@ -39,8 +39,8 @@ from jaxdl.pretrained.loading import stage_sizes_of
 from jaxdl.pretrained.name_maps import NameMap
 from jaxdl.pretrained.weight_files import read_tensors
 from jaxdl.runs.command_line import parse_dataclass, run_command
-from jaxdl.runs.launch import cache_compiled_programs
-from jaxdl.runs.networks import TrainedNetwork
+from jaxdl.runs.launch import set_up_devices
+from jaxdl.runs.networks import TrainedNetwork, stored_dtype
 from jaxdl.training.classifier import logits_of
 
 Format = Literal["stablehlo", "safetensors", "onnx"]
@@ -75,7 +75,7 @@ def describe_inputs(network: TrainedNetwork) -> list[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of each feature, for a batch of any size."""
     (batch,) = jax.export.symbolic_shape("batch")
     return [
-        jax.ShapeDtypeStruct((batch, *shape), jnp.uint8 if name == "image" else jnp.int32)
+        jax.ShapeDtypeStruct((batch, *shape), stored_dtype(name))
         for name, shape in network.example_shapes.items()
     ]
 
@@ -87,7 +87,9 @@ def draw_examples(network: TrainedNetwork, count: int) -> list[np.ndarray]:
     if "image" in shapes:
         return [random.integers(0, 256, (count, *shapes["image"]), np.uint8)]
     (time,) = shapes["tokens"]
-    vocabulary_size = network.model.vocabulary_size
+    vocabulary_size = getattr(
+        network.model, "vocabulary_size", 2
+    )  # a user's may have no such field
     length = random.integers(2, time + 1, count).astype(np.int32)
     tokens = random.integers(1, vocabulary_size, (count, time)).astype(np.int32)
     return [np.where(np.arange(time) < length[:, None], tokens, 0).astype(np.int32), length]
@@ -197,7 +199,7 @@ def largest_difference(network: TrainedNetwork, call: Callable[..., Any]) -> flo
 def main() -> None:
     """Parses the command line, exports, prints what was written."""
     options = parse_dataclass(Options, "experiments.export", description=__doc__)
-    cache_compiled_programs()
+    set_up_devices()
     network = load_network(options.network, options.data_dir)
     path = options.output or Path(f"{Path(options.network).resolve().name}.{options.format}")
     if path.is_dir() or not path.absolute().parent.is_dir():

@@ -24,7 +24,7 @@ from experiments import cnn
 from jaxdl.analysis.sample_quality import nearest
 from jaxdl.console import note
 from jaxdl.data.catalog import CATALOG
-from jaxdl.errors import UsageError
+from jaxdl.errors import UsageError, UserError
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.runs import Run, sample_figures
 from jaxdl.runs.experiment import Result
@@ -125,8 +125,8 @@ def find_or_train_feature_extractor(config: Config) -> tuple[FeatureExtractor, C
 def find_or_train_classifier(config: Config) -> Run:
     """Finds the classifier that an earlier run has trained for this data set, or trains one."""
     runs_dir = config.run.runs_dir / "feature_extractors" / config.data.dataset
-    finished = sorted(runs_dir.glob("cnn/*/summary.json"))
-    found = text_of_first(str(finished[0].parent) if finished else "")
+    finished = sorted(path.parent for path in runs_dir.glob("cnn/*/summary.json"))
+    found = text_of_first(str(next(filter(_is_readable, finished), "")))
     if found:
         return Run.open(Path(found))
     note(f"Training a classifier of {config.data.dataset} once, to evaluate samples by:")
@@ -141,7 +141,15 @@ def find_or_train_classifier(config: Config) -> Run:
     return cnn.EXPERIMENT.train(with_changes(quick, changes))[0]
 
 
-def draw_samples(result: Result) -> None:
+def _is_readable(directory: Path) -> bool:
+    try:
+        Run.open(directory)
+    except UserError:  # of another version of jaxdl
+        return False
+    return True
+
+
+def draw_sample_figures(result: Result) -> None:
     """Draws samples, how they improved, paths between samples, and nearest training images."""
     run, latent_dim = result.run, result.config.adversarial.latent_dim
     sample = make_sampler(result.model)
@@ -192,7 +200,7 @@ EXPERIMENT = GeneratorExperiment(
         config.model.dropout_rate, config.optimization.dtype
     ),
     find_or_train_feature_extractor=find_or_train_feature_extractor,
-    figures=(draw_samples, draw_scores),
+    figures=(draw_sample_figures, draw_scores),
 )
 
 if __name__ == "__main__":

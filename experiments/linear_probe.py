@@ -16,6 +16,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from jaxdl.errors import UsageError
@@ -23,7 +24,7 @@ from jaxdl.pretrained import ModelName
 from jaxdl.runs import Run
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import draw_predictions
-from jaxdl.runs.experiment import Summary
+from jaxdl.runs.experiment import InitialTraining, Summary
 from jaxdl.runs.launch import launch
 from jaxdl.runs.lifecycle import create_or_resume_run, print_header
 from jaxdl.runs.options import MachineOptions, RunOptions
@@ -79,6 +80,8 @@ class Config:
 
     def __post_init__(self) -> None:
         self.data.require_fit(self.model.model)
+        require(self.run, "seeds", self.run.seeds == 1, "1, because nothing in the fit is random")
+        require(self.machine, "mesh", not self.machine.mesh, "left out: all devices share the work")
 
 
 class LinearProbe(ClassifierExperiment):
@@ -88,7 +91,7 @@ class LinearProbe(ClassifierExperiment):
         """See `jaxdl.runs.experiment.Experiment.train`."""
         started = time.monotonic()
         if config.run.resume:
-            raise UsageError("A linear probe is fitted at once: start a new run, without --resume.")
+            raise UsageError("A linear probe cannot be resumed: start a new run without --resume.")
         examples, encoder = self.inputs.load(config), load_encoder(config)
         head = fit_probe(config, encoder, examples.encoded, config.optimization.examples)
         variables = encoder | {"params": encoder["params"] | {HEAD: head}}
@@ -113,6 +116,10 @@ class LinearProbe(ClassifierExperiment):
             examples_per_second=0.0,
         )
         return run, self.finish(run, config, examples, model, trained, predict, started)
+
+    def init(self, config: Config, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
+        """Raises a UsageError, because there is no train step."""
+        raise UsageError("A linear probe is fitted by L-BFGS: it has no train step to compile.")
 
 
 EXPERIMENT = LinearProbe(

@@ -20,7 +20,7 @@ class Spirals(nn.Module):
         """Maps points (batch, 2) to logits (batch, 2)."""
         x = nn.relu(nn.Dense(64)(points))
         x = nn.Dropout(0.1, deterministic=not train)(nn.relu(nn.Dense(64)(x)))
-        return nn.Dense(2)(x)
+        return nn.Dense(2, name="head")(x)
 
 
 def make_spirals(count: int, seed: int) -> dict[str, np.ndarray]:

@@ -35,7 +35,7 @@ from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass, run_command
-from jaxdl.runs.launch import cache_compiled_programs
+from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
 from jaxdl.training.optimization import require
 
@@ -136,7 +136,7 @@ def format_prediction(prediction: dict[str, Any], top: int) -> str:
 def main() -> None:
     """Parses the command line, predicts, prints."""
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
-    cache_compiled_programs()
+    set_up_devices()
     path, inputs = Path(options.network), read_inputs(options.inputs)
     if not inputs and (path / "config.json").is_file():
         if options.json or options.explain:

@@ -5,7 +5,8 @@ A package of your own adds one by an entry point in its pyproject.toml:
     [project.entry-points."jaxdl.experiments"]
     mixer = "my_package.mixer:EXPERIMENT"
 
-The same module is its command, ``python -m my_package.mixer``.
+The same module is its command, ``python -m my_package.mixer``. It replaces an experiment of this
+package that has the same name.
 """
 
 import importlib
@@ -25,10 +26,10 @@ def find_experiment(name: str) -> Experiment:
     Raises:
       UsageError: there is no such experiment.
     """
-    if name in FROM_SCRATCH + FROM_PUBLISHED_WEIGHTS:
-        return importlib.import_module(f"experiments.{name}").EXPERIMENT
     provided = {entry.name: entry for entry in entry_points(group=EXPERIMENTS_OF_OTHERS)}
     if name in provided:
         return provided[name].load()
+    if name in FROM_SCRATCH + FROM_PUBLISHED_WEIGHTS:
+        return importlib.import_module(f"experiments.{name}").EXPERIMENT
     known = ", ".join([*FROM_SCRATCH, *FROM_PUBLISHED_WEIGHTS, *provided])
     raise UsageError(f"There is no experiment {name}, only {known}.")

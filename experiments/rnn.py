@@ -24,7 +24,7 @@ from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import TEXT_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions, TextAugmentation, TextData
-from jaxdl.training.optimization import ClassifierOptimization, require_fractions
+from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,7 @@ class ModelOptions:
     """Probability that a unit of the head is dropped in training."""
 
     def __post_init__(self) -> None:
+        require(self, "num_layers", self.num_layers >= 1, "at least 1")
         require_fractions(self, "embedding_dropout_rate", "dropout_rate")
 
 

@@ -40,13 +40,16 @@ class ModelOptions:
     mlp_dim: int = 128
     """Width of the hidden layer of each block's MLP."""
     positions: Positions = "learned"
-    """How positions are encoded."""
+    """How positions are encoded: added as a learned vector, or by rotating queries and keys."""
     dropout_rate: float = 0.4
     """Probability that a unit of the embedding, of a block's output or of the head is dropped."""
 
     def __post_init__(self) -> None:
         divides = self.num_heads >= 1 and self.embed_dim % self.num_heads == 0
         require(self, "num_heads", divides, f"a divisor of --embed-dim, {self.embed_dim}")
+        require(self, "num_layers", self.num_layers >= 1, "at least 1")
+        even = self.positions == "learned" or self.embed_dim // self.num_heads % 2 == 0
+        require(self, "positions", even, "learned unless --embed-dim / --num-heads is even")
         require_fractions(self, "dropout_rate")
 
 

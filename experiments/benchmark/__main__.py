@@ -28,9 +28,9 @@ from experiments.benchmark.profile import profile
 from experiments.benchmark.race import installed_peers
 from jaxdl.console import console, note
 from jaxdl.errors import UsageError
+from jaxdl.files import write_json
 from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.environment import describe_environment
-from jaxdl.runs.run import write_json
 
 
 def main() -> None:

@@ -9,11 +9,17 @@ from experiments.benchmark.contestants import PEERS
 from experiments.benchmark.race import installed_peers
 from experiments.benchmark.workloads import WORKLOADS, Precision
 from jaxdl.errors import UsageError
-from jaxdl.training.optimization import require
+from jaxdl.training.optimization import option_name, require
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 CORES = len(os.sched_getaffinity(0)) if CAN_PIN else os.cpu_count() or 1
 SWEEP = (1, 4, 16, 64, 256, 1024)
+IGNORED_BY = {
+    "sweep": ("batch_sizes",),
+    "profile": ("peers", "work", "rounds", "seconds", "threads", "output"),
+    "to_accuracy": ("peers", "work", "batch_sizes", "precision", "seconds", "threads"),
+}
+"""Options that change what is timed, and the options that then have no effect."""
 ModelName = Literal[*WORKLOADS]
 PeerName = Literal[*PEERS]
 
@@ -25,7 +31,7 @@ class Options:
     models: tuple[ModelName, ...] = tuple(WORKLOADS)
     """Models to time."""
     peers: tuple[PeerName, ...] | None = None
-    """Frameworks to compare with; by default all that are installed, without a name none."""
+    """Frameworks to compare with: by default all that are installed; none after a bare --peers."""
     work: Literal["train", "predict"] = "train"
     """Time train steps, or predictions of one batch."""
     batch_sizes: tuple[int, ...] | None = None
@@ -37,7 +43,7 @@ class Options:
     seconds: float = 2.0
     """Approximate length of a turn."""
     threads: int = CORES
-    """Number of cores that each framework may use."""
+    """Number of cores that each framework may use to train or predict."""
     sweep: bool = False
     """Time batch sizes from 1 to 1,024 and draw where each framework's throughput saturates."""
     profile: bool = False
@@ -55,6 +61,13 @@ class Options:
         fits = lowest <= self.threads <= CORES
         require(self, "threads", fits, f"{lowest} to {CORES}, the cores of this machine")
         require(self, "models", bool(self.models), "at least one model")
+        modes = [name for name in IGNORED_BY if getattr(self, name)]
+        if len(modes) > 1:
+            raise UsageError(f"Give only one of {', '.join(map(option_name, modes))}.")
+        if modes:
+            for name in IGNORED_BY[modes[0]]:
+                if getattr(self, name) != getattr(type(self), name):
+                    raise UsageError(f"{option_name(modes[0])} takes no {option_name(name)}.")
         sizes = self.batch_sizes or (1,)
         require(self, "batch_sizes", min(sizes) >= 1, "at least 1")
         missing = sorted(set(self.peers or ()) - set(installed_peers()))

@@ -31,7 +31,7 @@ from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.plan import Trained
 from jaxdl.training.state import count_parameters
 
-Logits = Callable[[dict[str, np.ndarray], str], np.ndarray]
+PredictLogits = Callable[[dict[str, np.ndarray], str], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ class ClassifierExperiment(Experiment):
         examples: Examples,
         model: nn.Module,
         trained: Trained,
-        predict: Logits,
+        predict: PredictLogits,
         started: float,
     ) -> Summary:
         """Scores a trained model, writes the summary of its run, and draws its figures.

@@ -78,7 +78,7 @@ class Experiment(abc.ABC):
 
     @abc.abstractmethod
     def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
-        """Initialises a training of which the data is not needed, to compile its step."""
+        """Initialises a training without loading its data, for compiling its step."""
 
     def load_network(self, run: Run) -> TrainedNetwork:
         """Loads the network that a run has trained.
@@ -94,4 +94,6 @@ class Experiment(abc.ABC):
         Raises:
           UsageError: it is not a generator.
         """
-        raise UsageError("No input: give image files or sentences after the network.")
+        raise UsageError(
+            f"{run.directory} is a run of {self.name}, which draws no samples: give it an input."
+        )

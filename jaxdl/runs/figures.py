@@ -31,7 +31,7 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
             [record[f"train_{name}"] for record in steps],
             color=TRAIN,
             linewidth=1,
-            label="training, augmented and with dropout",
+            label="training",
         )
         if f"validation_{name}" in epochs[0]:
             axes.plot(

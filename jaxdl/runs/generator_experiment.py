@@ -70,8 +70,8 @@ class GeneratorExperiment(Experiment):
         many training images and the test split (the feature extractor was trained on most of
         them); "test_frechet_ratio" to that; and "class_shares" of the samples.
         """
-        started = time.monotonic()
         extract, config = self.find_or_train_feature_extractor(config)
+        started = time.monotonic()
         mesh = make_mesh(config.machine.mesh)
         examples = load_images(config)
         dataset, num_classes = examples.dataset, len(examples.dataset.class_names)
@@ -94,9 +94,9 @@ class GeneratorExperiment(Experiment):
 
         def after_epoch(epoch: int, variables: Any, quality: dict[str, float]) -> None:
             if quality and has_collapsed(quality, num_classes):
-                share = quality["smallest_class_share"]
+                share = f"{quality['smallest_class_share']:.1%}"
                 note(
-                    f"The generator has collapsed: only {share:.1%} of its samples are of a class."
+                    f"The generator has collapsed: its rarest class is only {share} of its samples."
                 )
             shown = sample(variables, draw_noise(NUM_SHOWN, latent_dim, SEED_OF_SHOWN))
             folder = run.figures / "samples"

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import numpy as np
 from tokenizers import Tokenizer
 
 from jaxdl.data import Dataset, load
@@ -14,7 +13,7 @@ from jaxdl.data.catalog import CATALOG
 from jaxdl.data.pictures import read_picture
 from jaxdl.data.tokenizer import load_tokenizer
 from jaxdl.data.tokens import tokenise
-from jaxdl.runs.networks import Reader, picture_reader, sentence_reader
+from jaxdl.runs.networks import Reader, picture_reader, sentence_reader, stored_dtype
 from jaxdl.runs.run import Run
 from jaxdl.training.images import image_pipeline
 from jaxdl.training.pipeline import InputPipeline
@@ -56,7 +55,7 @@ class Inputs:
         """Gives shape and dtype of each feature of one example and of its label, (1, ...)."""
         shapes = self.example_shapes(config) | {"label": ()}
         return {
-            name: jax.ShapeDtypeStruct((1, *shape), np.uint8 if name == "image" else np.int32)
+            name: jax.ShapeDtypeStruct((1, *shape), stored_dtype(name))
             for name, shape in shapes.items()
         }
 

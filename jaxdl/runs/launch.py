@@ -34,7 +34,10 @@ def launch(experiment: Experiment, description: str) -> None:
     """
     with exiting_on_error():
         config = parse(experiment.name, experiment.config, experiment.presets, description)
-        _check_writable(config.run.resume or config.run.runs_dir)
+        if config.run.resume:
+            _check_writable(config.run.resume, "copy the run, and resume the copy")
+        else:
+            _check_writable(config.run.runs_dir, "give another --runs-dir")
         machine = config.machine
         join(machine.coordinator, machine.process_id, machine.process_count)
         with exiting_together():
@@ -85,7 +88,7 @@ def average(summaries: list[Summary]) -> Summary:
     """Computes mean and sample standard deviation over runs that differ only in their seed.
 
     Returns:
-      The entries that the summaries share, the options except those that name directories, "seeds",
+      The entries that the summaries share, the options on which the result depends, "seeds",
       and for each float among the entries its "mean", "std" (None for a single run) and "values".
     """
     first, last = summaries[0], summaries[-1]
@@ -101,10 +104,10 @@ def average(summaries: list[Summary]) -> Summary:
     return shared | statistics | {"date": last["date"], "seeds": seeds, "options": options}
 
 
-def _check_writable(directory: Path) -> None:
+def _check_writable(directory: Path, advice: str) -> None:
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(f"Cannot write to {directory}; give another --runs-dir.")
+        raise UserError(f"Cannot write to {directory}; {advice}.")
 
 
 def _print_results(run: Run, summary: Summary) -> None:

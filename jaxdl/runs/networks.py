@@ -14,7 +14,7 @@ from jaxdl.errors import UserError
 from jaxdl.training.classifier import make_predict_logits
 from jaxdl.training.pipeline import InputPipeline
 
-BATCH_SIZE = 32
+PREDICT_BATCH_SIZE = 32
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 Reader = Callable[[list[str]], dict[str, np.ndarray]]
@@ -44,10 +44,15 @@ class TrainedNetwork:
 
     def logits(self, examples: dict[str, np.ndarray]) -> np.ndarray:
         """Computes logits, or embeddings, of examples: float32 (examples, classes or width)."""
-        batch_size = min(BATCH_SIZE, len(next(iter(examples.values()))))
+        batch_size = min(PREDICT_BATCH_SIZE, len(next(iter(examples.values()))))
         pipeline = dataclasses.replace(self.pipeline, predict_batch_size=batch_size)
         predict = make_predict_logits(self.model, pipeline)
         return np.asarray(predict(self.variables, examples, "predicting"), np.float32)
+
+
+def stored_dtype(feature: str) -> type[np.generic]:
+    """Returns the dtype in which examples hold a feature: images are bytes, all else integers."""
+    return np.uint8 if feature == "image" else np.int32
 
 
 def picture_reader(read_one: Callable[[Path], np.ndarray]) -> Reader:

@@ -98,7 +98,7 @@ class MachineOptions:
     mesh: str = ""
     """Number of devices along each axis, like data=4,fsdp=2; by default all shard the batch."""
     coordinator: str = ""
-    """Address of the first of several processes, host:port; auto on TPU hosts, none for SLURM."""
+    """Address of the first of several processes, host:port; auto on TPU hosts. SLURM needs none."""
     process_id: int = 0
     """Number of this process among several, from 0."""
     process_count: int = 1

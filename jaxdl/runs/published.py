@@ -27,16 +27,16 @@ from jaxdl.runs.inputs import (
     load_images,
     load_texts,
 )
-from jaxdl.runs.networks import TrainedNetwork, picture_reader, sentence_reader
+from jaxdl.runs.networks import PREDICT_BATCH_SIZE, TrainedNetwork, picture_reader, sentence_reader
 from jaxdl.runs.options import DataOptions
 from jaxdl.training.classifier import make_predict_logits
+from jaxdl.training.images import FLIP
 from jaxdl.training.layers import HEAD
+from jaxdl.training.mesh import make_mesh
 from jaxdl.training.optimization import require
 from jaxdl.training.pipeline import Batch, InputPipeline, ModelInputs
 from jaxdl.training.probe import fit_linear_probe
 from jaxdl.training.text_batches import cut_text_pipeline
-
-PREDICT_BATCH_SIZE = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def published_pipeline(config: Any, flip: bool = False) -> InputPipeline:
     if reads_texts(config.model.model):
         return cut_text_pipeline(config.data.sequence_length, PREDICT_BATCH_SIZE)
     preprocessing, side = PUBLISHED[config.model.model].preprocessing, config.data.image_size
-    flip_key = jax.random.key(config.run.seed)
+    flip_key = jax.random.fold_in(jax.random.key(config.run.seed), FLIP)
     flip = flip and CATALOG[config.data.dataset].subject == "photograph"
 
     def preprocess(batch: Batch) -> ModelInputs:
@@ -152,11 +152,13 @@ def compute_features(
 ) -> np.ndarray:
     """Computes the features of a split in the frozen network, float32 (examples, features).
 
-    They are kept in the data directory, so that they are computed only once.
+    They are kept in the data directory, so that they are computed only once. Each process computes
+    all of them, on its own devices.
     """
     inputs = {key: array for key, array in split.items() if key != "label"}
     model = build_published(config, num_classes=0)
-    predict = make_predict_logits(model, PUBLISHED_INPUTS.pipeline(config))
+    mesh = make_mesh(devices=jax.local_devices())
+    predict = make_predict_logits(model, PUBLISHED_INPUTS.pipeline(config), mesh)
     return cached_features(
         f"{config.data.dataset}-{config.model.model}",
         config.data.data_dir,

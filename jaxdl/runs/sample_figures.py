@@ -72,7 +72,10 @@ def class_shares(shares: Sequence[float], class_names: Sequence[str], path: Path
     axes = figure.subplots()
     axes.bar(class_names, [100 * share for share in shares], color=TRAIN)
     axes.axhline(100 / len(shares), color="black", linewidth=1, linestyle="--")
-    axes.set(ylabel="% of the samples", title="What the samples show, as the judge sees them")
+    axes.set(
+        ylabel="% of the samples",
+        title="Classes of the samples, as the feature extractor predicts them",
+    )
     axes.tick_params(axis="x", rotation=45 if max(map(len, class_names)) > 3 else 0)
     save_figure(figure, path)
 

@@ -166,6 +166,12 @@ def test_a_feature_extractor_is_trained_once(monkeypatch, tmp_path):
     assert quick.data.dataset == "fashion_mnist"
     assert quick.optimization.epochs == gan.cnn.PRESETS["quick"]["epochs"]
 
+    path = first / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 1}))
+    other = gan.find_or_train_classifier(config).directory
+    assert other == gan.find_or_train_classifier(config).directory != first
+    assert len(trained) == 2  # the one of another version of jaxdl was passed over
+
 
 def test_an_interpolation_has_its_points_at_both_ends_and_keeps_their_length():
     noise = draw_noise(4, 1000, seed=0)

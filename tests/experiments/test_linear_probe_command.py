@@ -31,7 +31,7 @@ def test_texts(command, review_dir, small_published, tmp_path):
     status, _, errors = command("linear_probe", "--resume", run)
     assert status == 2
     assert errors == (
-        "error: A linear probe is fitted at once: start a new run, without --resume.\n"
+        "error: A linear probe cannot be resumed: start a new run without --resume.\n"
     )
 
 
@@ -69,6 +69,8 @@ def test_features_are_computed_once(command, review_dir, small_published, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--seeds", 3), "--seeds is 3, but must be 1"),
+        (("--mesh", "data=1"), "--mesh is data=1, but must be left out"),
         (("--examples", -1), "--examples is -1, but must be at least 0"),
         (("--dataset", "mnist"), "--dataset is mnist, but must be one of imdb_reviews"),
         (("--epochs", 3), "--epochs"),

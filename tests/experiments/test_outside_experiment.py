@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from experiments.registry import find_experiment
 from jaxdl.errors import UsageError
 from jaxdl.runs import Run
+from jaxdl.runs.run import module_of
 
 OUTSIDE = Path(__file__).parent / "outside"
 
@@ -100,6 +102,14 @@ def test_without_the_package_its_run_is_refused_in_one_line(command, linear_run,
     status, _, errors = command("predict", linear_run, tmp_path / "digit.png")
     assert (status, len(errors.splitlines())) == (2, 1)
     assert "There is no experiment linear, only mlp, cnn" in errors
+
+
+def test_it_replaces_an_experiment_of_the_same_name(installed, monkeypatch):
+    renamed = EntryPoint("mlp", "outside_package.linear:EXPERIMENT", "jaxdl.experiments")
+    for module in ("experiments.registry", "jaxdl.runs.run"):
+        monkeypatch.setattr(f"{module}.entry_points", lambda group: (renamed,))
+    assert find_experiment("mlp").name == "linear"
+    assert module_of("mlp") == "outside_package.linear"
 
 
 def test_the_registry_finds_it_where_it_is_installed(installed):

@@ -49,6 +49,18 @@ def test_a_wrong_option_is_one_line_and_status_2(refused, options, words):
     assert words in refused(2, "cnn", *options)
 
 
+@pytest.mark.parametrize(
+    ("experiment", "options", "words"),
+    [
+        ("transformer", ("--num-layers", 0), "--num-layers is 0, but must be at least 1"),
+        ("transformer", ("--embed-dim", 6, "--positions", "rotary", "--num-heads", 2), "is even"),
+        ("rnn", ("--num-layers", 0), "--num-layers is 0, but must be at least 1"),
+    ],
+)
+def test_a_network_of_texts_that_cannot_be_built_is_refused(refused, experiment, options, words):
+    assert words in refused(2, experiment, *options)
+
+
 def test_a_runs_directory_that_cannot_be_written_is_status_1(refused, tmp_path):
     (tmp_path / "file").touch()
     assert "--runs-dir" in refused(1, "cnn", "--runs-dir", tmp_path / "file" / "runs")

@@ -70,6 +70,9 @@ def test_the_chart_has_a_bar_for_each_peer(tmp_path):
         ("--models", "nonsense"),
         ("--models",),
         ("--peers", "ours"),
+        ("--sweep", "--profile"),
+        ("--sweep", "--batch-sizes", 8),
+        ("--to-accuracy", "--precision", "bfloat16"),
     ],
 )
 def test_wrong_options_are_rejected_in_one_line(command, option):
