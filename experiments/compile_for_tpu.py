@@ -1,13 +1,13 @@
-"""Every experiment's train step through the real TPU compiler, on a machine without a TPU.
+"""Compiles train steps by the real TPU compiler, on a machine without a TPU.
 
     pip install -e ".[tpu]"
     python -m experiments.compile_for_tpu
     python -m experiments.compile_for_tpu --experiments resnet --topology v5e:4x4
 
-Prints for each experiment the memory, arithmetic, memory traffic and collectives of a step on each
-chip, the least time that the published peaks of v5e, v5p and v6e in bfloat16 allow for it, and the
-fraction of their time that up to 4,096 chips would compute. Writes a JSON file. Takes about three
-minutes on two CPU cores.
+Prints for each experiment that trains from scratch the memory, arithmetic, memory traffic and
+collectives of a step on each chip, the least time that the published peaks of v5e, v5p and v6e in
+bfloat16 allow for it, and the fraction of their time that up to 4,096 chips would compute. Writes a
+JSON file. Takes about three minutes on two CPU cores.
 """
 
 import dataclasses
