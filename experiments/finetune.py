@@ -29,7 +29,7 @@ from jaxdl.runs.published import (
     published_pipeline,
     reads_texts,
 )
-from jaxdl.training.finetuning import TrainedStart
+from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.layers import HEAD
 from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
 
@@ -96,12 +96,12 @@ def build_model(config: Config, num_classes: int) -> nn.Module:
     return build_published(config, num_classes, **dropout)
 
 
-def start_from_published(config: Config, examples: Examples) -> TrainedStart:
+def start_from_published(config: Config, examples: Examples) -> PretrainedStart:
     """Loads the published encoder and fits a head to its features."""
     options, encoder = config.optimization, load_encoder(config)
     head = fit_probe(config, encoder, examples.encoded, options.head_examples)
     variables = encoder | {"params": encoder["params"] | {HEAD: head}}
-    return TrainedStart(variables, options.layer_decay, options.frozen_blocks)
+    return PretrainedStart(variables, options.layer_decay, options.frozen_blocks)
 
 
 EXPERIMENT = ClassifierExperiment(

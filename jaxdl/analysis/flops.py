@@ -3,7 +3,8 @@
 The cost analysis of XLA's compiler counts the body of a loop once, however often it runs, and
 it counts the implementation that a backend chose, not the definition. This module counts the
 multiplications and additions of matrix products and convolutions instead, multiplies the body
-of a scan by its length, and takes the default branch of `jax.lax.platform_dependent`.
+of a scan by its length, and takes the last branch of `jax.lax.cond` and `jax.lax.switch`, which
+is the default one of `jax.lax.platform_dependent`.
 """
 
 import math

@@ -34,7 +34,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 def precision_and_recall(
     real: np.ndarray, fake: np.ndarray, neighbours: int = NEIGHBOURS
 ) -> tuple[float, float]:
-    """Computes how many samples look real, and how much of the real examples the samples cover.
+    """Computes which fraction of the samples look real, and which of the real ones they cover.
 
     Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative
     Models", section 2: a set covers the balls around its members that reach to their

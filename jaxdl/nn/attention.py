@@ -25,8 +25,8 @@ def attend(
       query: float (batch, time, heads, width).
       key: likewise.
       value: likewise.
-      mask: bool (batch, time), True where a key may be attended to, which is somewhere in each
-        example; None if all may.
+      mask: bool (batch, time), True where a key may be attended to, at least once in each example;
+        None to allow all keys.
 
     Returns:
       The weighted values, of the shape and dtype of ``query``.

@@ -42,7 +42,7 @@ def convolve(
       padding: "SAME", "VALID" or a (low, high) pair for height and for width.
       lhs_dilation: as in ``lax.conv_general_dilated``.
       rhs_dilation: as in ``lax.conv_general_dilated``.
-      dimension_numbers: the layout; the forms for CPU support the one above.
+      dimension_numbers: the layout; with another one than above, XLA's own convolution is used.
       feature_group_count: as in ``lax.conv_general_dilated``.
       precision: of the matrix products.
 

@@ -17,7 +17,6 @@ from jaxdl.runs.inputs import Examples, Inputs
 from jaxdl.runs.lifecycle import (
     create_or_resume_run,
     print_header,
-    require_trainable,
     resumable,
     summarise,
 )
@@ -26,9 +25,9 @@ from jaxdl.runs.options import from_options
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classifier import init_classifier, score, train_classifier
-from jaxdl.training.finetuning import TrainedStart
+from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.mesh import device_get, make_mesh
-from jaxdl.training.plan import Trained
+from jaxdl.training.plan import Trained, require_trainable
 from jaxdl.training.state import count_parameters
 
 PredictLogits = Callable[[dict[str, np.ndarray], str], np.ndarray]
@@ -48,14 +47,16 @@ class ClassifierExperiment(Experiment):
     build_model: Callable[[Any, int], nn.Module]
     inputs: Inputs
     figures: tuple[Callable[[Result], None], ...] = ()
-    start: Callable[[Any, Examples], TrainedStart] | None = None
+    start: Callable[[Any, Examples], PretrainedStart] | None = None
 
     def train(self, config: Any) -> tuple[Run, Summary]:
         """See `Experiment.train`."""
         started = time.monotonic()
         mesh = make_mesh(config.machine.mesh)
         examples = self.inputs.load(config)
-        require_trainable(config.optimization, examples.dataset, mesh)
+        splits = (examples.dataset.train, examples.dataset.validation)
+        sizes = [len(split["label"]) for split in splits]
+        require_trainable(config.optimization, *sizes, mesh)
         start = self.start(config, examples) if self.start else None
         run = create_or_resume_run(self.name, config, examples)
         model = self.build_model(config, len(run.class_names))

@@ -21,7 +21,6 @@ from jaxdl.runs.inputs import load_images
 from jaxdl.runs.lifecycle import (
     create_or_resume_run,
     print_header,
-    require_trainable,
     resumable,
     summarise,
 )
@@ -38,6 +37,7 @@ from jaxdl.training.feature_extractor import (
 from jaxdl.training.generator import draw_noise, init_generator, make_sampler, train_generator
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.optimization import require
+from jaxdl.training.plan import require_trainable
 from jaxdl.training.state import count_parameters
 
 NUM_SHOWN = 64
@@ -78,7 +78,8 @@ class GeneratorExperiment(Experiment):
         num_validation = len(dataset.validation["label"])
         enough = num_validation == 0 or num_validation > NEIGHBOURS
         require(config.data, "validation_fraction", enough, f"0 or more than {NEIGHBOURS} images")
-        require_trainable(config.optimization, dataset, mesh)
+        num_train = len(dataset.train["label"])
+        require_trainable(config.optimization, num_train, num_validation, mesh)
         run = create_or_resume_run(self.name, config, examples)
         generator, discriminator = self.build_generator(config), self.build_discriminator(config)
         parameters = self.count_parameters(config)

@@ -8,7 +8,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-from jax.sharding import Mesh
 
 from jaxdl.console import print_table
 from jaxdl.data import Dataset
@@ -18,10 +17,8 @@ from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import PLACES, to_options
 from jaxdl.runs.run import Run
-from jaxdl.training.epoch import require_whole_batch
 from jaxdl.training.interruption import InterruptedTraining
-from jaxdl.training.mesh import require_equal_shards
-from jaxdl.training.optimization import Optimization, option_name, require
+from jaxdl.training.optimization import option_name
 from jaxdl.training.plan import Trained
 from jaxdl.training.processes import (
     exiting_together,
@@ -56,19 +53,6 @@ def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> Ru
             "processes share."
         ) from error
     return run.for_another_process(scratch_directory() / "run")
-
-
-def require_trainable(options: Optimization, dataset: Dataset, mesh: Mesh) -> None:
-    """Refuses options with which the data set cannot be trained on.
-
-    Raises:
-      UsageError: the batch is larger than the training split, or cannot be sharded evenly; or
-        there is no validation split for early stopping.
-    """
-    selects = options.patience == 0 or len(dataset.validation["label"]) > 0
-    require(options, "patience", selects, "0 without a validation split")
-    require_whole_batch(options.batch_size, len(dataset.train["label"]))
-    require_equal_shards(options.batch_size, mesh)
 
 
 def _create_or_resume(

@@ -1,4 +1,4 @@
-"""Train step of a generative adversarial network: two models, each the loss of the other."""
+"""Train step of a generative adversarial network: generator against discriminator."""
 
 from collections.abc import Callable
 from functools import partial

@@ -14,13 +14,13 @@ from jax.sharding import Mesh
 from jaxdl.errors import UserError
 from jaxdl.training.classification import evaluate, train_step
 from jaxdl.training.epoch import TrainStep, example_shapes
-from jaxdl.training.finetuning import TrainedStart, discriminate
+from jaxdl.training.finetuning import PretrainedStart, with_layer_decay
 from jaxdl.training.loop import fit
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog
 from jaxdl.training.optimization import ClassifierOptimization, configure_optimizer
 from jaxdl.training.pipeline import Batch, InputPipeline, features_as_inputs
-from jaxdl.training.plan import Plan, Trained
+from jaxdl.training.plan import Plan, Trained, require_trainable
 from jaxdl.training.prediction import Predict, make_predict
 from jaxdl.training.state import TrainState, create_train_state
 from jaxdl.training.text_batches import cut_to_longest, predict_by_length
@@ -37,7 +37,7 @@ def train_classifier(
     pipeline: InputPipeline | None = None,
     seed: int = 0,
     mesh: Mesh | None = None,
-    start: TrainedStart | None = None,
+    start: PretrainedStart | None = None,
     checkpoints: Path | str | None = None,
     log: MetricsLog | None = None,
 ) -> tuple[Trained, Callable[..., np.ndarray]]:
@@ -46,7 +46,7 @@ def train_classifier(
     Args:
       model: called as ``model.apply(variables, *inputs, train=...)``, returns logits.
       train: arrays (examples, ...): int32 "label", and the features that the pipeline takes.
-      options: of the optimization.
+      options: of the optimization; the module has its own dtype, whatever their ``precision`` is.
       validation: likewise; without it the model of the last epoch is kept.
       pipeline: turns features into inputs; None for `features_as_inputs`.
       seed: of initial parameters, order, dropout and augmentation.
@@ -66,6 +66,7 @@ def train_classifier(
     validation = validation or {name: array[:0] for name, array in train.items()}
     require_examples(train)
     require_examples(validation)
+    require_trainable(options, len(train["label"]), len(validation["label"]), mesh)
     steps_per_epoch = len(train["label"]) // options.batch_size
     state, step, schedule = init_classifier(
         model, train, options, pipeline, steps_per_epoch, seed, mesh, start
@@ -97,7 +98,7 @@ def init_classifier(
     steps_per_epoch: int,
     seed: int,
     mesh: Mesh,
-    start: TrainedStart | None = None,
+    start: PretrainedStart | None = None,
 ) -> tuple[TrainState, TrainStep, optax.Schedule]:
     """Builds the initial train state, the train step and the learning rate by step.
 
@@ -106,7 +107,7 @@ def init_classifier(
     """
     optimizer, schedule = configure_optimizer(options, steps_per_epoch)
     if start:
-        optimizer = discriminate(optimizer, start)
+        optimizer = with_layer_decay(optimizer, start)
     inputs = jax.eval_shape(pipeline.preprocess, example_shapes(train, 1))
     variables = start and start.variables
     state = create_train_state(model, optimizer, inputs, seed, options.ema_decay, mesh, variables)

@@ -1,7 +1,7 @@
 """The train steps of an epoch as one compiled program: gather a batch, step, record."""
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -84,7 +84,7 @@ class CompiledEpoch:
         (_, metrics), loop_pays = trace_step(train_step, *self.step_arguments)
         self._metrics = sorted(metrics)
         self._in_loop = loop_pays or mesh.devices.flat[0].platform != "cpu"
-        self._order_of = lru_cache(1)(self._make_order)
+        self._order = (-1, None)  # of no epoch yet
 
     def empty_history(self) -> dict[str, np.ndarray]:
         """For each metric of the step, zeros float32 (steps_per_epoch,)."""
@@ -158,13 +158,15 @@ class CompiledEpoch:
     def _rows(self) -> Arrays:
         return device_put(as_rows(self._split), replicated(self._mesh))
 
-    def _make_order(self, epoch: int) -> jax.Array:
-        """In which order an epoch sees the examples, int32; made once for an epoch."""
-        order = epoch_order(self._seed, np.int32(epoch), self._num_examples)
-        if self._lengths is not None:
-            random = np.random.default_rng((self._seed, epoch))
-            order = group_by_length(np.asarray(order), self._lengths, self._batch_size, random)
-        return device_put(order, replicated(self._mesh))
+    def _order_of(self, epoch: int) -> jax.Array:
+        """In which order an epoch sees the examples, int32; drawn once for an epoch."""
+        if self._order[0] != epoch:
+            order = epoch_order(self._seed, np.int32(epoch), self._num_examples)
+            if self._lengths is not None:
+                random = np.random.default_rng((self._seed, epoch))
+                order = group_by_length(np.asarray(order), self._lengths, self._batch_size, random)
+            self._order = (epoch, device_put(order, replicated(self._mesh)))
+        return self._order[1]
 
 
 @partial(jax.jit, static_argnums=(0, 2))

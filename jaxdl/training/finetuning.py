@@ -14,7 +14,7 @@ FROZEN = -1
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedStart:
+class PretrainedStart:
     """The model to start from, and how its layers are trained.
 
     Attributes:
@@ -29,8 +29,8 @@ class TrainedStart:
     frozen_blocks: int = 0
 
 
-def discriminate(
-    optimizer: optax.GradientTransformation, start: TrainedStart
+def with_layer_decay(
+    optimizer: optax.GradientTransformation, start: PretrainedStart
 ) -> optax.GradientTransformation:
     """Gives the optimizer a smaller learning rate for each layer that is further from the head.
 
@@ -48,7 +48,7 @@ def discriminate(
     )
 
 
-def distances_to_head(start: TrainedStart) -> Any:
+def distances_to_head(start: PretrainedStart) -> Any:
     """Counts for each parameter the blocks up to the head, its own included; or gives `FROZEN`.
 
     Raises:

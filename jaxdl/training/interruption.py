@@ -11,7 +11,7 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class InterruptedTraining(UserError):
-    """The user stopped the training, or a machine that is about to go away did."""
+    """The user, or the preemption of the machine, stopped the training."""
 
     exit_status = 130  # as shells report a program stopped by Ctrl-C
 

@@ -25,7 +25,7 @@ NOT_KERNELS = {"bias", "scale", "embedding", "positions", "token", "token_types"
 
 
 def block_number(layer: str) -> int | None:
-    """Returns the number of the block that a top-level layer or parameter is; None for others."""
+    """Returns the number of a block by its name, 3 for block_3; None if it is no block."""
     match = BLOCK.fullmatch(layer)
     return int(match[1]) if match else None
 

@@ -21,7 +21,7 @@ from jaxdl.training.interruption import InterruptedTraining, deferred_interrupti
 from jaxdl.training.mesh import constrain_state, device_put, replicated
 from jaxdl.training.metrics_log import MetricsLog, format_epoch, format_metrics
 from jaxdl.training.plan import Plan, Trained
-from jaxdl.training.processes import agree, gather
+from jaxdl.training.processes import agree, gather, is_first
 from jaxdl.training.throughput import Throughput
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -62,22 +62,25 @@ def fit(
     A training that was stopped and resumed is bitwise identical to one that was not.
 
     Args:
-      state: the initial train state, with a property ``variables``: the model to report.
+      state: the initial train state, with a property ``variables``: the model to report. It is
+        donated: do not use it afterwards.
       train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure.
       split: the training split, arrays (examples, ...); moved to the devices once.
       plan: how long to train, and how to evaluate.
-      checkpoints: directory to save them in, every half a minute and at the end; None for none.
-      log: receives the metrics; None for a file CHECKPOINTS.jsonl beside the directory, or for a
-        log in memory if there is none.
+      checkpoints: directory to save them in, every 30 seconds and at the end; None for none.
+      log: receives the metrics; None for a file CHECKPOINTS.jsonl beside the directory, which the
+        first process writes, or for a log in memory if there is no directory.
 
     Raises:
-      InterruptedTraining: by Ctrl-C or SIGTERM; a checkpoint has been saved.
+      InterruptedTraining: Ctrl-C, SIGTERM or SIGHUP arrived; if there is a directory, a checkpoint
+        has been saved.
       UserError: a metric is no longer finite, or no checkpoint can be read, or the checkpoints are
         of a longer training.
     """
     checkpoints = checkpoints and Path(checkpoints)
     if log is None:
-        log = MetricsLog(checkpoints and checkpoints.with_name(f"{checkpoints.name}.jsonl"))
+        writes = checkpoints is not None and is_first()
+        log = MetricsLog(checkpoints.with_name(f"{checkpoints.name}.jsonl") if writes else None)
     epoch = CompiledEpoch(
         train_step, state, split, plan.batch_size, plan.seed, plan.mesh, plan.lengths
     )
@@ -214,7 +217,8 @@ def _finish_epoch(
     speed = throughput.examples_per_second
     console.print(format_epoch(number, plan.epochs, history, validation, speed))
     plan.after_epoch(number, training.state.variables, validation)
-    criterion = np.float32(plan.criterion(validation) if validation else math.inf)
+    criterion = plan.criterion(validation) if validation else math.inf
+    criterion = np.float32(-math.inf if math.isnan(criterion) else criterion)
     criterion = gather(criterion)[0]  # that of the first process, for all of them
     if criterion < training.best_criterion:
         return training

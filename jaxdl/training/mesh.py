@@ -30,15 +30,15 @@ def parse_layout(layout: str) -> dict[str, int]:
     """Parses "data=4,fsdp=2" into the number of devices along each axis, 1 if not named.
 
     Raises:
-      UsageError: the layout is malformed.
+      UsageError: the layout is malformed, or names an axis twice.
     """
-    sizes = dict.fromkeys(AXES, 1)
+    sizes: dict[str, int] = {}
     for part in layout.split(","):
         match = re.fullmatch(r"(data|fsdp)=([1-9]\d*)", part.strip())
-        if not match:
+        if not match or match[1] in sizes:
             raise UsageError(f'--mesh is "{layout}", but must look like data=4,fsdp=2.')
         sizes[match[1]] = int(match[2])
-    return sizes
+    return dict.fromkeys(AXES, 1) | sizes
 
 
 def make_mesh(layout: str = "", devices: Sequence[jax.Device] | None = None) -> Mesh:

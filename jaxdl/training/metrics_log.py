@@ -105,7 +105,7 @@ def format_epoch(
     validation: Mapping[str, float],
     examples_per_second: float,
 ) -> str:
-    """Formats one line for an epoch; arguments as in `MetricsLog.add_epoch`."""
+    """Formats one line for an epoch, of ``epochs``; see also `MetricsLog.add_epoch`."""
     train = format_metrics({name: values.mean() for name, values in history.items()})
     held_out = f"  validation {format_metrics(validation)}" if validation else ""
     number = f"{epoch:{len(str(epochs))}}/{epochs}"

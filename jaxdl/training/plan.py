@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxdl.training.mesh import make_mesh
+from jaxdl.training.epoch import require_whole_batch
+from jaxdl.training.mesh import make_mesh, require_equal_shards
 from jaxdl.training.metrics_log import Record
+from jaxdl.training.optimization import Optimization, require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Plan:
       seed: of the order of the examples, of dropout and of augmentation.
       evaluate: ``evaluate(variables)``, metrics on the validation split, {} if there is none.
       criterion: ``criterion(metrics)``, of the metrics of ``evaluate``: the model of the epoch with
-        the highest value is reported, the last of several. Without metrics all epochs are equal.
+        the highest value is reported, and of several equal epochs that of the last. Without metrics
+        all epochs are equal.
       patience: number of epochs below the highest criterion after which training stops; 0 never
         stops.
       after_epoch: ``after_epoch(epoch, variables, validation)``, called with the number of the
@@ -41,6 +44,21 @@ class Plan:
     learning_rate: Callable[[int], Any] | None = None
     lengths: np.ndarray | None = None
     mesh: Mesh = dataclasses.field(default_factory=make_mesh)
+
+
+def require_trainable(
+    options: Optimization, num_train: int, num_validation: int, mesh: Mesh
+) -> None:
+    """Refuses options with which splits of so many examples cannot be trained on.
+
+    Raises:
+      UsageError: the batch is larger than the training split, or cannot be sharded evenly; or
+        there is no validation split for early stopping.
+    """
+    selects = options.patience == 0 or num_validation > 0
+    require(options, "patience", selects, "0 without a validation split")
+    require_whole_batch(options.batch_size, num_train)
+    require_equal_shards(options.batch_size, mesh)
 
 
 @dataclasses.dataclass(frozen=True)

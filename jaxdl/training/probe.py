@@ -28,7 +28,7 @@ def fit_linear_probe(
       num_classes: number of logits.
       penalty: half of it times the squared norm of the kernel, for features scaled to variance 1,
         is added to the sum of the cross-entropies.
-      steps: number of L-BFGS steps.
+      steps: number of L-BFGS steps, a multiple of `STEPS_PER_CALL`.
 
     Returns:
       "kernel", float32 (features, num_classes), and "bias", float32 (num_classes,), for features

@@ -36,6 +36,6 @@ class Throughput:
 
     @property
     def examples_per_second(self) -> float:
-        """Median over the calls so far; the first, still cold, counts only while alone."""
+        """Median over the calls so far; the first, which is slow, is left out if there are more."""
         seconds = self._seconds_per_step[1:] or self._seconds_per_step
         return self._batch_size / float(np.median(seconds)) if seconds else math.nan

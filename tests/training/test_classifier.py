@@ -15,7 +15,7 @@ from jaxdl.training import ClassifierOptimization, loop, score, train_classifier
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classification import train_step
 from jaxdl.training.classifier import init_classifier, logits_of
-from jaxdl.training.finetuning import TrainedStart
+from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.images import preprocess_images, preprocess_mirrored
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.mesh import make_mesh
@@ -114,7 +114,7 @@ def test_checkpoints_resume_an_interrupted_training_bitwise_identically(
 
 
 def test_a_trained_model_is_trained_further(uninterrupted):
-    start = TrainedStart(uninterrupted.variables)
+    start = PretrainedStart(uninterrupted.variables)
     options = dataclasses.replace(OPTIONS, epochs=1, learning_rate=1e-6, ema_decay=0.0)
     trained, _ = train_classifier(MODEL, TRAIN, options, start=start)
     for before, after in zip(
@@ -156,6 +156,17 @@ def test_a_batch_larger_than_the_split_is_a_clear_error():
     message = r"^--batch-size is 64, but the training split has only 60 examples\.$"
     with pytest.raises(UsageError, match=message):
         train_classifier(MODEL, TRAIN, options)
+
+
+def test_early_stopping_without_a_validation_split_is_a_clear_error():
+    options = dataclasses.replace(OPTIONS, patience=1)
+    with pytest.raises(UsageError, match=r"^--patience is 1, but must be 0 without a validation"):
+        train_classifier(MODEL, TRAIN, options)
+
+
+def test_no_examples_are_a_clear_error():
+    with pytest.raises(UsageError, match="the training split has only 0 examples"):
+        train_classifier(MODEL, {name: array[:0] for name, array in TRAIN.items()}, OPTIONS)
 
 
 def test_the_options_are_those_of_step_state_and_schedule():

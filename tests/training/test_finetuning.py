@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import optax
 
-from jaxdl.training.finetuning import FROZEN, TrainedStart, discriminate, distances_to_head
+from jaxdl.training.finetuning import FROZEN, PretrainedStart, distances_to_head, with_layer_decay
 
 PARAMS = {
     name: {"kernel": np.ones((2, 2), np.float32)}
@@ -11,13 +11,13 @@ PARAMS = {
 
 
 def distances(**options):
-    found = distances_to_head(TrainedStart({"params": PARAMS}, **options))
+    found = distances_to_head(PretrainedStart({"params": PARAMS}, **options))
     return {name: leaves["kernel"] for name, leaves in found.items()}
 
 
 def updates(**options):
     """How far each layer is updated by a gradient of ones and a learning rate of 1."""
-    optimizer = discriminate(optax.sgd(1.0), TrainedStart({"params": PARAMS}, **options))
+    optimizer = with_layer_decay(optax.sgd(1.0), PretrainedStart({"params": PARAMS}, **options))
     updates, _ = optimizer.update(PARAMS, optimizer.init(PARAMS), PARAMS)
     return {name: -float(leaves["kernel"][0, 0]) for name, leaves in updates.items()}
 
@@ -52,7 +52,7 @@ def test_without_decay_and_frozen_blocks_all_layers_have_the_same_learning_rate(
 
 
 def test_frozen_layers_have_no_optimizer_state():
-    start = TrainedStart({"params": PARAMS}, frozen_blocks=3)
-    state = discriminate(optax.adam(1.0), start).init(PARAMS)
+    start = PretrainedStart({"params": PARAMS}, frozen_blocks=3)
+    state = with_layer_decay(optax.adam(1.0), start).init(PARAMS)
     sizes = [leaf.size for leaf in jax.tree.leaves(state)]
     assert sizes.count(4) == 2  # the two moments of the head

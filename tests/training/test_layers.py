@@ -15,7 +15,7 @@ from jaxdl.models.resnet import BottleneckBlock, ResNet
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer
 from jaxdl.models.vit import ViT
-from jaxdl.training.finetuning import FROZEN, TrainedStart, discriminate, distances_to_head
+from jaxdl.training.finetuning import FROZEN, PretrainedStart, distances_to_head, with_layer_decay
 from jaxdl.training.layers import block_number, is_hidden_kernel, require_head
 from jaxdl.training.optimizers import build_optimizer, hidden_matrices
 
@@ -91,7 +91,7 @@ def test_every_network_with_blocks_has_layerwise_learning_rates(
     model, inputs, optimizer, frozen_blocks
 ):
     params = init(model, inputs)
-    start = TrainedStart({"params": params}, layer_decay=0.5, frozen_blocks=frozen_blocks)
+    start = PretrainedStart({"params": params}, layer_decay=0.5, frozen_blocks=frozen_blocks)
     distances = distances_to_head(start)
     assert set(jax.tree.leaves(distances["head"])) == {0}
     numbers = sorted(n for n in map(block_number, params) if n is not None)
@@ -99,7 +99,7 @@ def test_every_network_with_blocks_has_layerwise_learning_rates(
     for number in numbers:
         expected = FROZEN if number < frozen_blocks else len(numbers) - number
         assert set(jax.tree.leaves(distances[f"block_{number}"])) == {expected}
-    changes = update(discriminate(build_optimizer(optimizer, RATE), start), params)
+    changes = update(with_layer_decay(build_optimizer(optimizer, RATE), start), params)
     assert jax.tree.map(jnp.shape, changes) == jax.tree.map(jnp.shape, params)
 
 
@@ -107,10 +107,10 @@ def test_every_network_with_blocks_has_layerwise_learning_rates(
 def test_a_network_without_blocks_can_be_trained_further_with_one_learning_rate(model, inputs):
     params = init(model, inputs)
     optimizer = build_optimizer("adamw", RATE)
-    assert discriminate(optimizer, TrainedStart({"params": params})) is optimizer
+    assert with_layer_decay(optimizer, PretrainedStart({"params": params})) is optimizer
     for options in ({"layer_decay": 0.5}, {"frozen_blocks": 1}):
         with pytest.raises(UserError, match=r"^The layer .* is neither a block nor known"):
-            discriminate(optimizer, TrainedStart({"params": params}, **options))
+            with_layer_decay(optimizer, PretrainedStart({"params": params}, **options))
 
 
 def test_muon_refuses_a_renamed_head_and_lists_the_layers(params):
@@ -151,9 +151,9 @@ def test_other_optimizers_take_any_names(name):
 def test_layerwise_learning_rates_refuse_an_unknown_layer_or_parameter_and_name_it(
     params, old, new
 ):
-    start = TrainedStart({"params": renamed(params, old, new)}, layer_decay=0.5)
+    start = PretrainedStart({"params": renamed(params, old, new)}, layer_decay=0.5)
     with pytest.raises(UserError, match=f"^The layer {new} is neither a block nor") as failure:
-        discriminate(optax.sgd(0.1), start)
+        with_layer_decay(optax.sgd(0.1), start)
     assert "\n" not in str(failure.value)
 
 

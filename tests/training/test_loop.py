@@ -1,4 +1,5 @@
 import contextlib
+import math
 import signal
 from pathlib import Path
 
@@ -273,8 +274,14 @@ def scores():
 
 @pytest.mark.parametrize(
     ("values", "best"),
-    [((0.5, 0.9, 0.7, 0.8), 2), ((0.5, 0.9, 0.9, 0.8), 3), ((0.1, 0.1, 0.1, 0.1), 4)],
-    ids=["the best", "the later of two equal ones", "the last if all are equal"],
+    [
+        ((0.5, 0.9, 0.7, 0.8), 2),
+        ((0.5, 0.9, 0.9, 0.8), 3),
+        ((0.1, 0.1, 0.1, 0.1), 4),
+        ((math.nan, 0.9, math.nan, 0.2), 2),
+        ((math.nan,) * 4, 4),
+    ],
+    ids=["the best", "the later of two equal ones", "the last if all are equal", "no NaN", "NaN"],
 )
 def test_the_epoch_reported_is(tmp_path, scores, values, best):
     options, scored = scores(*values)

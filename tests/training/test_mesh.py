@@ -35,7 +35,7 @@ def test_a_layout_names_the_devices_along_each_axis(layout, sizes):
 
 
 @pytest.mark.parametrize(
-    "layout", ["", "4", "data", "data=0", "data=-1", "model=2", "data=2;fsdp=2"]
+    "layout", ["", "4", "data", "data=0", "data=-1", "model=2", "data=2;fsdp=2", "data=2,data=4"]
 )
 def test_another_layout_is_refused_in_one_line(layout):
     with pytest.raises(UsageError, match="must look like data=4,fsdp=2"):
