@@ -8,7 +8,7 @@ small, and the learning rate decays. The samples are evaluated by the features o
 (experiments/cnn.py with ``--preset quick``, trained once for a data set): the Frechet distance
 between samples and test images, beside the distance between training and test images, its floor.
 Expect a distance of 21 times the floor, and each digit in 7 to 13 % of the samples (three seeds,
-experiments/results/gan-mnist.json), after about a quarter of an hour on two idle CPU cores.
+experiments/results/gan-mnist.json), after about twenty minutes on two idle CPU cores.
 figures/training.gif of a run shows how the samples improve.
 """
 

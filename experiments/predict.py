@@ -37,9 +37,10 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
-from jaxdl.training.optimization import require
+from jaxdl.training.optimization import option_name, require
 
 MAX_SAMPLES = 10_000
+OF_SAMPLES = ("samples", "seed", "output")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +139,11 @@ def main() -> None:
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
     set_up_devices()
     path, inputs = Path(options.network), read_inputs(options.inputs)
+    if options.inputs and not inputs:
+        raise UsageError("Standard input holds no sentence: give one in each line.")
+    ignored = [name for name in OF_SAMPLES if getattr(options, name) != getattr(Options, name)]
+    if inputs and ignored:
+        raise UsageError(f"{option_name(ignored[0])} is for samples of a GAN: give no input.")
     if not inputs and (path / "config.json").is_file():
         if options.json or options.explain:
             raise UsageError("--json and --explain are for predictions: give an input.")

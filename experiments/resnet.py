@@ -34,7 +34,7 @@ class ModelOptions:
     """The network."""
 
     depth: Literal[*RESNETS] = 20
-    """Number of layers; up to 110 the thin networks of the paper for CIFAR, else for ImageNet."""
+    """Number of layers: 8, 20, 32, 44, 56, 110 for CIFAR as in the paper; else for ImageNet."""
     residual: bool = True
     """Whether blocks have shortcuts."""
     normalisation: Norm = "batch"

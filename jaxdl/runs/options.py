@@ -84,7 +84,7 @@ class RunOptions:
     runs_dir: Path = Path("runs")
     """Directory in which the directory of the run is made."""
     resume: Path | None = None
-    """Directory of a run to resume, with its options."""
+    """Directory of a run to resume, with its options, of which --epochs may be raised."""
 
     def __post_init__(self) -> None:
         require(self, "seed", self.seed >= 0, "at least 0")

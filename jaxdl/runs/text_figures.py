@@ -39,10 +39,9 @@ def confident_texts(
         axes.set_title("Most confident and right" if right else "Most confident and wrong")
         for row, example in enumerate(chosen):
             top = 1 - row / TEXTS_SHOWN
-            verdict = (
-                f"{class_names[predicted[example]]} {confidence[example]:.1%}, "
-                f"is {class_names[labels[example]]}"
-            )
+            verdict = f"{class_names[predicted[example]]}, {confidence[example]:.1%}"
+            if not right:
+                verdict += f"; the label is {class_names[labels[example]]}"
             axes.text(0, top, verdict, color=RIGHT if right else WRONG, weight="bold", va="top")
             axes.text(
                 0, top - 0.03, _excerpt(texts[example]), fontsize=9, va="top", parse_math=False
