@@ -15,3 +15,9 @@ class UsageError(UserError):
     """The command line itself is wrong. Commands exit with status 2."""
 
     exit_status = 2
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message, at most 200 characters; its type if empty."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxdl.console import console, print_table, silence
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, first_line
 from jaxdl.files import write_json
 from jaxdl.runs.command_line import exiting_on_error, parse
 from jaxdl.runs.experiment import Experiment, Summary
@@ -66,8 +66,9 @@ def set_up_devices() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
-        reason = (str(error).splitlines() or ["it gives no reason"])[0]
-        raise UserError(f"JAX finds no device ({reason}); check JAX_PLATFORMS.") from error
+        raise UserError(
+            f"JAX finds no device ({first_line(error)}); check JAX_PLATFORMS."
+        ) from error
     if not is_first():
         silence()
     cache_compiled_programs()

@@ -1,6 +1,7 @@
 """Checkpoints of a training, by Orbax. No other file uses Orbax."""
 
 import contextlib
+import errno
 import gc
 import io
 import logging
@@ -14,9 +15,13 @@ import jax
 import orbax.checkpoint as ocp
 
 from jaxdl.console import note
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, first_line
+from jaxdl.training.checksums import checksums
 
+CHECKSUMS = "checksums"
 KEPT_CHECKPOINTS = 2
+PASSING_ERRORS = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.ESTALE)
+PASSING_STATUSES = ("RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "UNAVAILABLE", "Out of memory")
 SECONDS_FOR_ABANDONED_READS = 0.3
 
 logging.getLogger("absl").setLevel(logging.CRITICAL)  # what matters is raised, and reported below
@@ -25,9 +30,10 @@ logging.getLogger("absl").setLevel(logging.CRITICAL)  # what matters is raised, 
 class CheckpointStore:
     """The checkpoints in one directory; they are written in the background, and two are kept.
 
-    Each holds two trees of arrays: "training", from which a training resumes, and "model", the
-    variables that it would report. Use it as a context manager: leaving it waits for the last
-    write.
+    Each holds two trees of arrays: "model", the variables that a training would report, and
+    "training", everything else from which it resumes; and the checksums of both, which are
+    verified whenever one of them is restored. Use it as a context manager: leaving it waits for
+    the last write.
     """
 
     def __init__(self, directory: Path):
@@ -48,43 +54,46 @@ class CheckpointStore:
         """Writes a checkpoint unless this step has one; returns before it is on disk."""
         if step in self._manager.all_steps():
             return
-        items = ocp.args.Composite(
-            training=ocp.args.StandardSave(training), model=ocp.args.StandardSave(model)
-        )
-        self._manager.save(step, args=items)
+        trees = {"training": training, "model": model}
+        items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
+        items[CHECKSUMS] = ocp.args.JsonSave(checksums(trees))
+        self._manager.save(step, args=ocp.args.Composite(**items))
 
-    def restore_training(self, example: Any) -> tuple[int, Any] | None:
-        """Restores the newest readable checkpoint; damaged newer ones are renamed.
+    def restore(self, training: Any, model: Any) -> tuple[int, Any, Any] | None:
+        """Restores the newest undamaged checkpoint; damaged newer ones are renamed.
 
         Args:
-          example: a tree of arrays with the structure, shapes and dtypes to restore.
+          training: a tree of arrays with the structure, shapes, dtypes and shardings to restore.
+          model: such a tree, too.
 
         Returns:
-          Its step and its "training" tree; None if there is no checkpoint at all.
+          The step of the checkpoint, its "training" and its "model"; None if there is no checkpoint
+          at all.
 
         Raises:
-          UserError: there are checkpoints, but none can be read.
+          UserError: there are checkpoints, but none can be restored.
         """
-        abstract = jax.tree.map(lambda leaf: _abstract(leaf, leaf.sharding), example)
-        restored = _restore_newest(self._manager, "training", lambda step: abstract)
+        examples = {"training": training, "model": model}
+        abstract = jax.tree.map(lambda leaf: _abstract(leaf, leaf.sharding), examples)
+        restored = _restore_newest(self._manager, lambda step: abstract)
         if restored is None:
             return None
-        step, training = restored
+        step, trees = restored
         for damaged in [later for later in self._manager.all_steps() if later > step]:
             aside = self._directory / f"{damaged}.damaged"
             shutil.rmtree(aside, ignore_errors=True)
             (self._directory / str(damaged)).rename(aside)
         self._manager.reload()
-        return step, training
+        return step, trees["training"], trees["model"]
 
 
 def load_model(directory: Path) -> Any:
-    """Loads the "model" tree of the newest readable checkpoint, and changes nothing on disk.
+    """Loads the "model" tree of the newest undamaged checkpoint, and changes nothing on disk.
 
     The arrays are put on the first device of this process, wherever they were when saved.
 
     Raises:
-      UserError: there is no checkpoint, or none can be read.
+      UserError: there is no checkpoint, or none can be restored.
     """
     restored = None
     if directory.is_dir():
@@ -93,20 +102,23 @@ def load_model(directory: Path) -> Any:
             primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"process-{this}"
         )
         options = ocp.CheckpointManagerOptions(read_only=True, multiprocessing_options=alone)
-        handlers = {"model": ocp.StandardCheckpointHandler()}
+        handlers = {
+            "model": ocp.StandardCheckpointHandler(),
+            CHECKSUMS: ocp.JsonCheckpointHandler(multiprocessing_options=alone),
+        }
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         with ocp.CheckpointManager(
             directory.absolute(), options=options, item_handlers=handlers
         ) as manager:
 
-            def abstract_model(step: int) -> Any:
+            def abstract_model(step: int) -> dict[str, Any]:
                 stored = manager.item_metadata(step)["model"].tree
-                return jax.tree.map(lambda leaf: _abstract(leaf, device), stored)
+                return {"model": jax.tree.map(lambda leaf: _abstract(leaf, device), stored)}
 
-            restored = _restore_newest(manager, "model", abstract_model)
+            restored = _restore_newest(manager, abstract_model)
     if restored is None:
         raise UserError(f"{directory} holds no checkpoint: the run has not saved one yet.")
-    return restored[1]
+    return restored[1]["model"]
 
 
 def _abstract(leaf: Any, sharding: jax.sharding.Sharding) -> jax.ShapeDtypeStruct:
@@ -114,33 +126,60 @@ def _abstract(leaf: Any, sharding: jax.sharding.Sharding) -> jax.ShapeDtypeStruc
 
 
 def _restore_newest(
-    manager: ocp.CheckpointManager, item: str, abstract: Callable[[int], Any]
-) -> tuple[int, Any] | None:
-    """Restores the newest readable item; ``abstract(step)`` gives its shapes and shardings."""
+    manager: ocp.CheckpointManager, abstract: Callable[[int], dict[str, Any]]
+) -> tuple[int, dict[str, Any]] | None:
+    """Restores trees of the newest undamaged checkpoint.
+
+    Args:
+      manager: of the checkpoints.
+      abstract: ``abstract(step)`` gives shapes, dtypes and shardings of the trees, by name.
+    """
     steps = sorted(manager.all_steps(), reverse=True)
     for step in steps:
         try:
             with _quiet_failure():
-                arguments = ocp.args.StandardRestore(abstract(step))
-                restored = manager.restore(step, args=ocp.args.Composite(**{item: arguments}))
-        except (
-            Exception
-        ) as error:  # Orbax and TensorStore raise many kinds of errors for damaged files
+                trees = _restore(manager, step, abstract(step))
+        except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files
+            if _is_passing(error):
+                raise UserError(
+                    f"The checkpoint of step {step:,} in {manager.directory} cannot be read now "
+                    f"({first_line(error)}); try again."
+                ) from error
             if jax.process_count() > 1:
                 raise UserError(
-                    f"The checkpoint of step {step:,} cannot be read; remove it from "
+                    f"The checkpoint of step {step:,} is damaged; remove it from "
                     f"{manager.directory}."
                 ) from error
             continue
         if step != steps[0]:
             note(f"The checkpoint of step {steps[0]:,} is damaged: using that of step {step:,}.")
-        return step, restored[item]
+        return step, trees
     if steps:
         raise UserError(
-            f"No checkpoint in {manager.directory} can be read: they are damaged, or of another "
-            "model. Start again in a new directory."
+            f"No checkpoint in {manager.directory} can be used: they are damaged, or of another "
+            "model or version. Start again in a new directory."
         )
     return None
+
+
+def _restore(manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]) -> dict[str, Any]:
+    """Restores trees of a checkpoint; raises ValueError if their checksums differ."""
+    items = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
+    items[CHECKSUMS] = ocp.args.JsonRestore()
+    restored = manager.restore(step, args=ocp.args.Composite(**items))
+    trees = {name: restored[name] for name in abstract}
+    actual = checksums(trees)
+    saved = {path: restored[CHECKSUMS][path] for path in actual}
+    if saved != actual:
+        raise ValueError("the checksums differ")
+    return trees
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether an error is one of the machine, and says nothing about the files."""
+    if isinstance(error, OSError):
+        return error.errno in PASSING_ERRORS
+    return isinstance(error, MemoryError) or any(s in str(error) for s in PASSING_STATUSES)
 
 
 @contextlib.contextmanager

@@ -125,10 +125,10 @@ def fit(
                 training = _with_times(training, seconds, throughput, plan.mesh)
                 finished = _is_finished(training, step, epoch.steps_per_epoch, plan)
                 if store and save:
-                    store.save(step, training, training.best_variables)
+                    _save(store, step, training)
                     last_save = time.monotonic()
         if store:
-            store.save(step, training, training.best_variables)
+            _save(store, step, training)
     if stopped:
         kept = "" if store else " Nothing was saved, since there is no directory for checkpoints."
         raise InterruptedTraining(f"Stopped at step {step:,} of {total_steps:,}.{kept}")
@@ -158,17 +158,27 @@ def _init_or_restore(
         seconds=on_devices(np.float32(0.0)),
         examples_per_second=on_devices(np.float32(0.0)),
     )
-    restored = store.restore_training(initial) if store else None
+    restored = store.restore(*_split_model(initial)) if store else None
     if restored is None:
         return 0, initial
+    step, training, model = restored
     total_steps = plan.epochs * epoch.steps_per_epoch
-    if restored[0] > total_steps:
+    if step > total_steps:
         raise UserError(
-            f"The checkpoints are of a longer training, of {restored[0]:,} steps instead of "
+            f"The checkpoints are of a longer training, of {step:,} steps instead of "
             f"{total_steps:,}: choose another directory."
         )
-    note(f"Resuming from step {restored[0]:,} of {total_steps:,}.")
-    return restored
+    note(f"Resuming from step {step:,} of {total_steps:,}.")
+    return step, training.replace(best_variables=model)
+
+
+def _save(store: CheckpointStore, step: int, training: Training) -> None:
+    store.save(step, *_split_model(training))
+
+
+def _split_model(training: Training) -> tuple[Training, Any]:
+    """Separates the model of the best epoch, which a checkpoint holds under its own name."""
+    return training.replace(best_variables=None), training.best_variables
 
 
 def _advance(

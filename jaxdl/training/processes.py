@@ -21,7 +21,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxdl.console import note
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, first_line
 from jaxdl.training.interruption import InterruptedTraining
 
 SECONDS_TO_MEET = 300
@@ -57,9 +57,8 @@ def join(coordinator: str, process_id: int, process_count: int) -> None:
     try:
         jax.distributed.initialize(**arguments, initialization_timeout=SECONDS_TO_MEET)
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"The processes of the training cannot find each other ({reason}); "
+            f"The processes of the training cannot find each other ({first_line(error)}); "
             "check --coordinator, --process-id and --process-count."
         ) from error
 
@@ -166,10 +165,9 @@ def exiting_together(command: str = "the same command and --resume RUN") -> Iter
             _exit(error.exit_status)
         if not isinstance(error, jax.errors.JaxRuntimeError | OSError):
             traceback.print_exception(error)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         _print_error(
-            f"error: This process of the training or another one has stopped ({reason}). "
-            f"Resume with: {command}"
+            "error: This process of the training or another one has stopped "
+            f"({first_line(error)}). Resume with: {command}"
         )
         _exit(UserError.exit_status)
 

@@ -1,10 +1,14 @@
+import errno
 import os
+import shutil
 import subprocess
 import sys
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 import small_training as small
 
@@ -28,7 +32,7 @@ def write(directory, *steps):
 
 def restore(directory):
     with CheckpointStore(directory) as store:
-        return store.restore_training(new_trees(0)[0])
+        return store.restore(*new_trees(0))
 
 
 def truncate(path):
@@ -56,9 +60,9 @@ def test_a_saved_checkpoint_is_restored_bitwise_identically(tmp_path, ema_decay)
     with CheckpointStore(tmp_path) as store:
         store.save(7, training, model)
     with CheckpointStore(tmp_path) as store:
-        step, restored = store.restore_training(new_trees(2, ema_decay)[0])
+        step, *restored = store.restore(*new_trees(2, ema_decay))
     assert step == 7
-    small.assert_bitwise_identical(restored, training)
+    small.assert_bitwise_identical(restored, [training, model])
     small.assert_bitwise_identical(load_model(tmp_path), model)
 
 
@@ -94,11 +98,68 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(tmp_pat
     damage(tmp_path / "20", how)
     small.assert_bitwise_identical(load_model(tmp_path), new_trees(10)[1])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20"]  # only read
-    step, training = restore(tmp_path)
+    step, *trees = restore(tmp_path)
     assert step == 10
-    small.assert_bitwise_identical(training, new_trees(10)[0])
+    small.assert_bitwise_identical(trees, [*new_trees(10)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20.damaged"]
     assert "The checkpoint of step 20 is damaged" in capsys.readouterr().err
+
+
+def flip_bit(path, position):
+    content = bytearray(path.read_bytes())
+    content[position // 8] ^= 1 << position % 8
+    path.write_bytes(content)
+
+
+def overwrite(path, position):
+    content = bytearray(path.read_bytes())
+    start = min(position // 8, len(content) - 16)
+    content[start : start + 16] = np.random.default_rng(position).bytes(16)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", [flip_bit, overwrite])
+def test_a_change_of_a_few_bits_in_any_file_is_never_unseen(tmp_path, how):
+    """Whatever is restored is what was saved, from this checkpoint or from the one before."""
+    write(tmp_path / "whole", 10, 20)
+    saved = {step: [*new_trees(step)] for step in (10, 20)}
+    random = np.random.default_rng(0)
+    fell_back = 0
+    largest = max((tmp_path / "whole" / "20").rglob("*"), key=lambda path: path.stat().st_size)
+    files = [path for path in (tmp_path / "whole" / "20").rglob("*") if path.is_file()]
+    for number, path in enumerate([largest] * 8 + files):
+        copy = tmp_path / str(number)
+        shutil.copytree(tmp_path / "whole", copy)
+        relative = path.relative_to(tmp_path / "whole")
+        if path.stat().st_size < 16:
+            continue
+        how(copy / relative, random.integers(8 * path.stat().st_size))
+        model = load_model(copy)
+        step, *trees = restore(copy)
+        small.assert_bitwise_identical(trees, saved[step])
+        assert any(same(model, saved[step][1]) for step in saved)
+        fell_back += path == largest and step == 10
+    assert fell_back >= 6  # the other changes are of bytes that are not read
+
+
+def same(tree, other):
+    return all(jax.tree.leaves(jax.tree.map(np.array_equal, tree, other)))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error"), MemoryError("no memory")]
+)
+def test_an_error_of_the_machine_is_not_damage(tmp_path, monkeypatch, error):
+    write(tmp_path, 10, 20)
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(ocp.CheckpointManager, "restore", fail)
+    for read in (restore, load_model):
+        with pytest.raises(UserError, match=r"step 20 in .* cannot be read now \(.*try again"):
+            read(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20"]
 
 
 def test_a_step_whose_checkpoint_is_damaged_again_is_set_aside_again(tmp_path):
@@ -116,7 +177,7 @@ def test_if_all_checkpoints_are_damaged_the_error_is_one_line_and_they_stay_in_p
     write(tmp_path, 10, 20)
     for step in ("10", "20"):
         damage(tmp_path / step, how)
-    message = r"can be read: .* Start again in a new directory\.$"
+    message = r"can be used: .* Start again in a new directory\.$"
     for read in (restore, load_model):
         with pytest.raises(UserError, match=message) as failure:
             read(tmp_path)
@@ -162,6 +223,7 @@ def test_a_checkpoint_from_other_devices_is_restored_on_this_one(tmp_path):
     small.assert_bitwise_identical(model, expected)
     assert all(leaf.devices() == {jax.devices()[0]} for leaf in model.values())
     with CheckpointStore(tmp_path) as store:
-        step, training = store.restore_training(jax.tree.map(jnp.zeros_like, expected))
+        zeros = jax.tree.map(jnp.zeros_like, expected)
+        step, *trees = store.restore(zeros, zeros)
     assert step == 5
-    small.assert_bitwise_identical(training, expected)
+    small.assert_bitwise_identical(trees, [expected, expected])
