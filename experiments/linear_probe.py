@@ -95,27 +95,27 @@ class LinearProbe(ClassifierExperiment):
         examples, encoder = self.inputs.load(config), load_encoder(config)
         head = fit_probe(config, encoder, examples.encoded, config.optimization.examples)
         variables = encoder | {"params": encoder["params"] | {HEAD: head}}
-        run = create_or_resume_run(self.name, config, examples)
-        model = self.build_model(config, len(run.class_names))
-        print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
-        with CheckpointStore(run.checkpoints) as store:
-            store.save(0, training={"step": np.zeros(())}, model=variables)
+        with create_or_resume_run(self.name, config, examples) as run:
+            model = self.build_model(config, len(run.class_names))
+            print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
+            with CheckpointStore(run.checkpoints) as store:
+                store.save(0, training={"step": np.zeros(())}, model=variables)
 
-        def predict(split: dict[str, np.ndarray], description: str) -> np.ndarray:
-            features = compute_features(config, encoder, split, description)
-            return features @ head["kernel"] + head["bias"]
+            def predict(split: dict[str, np.ndarray], description: str) -> np.ndarray:
+                features = compute_features(config, encoder, split, description)
+                return features @ head["kernel"] + head["bias"]
 
-        trained = Trained(
-            variables,
-            history=[],
-            best_epoch=0,
-            epochs=0,
-            steps=0,
-            seconds_before=0.0,
-            seconds_compile=0.0,
-            examples_per_second=0.0,
-        )
-        return run, self.finish(run, config, examples, model, trained, predict, started)
+            trained = Trained(
+                variables,
+                history=[],
+                best_epoch=0,
+                epochs=0,
+                steps=0,
+                seconds_before=0.0,
+                seconds_compile=0.0,
+                examples_per_second=0.0,
+            )
+            return run, self.finish(run, config, examples, model, trained, predict, started)
 
     def init(self, config: Config, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
         """Raises a UsageError, because there is no train step."""

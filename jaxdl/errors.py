@@ -1,5 +1,7 @@
 """Errors that a user can fix: one clear line, never a traceback."""
 
+import re
+
 
 class UserError(Exception):
     """Something outside the program is wrong: a file, the network, a checkpoint.
@@ -17,7 +19,12 @@ class UsageError(UserError):
     exit_status = 2
 
 
-def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's message, at most 200 characters; its type if empty."""
+def reason_of(error: BaseException) -> str:
+    """Returns why something failed in a few words: the system's, or the first line of a message."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    of_the_system = re.search(r"([^:]+) \[os_error_code=", str(error))  # as TensorStore says it
+    if of_the_system:
+        return of_the_system[1].strip()
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

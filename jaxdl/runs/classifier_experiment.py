@@ -17,7 +17,6 @@ from jaxdl.runs.inputs import Examples, Inputs
 from jaxdl.runs.lifecycle import (
     create_or_resume_run,
     print_header,
-    resumable,
     summarise,
 )
 from jaxdl.runs.networks import TrainedNetwork
@@ -58,10 +57,9 @@ class ClassifierExperiment(Experiment):
         sizes = [len(split["label"]) for split in splits]
         require_trainable(config.optimization, *sizes, mesh)
         start = self.start(config, examples) if self.start else None
-        run = create_or_resume_run(self.name, config, examples)
-        model = self.build_model(config, len(run.class_names))
-        print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
-        with resumable(run):
+        with create_or_resume_run(self.name, config, examples) as run:
+            model = self.build_model(config, len(run.class_names))
+            print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
             trained, predict = train_classifier(
                 model,
                 examples.encoded.train,
@@ -75,7 +73,7 @@ class ClassifierExperiment(Experiment):
                 log=run.metrics_log(),
             )
             trained = dataclasses.replace(trained, variables=device_get(trained.variables, mesh))
-        return run, self.finish(run, config, examples, model, trained, predict, started)
+            return run, self.finish(run, config, examples, model, trained, predict, started)
 
     def finish(
         self,

@@ -21,7 +21,6 @@ from jaxdl.runs.inputs import load_images
 from jaxdl.runs.lifecycle import (
     create_or_resume_run,
     print_header,
-    resumable,
     summarise,
 )
 from jaxdl.runs.options import from_options
@@ -80,31 +79,35 @@ class GeneratorExperiment(Experiment):
         require(config.data, "validation_fraction", enough, f"0 or more than {NEIGHBOURS} images")
         num_train = len(dataset.train["label"])
         require_trainable(config.optimization, num_train, num_validation, mesh)
-        run = create_or_resume_run(self.name, config, examples)
-        generator, discriminator = self.build_generator(config), self.build_discriminator(config)
-        parameters = self.count_parameters(config)
-        print_header(run, config, dataset, generator, parameters)
+        with create_or_resume_run(self.name, config, examples) as run:
+            generator, discriminator = (
+                self.build_generator(config),
+                self.build_discriminator(config),
+            )
+            parameters = self.count_parameters(config)
+            print_header(run, config, dataset, generator, parameters)
 
-        latent_dim, sample = config.adversarial.latent_dim, make_sampler(generator, mesh)
-        validation = extract(dataset.validation["image"])
+            latent_dim, sample = config.adversarial.latent_dim, make_sampler(generator, mesh)
+            validation = extract(dataset.validation["image"])
 
-        def measure(variables: Any, real: Features, seed: int) -> tuple[Features, dict[str, float]]:
-            noise = draw_noise(len(real["class"]), latent_dim, seed)
-            samples = extract(sample(variables, noise))
-            return samples, compare(samples, real, num_classes)
+            def measure(
+                variables: Any, real: Features, seed: int
+            ) -> tuple[Features, dict[str, float]]:
+                noise = draw_noise(len(real["class"]), latent_dim, seed)
+                samples = extract(sample(variables, noise))
+                return samples, compare(samples, real, num_classes)
 
-        def after_epoch(epoch: int, variables: Any, quality: dict[str, float]) -> None:
-            if quality and has_collapsed(quality, num_classes):
-                share = f"{quality['smallest_class_share']:.1%}"
-                note(
-                    f"The generator has collapsed: its rarest class is only {share} of its samples."
-                )
-            shown = sample(variables, draw_noise(NUM_SHOWN, latent_dim, SEED_OF_SHOWN))
-            folder = run.figures / "samples"
-            folder.mkdir(parents=True, exist_ok=True)
-            sample_figures.sample_grid(shown, folder / f"epoch-{epoch:04}.png")
+            def after_epoch(epoch: int, variables: Any, quality: dict[str, float]) -> None:
+                if quality and has_collapsed(quality, num_classes):
+                    share = f"{quality['smallest_class_share']:.1%}"
+                    note(
+                        f"The generator has collapsed: its rarest class has {share} of its samples."
+                    )
+                shown = sample(variables, draw_noise(NUM_SHOWN, latent_dim, SEED_OF_SHOWN))
+                folder = run.figures / "samples"
+                folder.mkdir(parents=True, exist_ok=True)
+                sample_figures.sample_grid(shown, folder / f"epoch-{epoch:04}.png")
 
-        with resumable(run):
             trained = train_generator(
                 generator,
                 discriminator,
@@ -124,20 +127,20 @@ class GeneratorExperiment(Experiment):
             train = extract(dataset.train["image"][: len(dataset.test["image"])])
             samples, quality = measure(trained.variables, test, SEED_OF_TEST)
             variables = device_get(trained.variables, mesh)
-        floor = frechet_distance(test["features"], train["features"])
-        scores = {
-            **{f"test_{name}": value for name, value in quality.items()},
-            "test_frechet_floor": floor,
-            "test_frechet_ratio": quality["frechet_distance"] / floor,
-            "class_shares": class_shares(samples, num_classes).tolist(),
-        }
-        seconds = time.monotonic() - started
-        summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
-        run.write_summary(summary)
-        result = Result(run, config, dataset, generator, variables, summary)
-        for draw in self.figures:
-            draw(result)
-        return run, summary
+            floor = frechet_distance(test["features"], train["features"])
+            scores = {
+                **{f"test_{name}": value for name, value in quality.items()},
+                "test_frechet_floor": floor,
+                "test_frechet_ratio": quality["frechet_distance"] / floor,
+                "class_shares": class_shares(samples, num_classes).tolist(),
+            }
+            seconds = time.monotonic() - started
+            summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
+            run.write_summary(summary)
+            result = Result(run, config, dataset, generator, variables, summary)
+            for draw in self.figures:
+                draw(result)
+            return run, summary
 
     def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
         """See `Experiment.init`."""

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxdl.console import console, print_table, silence
-from jaxdl.errors import UserError, first_line
+from jaxdl.errors import UserError, reason_of
 from jaxdl.files import write_json
 from jaxdl.runs.command_line import exiting_on_error, parse
 from jaxdl.runs.experiment import Experiment, Summary
@@ -67,7 +67,7 @@ def set_up_devices() -> None:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
         raise UserError(
-            f"JAX finds no device ({first_line(error)}); check JAX_PLATFORMS."
+            f"JAX finds no device ({reason_of(error)}); check JAX_PLATFORMS."
         ) from error
     if not is_first():
         silence()

@@ -13,6 +13,7 @@ from jaxdl.console import print_table
 from jaxdl.data import Dataset
 from jaxdl.data.tokenizer import save_tokenizer
 from jaxdl.errors import UsageError, UserError
+from jaxdl.files import exclusive_use
 from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import PLACES, to_options
@@ -30,23 +31,40 @@ from jaxdl.training.processes import (
 OF_ONE_PROCESS = {"process_id", "feature_extractor", *PLACES}
 
 
-def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> Run:
-    """Resumes a run with the options now given, or creates a new one.
+@contextlib.contextmanager
+def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> Iterator[Run]:
+    """Resumes a run with the options now given, or creates a new one, for the context.
+
+    No other process can resume the run meanwhile. The message of an interrupted or failed training
+    gets the command that resumes it.
 
     Raises:
-      UserError: the directory cannot be written, or another process has other options.
+      UserError: the directory cannot be written, is in use, or another process has other options.
     """
     options = to_options(config)
     _require_options_of_first(options)
-    if is_first():
-        run = _create_or_resume(experiment, config, options, examples.dataset.class_names)
-        if examples.tokenizer:
-            save_tokenizer(examples.tokenizer, run.tokenizer)
-    directory = text_of_first(str(run.directory) if is_first() else "")
-    if is_first():
-        return run
+    with contextlib.ExitStack() as held:
+        if is_first():
+            if config.run.resume:
+                held.enter_context(exclusive_use(config.run.resume))
+            run = _create_or_resume(experiment, config, options, examples.dataset.class_names)
+            if not config.run.resume:
+                held.enter_context(exclusive_use(run.directory))
+            if examples.tokenizer:
+                save_tokenizer(examples.tokenizer, run.tokenizer)
+        directory = text_of_first(str(run.directory) if is_first() else "")
+        if not is_first():
+            run = _see_from_another_process(Path(directory))
+        held.enter_context(exiting_together(run.command_to_resume))
+        try:
+            yield run
+        except InterruptedTraining as error:
+            raise InterruptedTraining(f"{error} Resume with: {run.command_to_resume}") from None
+
+
+def _see_from_another_process(directory: Path) -> Run:
     try:
-        run = Run.open(Path(directory))
+        run = Run.open(directory)
     except UsageError as error:
         raise UserError(
             f"Process {jax.process_index()} does not see {directory}; give a --runs-dir that all "
@@ -70,16 +88,6 @@ def _require_options_of_first(options: dict[str, Any]) -> None:
                 f"{option_name(name)} is {options[name]} in process {jax.process_index()}, but "
                 f"{value} in the first: give all processes the same options."
             )
-
-
-@contextlib.contextmanager
-def resumable(run: Run) -> Iterator[None]:
-    """Adds to the message of an interrupted or failed training how to resume it."""
-    with exiting_together(run.command_to_resume):
-        try:
-            yield
-        except InterruptedTraining as error:
-            raise InterruptedTraining(f"{error} Resume with: {run.command_to_resume}") from None
 
 
 def print_header(

@@ -15,10 +15,12 @@ import jax
 import orbax.checkpoint as ocp
 
 from jaxdl.console import note
-from jaxdl.errors import UserError, first_line
+from jaxdl.errors import UserError, reason_of
+from jaxdl.files import exclusive_use
 from jaxdl.training.checksums import checksums
+from jaxdl.training.processes import is_first
 
-CHECKSUMS = "checksums"
+DESCRIPTION = "description"
 KEPT_CHECKPOINTS = 2
 PASSING_ERRORS = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.ESTALE)
 PASSING_STATUSES = ("RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "UNAVAILABLE", "Out of memory")
@@ -28,19 +30,29 @@ logging.getLogger("absl").setLevel(logging.CRITICAL)  # what matters is raised, 
 
 
 class CheckpointStore:
-    """The checkpoints in one directory; they are written in the background, and two are kept.
+    """The checkpoints in one directory, of which the newest two are kept.
 
     Each holds two trees of arrays: "model", the variables that a training would report, and
-    "training", everything else from which it resumes; and the checksums of both, which are
-    verified whenever one of them is restored. Use it as a context manager: leaving it waits for
-    the last write.
+    "training", everything else from which it resumes; and a description: the checksums of all
+    arrays, which are verified whenever a tree is restored, and whether the model has been trained.
+    Use the store as a context manager. It holds a lock meanwhile, which the system releases when
+    the process dies: two trainings cannot use one directory.
     """
 
     def __init__(self, directory: Path):
-        """Creates the directory if it does not exist, and removes incomplete checkpoints."""
+        """Creates the directory if it does not exist, and removes incomplete checkpoints.
+
+        Raises:
+          UserError: another process uses the directory.
+        """
         self._directory = directory.absolute()
+        self._lock = contextlib.ExitStack()
+        if is_first():
+            self._lock.enter_context(exclusive_use(self._directory))
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=KEPT_CHECKPOINTS, cleanup_tmp_directories=True
+            max_to_keep=KEPT_CHECKPOINTS,
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=False,  # whose threads outlive a full disk
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
@@ -49,15 +61,31 @@ class CheckpointStore:
 
     def __exit__(self, *exception: object) -> None:
         self._manager.close()
+        self._lock.close()
 
-    def save(self, step: int, training: Any, model: Any) -> None:
-        """Writes a checkpoint unless this step has one; returns before it is on disk."""
+    def save(self, step: int, training: Any, model: Any, model_is_trained: bool = True) -> None:
+        """Writes a checkpoint unless this step has one; if it cannot be written, says so.
+
+        Raises:
+          Exception: it cannot be written, and several processes train together.
+        """
         if step in self._manager.all_steps():
             return
         trees = {"training": training, "model": model}
         items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
-        items[CHECKSUMS] = ocp.args.JsonSave(checksums(trees))
-        self._manager.save(step, args=ocp.args.Composite(**items))
+        description = {"checksums": checksums(trees), "model_is_trained": model_is_trained}
+        items[DESCRIPTION] = ocp.args.JsonSave(description)
+        try:
+            self._manager.save(step, args=ocp.args.Composite(**items))
+        except (OSError, ValueError, RuntimeError) as error:  # TensorStore's are ValueErrors
+            if jax.process_count() > 1:
+                raise  # the others wait for this one
+            for unfinished in self._directory.glob("*.orbax-checkpoint-tmp"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            note(
+                f"The checkpoint of step {step:,} was not written to {self._directory} "
+                f"({reason_of(error)}): the training goes on without it."
+            )
 
     def restore(self, training: Any, model: Any) -> tuple[int, Any, Any] | None:
         """Restores the newest undamaged checkpoint; damaged newer ones are renamed.
@@ -93,7 +121,7 @@ def load_model(directory: Path) -> Any:
     The arrays are put on the first device of this process, wherever they were when saved.
 
     Raises:
-      UserError: there is no checkpoint, or none can be restored.
+      UserError: there is no checkpoint, none can be restored, or the model is not trained.
     """
     restored = None
     if directory.is_dir():
@@ -104,7 +132,7 @@ def load_model(directory: Path) -> Any:
         options = ocp.CheckpointManagerOptions(read_only=True, multiprocessing_options=alone)
         handlers = {
             "model": ocp.StandardCheckpointHandler(),
-            CHECKSUMS: ocp.JsonCheckpointHandler(multiprocessing_options=alone),
+            DESCRIPTION: ocp.JsonCheckpointHandler(multiprocessing_options=alone),
         }
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         with ocp.CheckpointManager(
@@ -118,6 +146,11 @@ def load_model(directory: Path) -> Any:
             restored = _restore_newest(manager, abstract_model)
     if restored is None:
         raise UserError(f"{directory} holds no checkpoint: the run has not saved one yet.")
+    if not restored[1][DESCRIPTION]["model_is_trained"]:
+        raise UserError(
+            f"{directory} holds no trained model: the training was stopped before the end of its "
+            "first epoch. Resume it."
+        )
     return restored[1]["model"]
 
 
@@ -143,7 +176,7 @@ def _restore_newest(
             if _is_passing(error):
                 raise UserError(
                     f"The checkpoint of step {step:,} in {manager.directory} cannot be read now "
-                    f"({first_line(error)}); try again."
+                    f"({reason_of(error)}); try again."
                 ) from error
             if jax.process_count() > 1:
                 raise UserError(
@@ -163,16 +196,16 @@ def _restore_newest(
 
 
 def _restore(manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]) -> dict[str, Any]:
-    """Restores trees of a checkpoint; raises ValueError if their checksums differ."""
+    """Restores trees of a checkpoint and its description; raises ValueError if checksums differ."""
     items = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
-    items[CHECKSUMS] = ocp.args.JsonRestore()
+    items[DESCRIPTION] = ocp.args.JsonRestore()
     restored = manager.restore(step, args=ocp.args.Composite(**items))
     trees = {name: restored[name] for name in abstract}
     actual = checksums(trees)
-    saved = {path: restored[CHECKSUMS][path] for path in actual}
-    if saved != actual:
+    saved = restored[DESCRIPTION]["checksums"]
+    if any(saved[path] != checksum for path, checksum in actual.items()):
         raise ValueError("the checksums differ")
-    return trees
+    return trees | {DESCRIPTION: restored[DESCRIPTION]}
 
 
 def _is_passing(error: Exception) -> bool:

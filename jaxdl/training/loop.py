@@ -25,6 +25,8 @@ from jaxdl.training.processes import agree, gather, is_first
 from jaxdl.training.throughput import Throughput
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+SHARE_OF_CHECKPOINTS = 0.05
+"""Largest share of the time in which checkpoints are written."""
 
 
 class Training(struct.PyTreeNode):
@@ -99,7 +101,8 @@ def fit(
                 compile_started = time.monotonic()
                 program = epoch.lower().compile()
                 seconds_compile = time.monotonic() - compile_started
-            session_started, last_save = time.monotonic() - seconds_before, time.monotonic()
+            session_started = time.monotonic() - seconds_before
+            next_save = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
             while not finished and not stopped:
                 end_of_epoch = (step // epoch.steps_per_epoch + 1) * epoch.steps_per_epoch
                 stop = min(step + steps_per_call, end_of_epoch)
@@ -119,14 +122,13 @@ def fit(
                 steps_per_call, seconds, save, stopped = agree(
                     throughput.steps_per_call,
                     time.monotonic() - session_started,
-                    time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS,
+                    time.monotonic() > next_save,
                     interrupted(),
                 )
                 training = _with_times(training, seconds, throughput, plan.mesh)
                 finished = _is_finished(training, step, epoch.steps_per_epoch, plan)
                 if store and save:
-                    _save(store, step, training)
-                    last_save = time.monotonic()
+                    next_save = _save(store, step, training)
         if store:
             _save(store, step, training)
     if stopped:
@@ -172,8 +174,13 @@ def _init_or_restore(
     return step, training.replace(best_variables=model)
 
 
-def _save(store: CheckpointStore, step: int, training: Training) -> None:
-    store.save(step, *_split_model(training))
+def _save(store: CheckpointStore, step: int, training: Training) -> float:
+    """Saves a checkpoint; returns when the next is due, the later the longer this one took."""
+    started = time.monotonic()
+    trained = int(training.best_epoch) > 0
+    store.save(step, *_split_model(training), model_is_trained=trained)
+    finished = time.monotonic()
+    return finished + max(SECONDS_BETWEEN_CHECKPOINTS, (finished - started) / SHARE_OF_CHECKPOINTS)
 
 
 def _split_model(training: Training) -> tuple[Training, Any]:

@@ -21,7 +21,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxdl.console import note
-from jaxdl.errors import UserError, first_line
+from jaxdl.errors import UserError, reason_of
 from jaxdl.training.interruption import InterruptedTraining
 
 SECONDS_TO_MEET = 300
@@ -58,7 +58,7 @@ def join(coordinator: str, process_id: int, process_count: int) -> None:
         jax.distributed.initialize(**arguments, initialization_timeout=SECONDS_TO_MEET)
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"The processes of the training cannot find each other ({first_line(error)}); "
+            f"The processes of the training cannot find each other ({reason_of(error)}); "
             "check --coordinator, --process-id and --process-count."
         ) from error
 
@@ -167,7 +167,7 @@ def exiting_together(command: str = "the same command and --resume RUN") -> Iter
             traceback.print_exception(error)
         _print_error(
             "error: This process of the training or another one has stopped "
-            f"({first_line(error)}). Resume with: {command}"
+            f"({reason_of(error)}). Resume with: {command}"
         )
         _exit(UserError.exit_status)
 

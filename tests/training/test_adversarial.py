@@ -1,5 +1,6 @@
 """The train step of a GAN against one that runs every model again for each loss."""
 
+import math
 from functools import partial
 
 import jax
@@ -196,6 +197,7 @@ def last_checkpoint(directory):
 
 def test_a_killed_and_resumed_training_has_bitwise_identical_states(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(loop, "SHARE_OF_CHECKPOINTS", math.inf)
     epochs = []
 
     def record_epoch(epoch, variables, validation):

@@ -160,6 +160,7 @@ def test_a_training_that_crashed_resumes_from_its_last_checkpoint(
         raise MemoryError
 
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(loop, "SHARE_OF_CHECKPOINTS", math.inf)
     disarm = call_at(13, crash)
     with pytest.raises(MemoryError):
         fit(tmp_path)
