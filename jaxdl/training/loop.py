@@ -69,7 +69,8 @@ def fit(
       train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure.
       split: the training split, arrays (examples, ...); moved to the devices once.
       plan: how long to train, and how to evaluate.
-      checkpoints: directory to save them in, every 30 seconds and at the end; None for none.
+      checkpoints: directory to save them in at the end and every 30 seconds, or less often where
+        that would take more than a twentieth of the time; None for none.
       log: receives the metrics; None for a file CHECKPOINTS.jsonl beside the directory, which the
         first process writes, or for a log in memory if there is no directory.
 

@@ -185,4 +185,4 @@ def test_a_run_with_only_damaged_checkpoints_is_one_line(refused, trained_run, t
     copy = tmp_path / "copy"
     shutil.copytree(trained_run, copy)
     damage(copy / "checkpoints")
-    assert "can be read" in refused(1, "cnn", "--resume", copy)
+    assert "can be used" in refused(1, "cnn", "--resume", copy)
