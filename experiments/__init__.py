@@ -1,1 +1,11 @@
-"""Floor 4: one file a command, to be run as ``python -m experiments.NAME``."""
+"""Floor 4: one file a command, to be run as ``python -m experiments.NAME``.
+
+Until a command has been imported, Ctrl-C ends the process at once, without the traceback of an
+import; `jaxdl.runs.command_line.exiting_on_error` makes it a KeyboardInterrupt again.
+"""
+
+import signal
+import sys
+
+if sys.argv[0] == "-m":  # so Python says while it looks for the module of a command
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

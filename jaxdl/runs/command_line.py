@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import io
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -159,6 +160,8 @@ def _one_line(box: str, module: str) -> str:
 @contextlib.contextmanager
 def exiting_on_error() -> Iterator[None]:
     """Ends the process after the context; errors that a user can fix are printed in one line."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see experiments/__init__.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except UserError as error:

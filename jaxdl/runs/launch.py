@@ -15,11 +15,11 @@ from jaxdl.files import write_json
 from jaxdl.runs.command_line import exiting_on_error, parse
 from jaxdl.runs.experiment import Experiment, Summary
 from jaxdl.runs.options import MACHINE, PLACES
+from jaxdl.runs.program_cache import cache_compiled_programs
 from jaxdl.runs.run import Run
 from jaxdl.runs.scores import format_average, format_score
 from jaxdl.training.processes import exiting_together, is_first, join
 
-PROGRAM_CACHE = Path("~/.cache/jaxdl/programs").expanduser()
 NOT_OF_THE_RESULT = {"seed", "seeds", "feature_extractor", *PLACES, *MACHINE}
 
 
@@ -72,17 +72,6 @@ def set_up_devices() -> None:
     if not is_first():
         silence()
     cache_compiled_programs()
-
-
-def cache_compiled_programs() -> None:
-    """Keeps every compiled program on disk, so that a second start compiles nothing.
-
-    The directory is the user's own unless JAX_COMPILATION_CACHE_DIR names another. Do not share it
-    with people you do not trust, since it holds machine code.
-    """
-    if not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", str(PROGRAM_CACHE))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def average(summaries: list[Summary]) -> Summary:

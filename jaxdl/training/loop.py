@@ -238,7 +238,7 @@ def _finish_epoch(
     criterion = plan.criterion(validation) if validation else math.inf
     criterion = np.float32(-math.inf if math.isnan(criterion) else criterion)
     criterion = gather(criterion)[0]  # that of the first process, for all of them
-    if criterion < training.best_criterion:
+    if criterion < float(training.best_criterion):
         return training
     return training.replace(
         best_variables=_copy(training.state.variables, plan.mesh),

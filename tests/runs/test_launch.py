@@ -7,7 +7,7 @@ import pytest
 
 from jaxdl.runs import Run
 from jaxdl.runs.experiment import Experiment
-from jaxdl.runs.launch import average, cache_compiled_programs, launch
+from jaxdl.runs.launch import average, launch
 from jaxdl.runs.options import DataOptions, MachineOptions, RunOptions, to_options
 from jaxdl.training.optimization import ClassifierOptimization
 
@@ -117,13 +117,3 @@ def test_nothing_is_trained_where_nothing_can_be_written(run_command, tmp_path, 
         assert run_command(runs_dir=runs_dir) == (1, [])
         (line,) = capsys.readouterr().err.splitlines()
         assert line == f"error: Cannot write to {runs_dir}; give another --runs-dir."
-
-
-def test_the_directory_of_compiled_programs_is_the_users_choice(tmp_path):
-    before = jax.config.jax_compilation_cache_dir
-    try:
-        jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-        cache_compiled_programs()
-        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
-    finally:
-        jax.config.update("jax_compilation_cache_dir", before)
