@@ -4,6 +4,8 @@ import signal
 import jax
 import pytest
 
+pytest_plugins = ["small_data_sets", "commands"]
+
 
 def pytest_configure(config):
     """Programs that commands compile are kept for the next session, apart from the user's own."""

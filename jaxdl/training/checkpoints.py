@@ -24,9 +24,7 @@ DESCRIPTION = "description"
 KEPT_CHECKPOINTS = 2
 PASSING_ERRORS = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.ESTALE)
 PASSING_STATUSES = ("RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "UNAVAILABLE", "Out of memory")
-SECONDS_FOR_ABANDONED_READS = 0.3
-
-logging.getLogger("absl").setLevel(logging.CRITICAL)  # what matters is raised, and reported below
+SECONDS_FOR_ABANDONED_WORK = 0.3
 
 
 class CheckpointStore:
@@ -45,6 +43,7 @@ class CheckpointStore:
         Raises:
           UserError: another process uses the directory.
         """
+        _silence_orbax()
         self._directory = directory.absolute()
         self._lock = contextlib.ExitStack()
         if is_first():
@@ -76,7 +75,8 @@ class CheckpointStore:
         description = {"checksums": checksums(trees), "model_is_trained": model_is_trained}
         items[DESCRIPTION] = ocp.args.JsonSave(description)
         try:
-            self._manager.save(step, args=ocp.args.Composite(**items))
+            with _quiet_failure():
+                self._manager.save(step, args=ocp.args.Composite(**items))
         except (OSError, ValueError, RuntimeError) as error:  # TensorStore's are ValueErrors
             if jax.process_count() > 1:
                 raise  # the others wait for this one
@@ -124,6 +124,7 @@ def load_model(directory: Path) -> Any:
       UserError: there is no checkpoint, none can be restored, or the model is not trained.
     """
     restored = None
+    _silence_orbax()
     if directory.is_dir():
         this = jax.process_index()
         alone = ocp.options.MultiprocessingOptions(
@@ -208,6 +209,12 @@ def _restore(manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]
     return trees | {DESCRIPTION: restored[DESCRIPTION]}
 
 
+def _silence_orbax() -> None:
+    """Suppresses what Orbax logs: what matters it also raises, and that is reported here."""
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def _is_passing(error: Exception) -> bool:
     """Whether an error is one of the machine, and says nothing about the files."""
     if isinstance(error, OSError):
@@ -217,12 +224,12 @@ def _is_passing(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def _quiet_failure() -> Iterator[None]:
-    """Suppresses what Orbax's abandoned reads print when they are collected."""
+    """Suppresses what the reads or writes that Orbax abandons print when they end."""
     with contextlib.redirect_stderr(io.StringIO()):
         try:
             yield
         except Exception as error:
-            error.__traceback__ = error.__context__ = error.__cause__ = None  # they hold the reads
+            error.__traceback__ = error.__context__ = error.__cause__ = None  # they hold that work
             gc.collect()
-            time.sleep(SECONDS_FOR_ABANDONED_READS)
+            time.sleep(SECONDS_FOR_ABANDONED_WORK)
             raise

@@ -1,118 +1,14 @@
-"""Small data sets in the place of the real ones, and the commands that read them."""
+"""Commands run as users run them, and small published models in the place of the real ones."""
 
-import io
-import json
-import re
-import runpy
-import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from jaxdl.data import arrays, cifar, load, mnist, records, sources
-from jaxdl.data.catalog import CATALOG
-from jaxdl.data.website import Website
 from jaxdl.pretrained import PUBLISHED
 
 sys.path.extend(str(Path(__file__).parent.parent / name) for name in ("data", "pretrained"))
-import small_mnist
 import small_models
-
-GOOD, BAD = ("wonderful", "brilliant", "moving"), ("boring", "awful", "dull")
-FILLER = ("the", "film", "was", "and", "its", "story", "of", "a", "man")
-TRAIN_EXAMPLES, TEST_EXAMPLES = 400, 60
-
-
-def draw_stripes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws images (count, 28, 28), each with a bright row whose height tells its label."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 10, count).astype(np.uint8)
-    images = random.integers(0, 60, (count, 28, 28), np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[4 + 2 * label : 6 + 2 * label] = 255
-    return images, labels
-
-
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory) -> Path:
-    """Prepares ``mnist`` in a data directory: stripes that are easy to learn."""
-    folder = tmp_path_factory.mktemp("datasets")
-    archives = folder / "downloads" / "mnist"
-    archives.mkdir(parents=True)
-    for prefix, count in (("train", TRAIN_EXAMPLES), ("t10k", TEST_EXAMPLES)):
-        images, labels = draw_stripes(count, seed=count)
-        (archives / f"{prefix}-images-idx3-ubyte.gz").write_bytes(small_mnist.idx(images))
-        (archives / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(small_mnist.idx(labels))
-    source = Website(small_mnist.CLOSED_PORT, small_mnist.describe(archives))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mnist.Mnist, "SOURCES", (source,))
-        load("mnist", folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def cifar_dir(tmp_path_factory) -> Path:
-    """Prepares ``cifar10`` in a data directory: each class has its own colour."""
-    folder = tmp_path_factory.mktemp("cifar")
-    archives = folder / "downloads" / "cifar10"
-    archives.mkdir(parents=True)
-    random = np.random.default_rng(0)
-    colours = random.integers(0, 200, (10, 3, 1))
-
-    def records(count: int) -> bytes:
-        labels = random.integers(0, 10, count)
-        pixels = colours[labels] + random.integers(0, 40, (count, 3, 1024))
-        return (
-            np.concatenate([labels[:, None], pixels.reshape(count, -1)], 1).astype("u1").tobytes()
-        )
-
-    with tarfile.open(archives / cifar.CIFAR10_ARCHIVE.name, "w:gz") as archive:
-        for split, names in cifar.Cifar10.MEMBERS.items():
-            for name in names:
-                content = records(60 if split == "train" else 40)
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources.File, "matches", lambda file, path: True)
-        patch.setattr(cifar.Cifar10, "DIGESTS", {})
-        load("cifar10", folder)
-    return folder
-
-
-def write_reviews(count: int, seed: int) -> dict[str, np.ndarray]:
-    """Writes reviews, in each of which two words tell its label."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 2, count).astype(np.int32)
-    texts = np.empty(count, object)
-    for index, label in enumerate(labels):
-        words = [
-            *random.choice(FILLER, random.integers(3, 9)),
-            *random.choice((BAD, GOOD)[label], 2),
-        ]
-        texts[index] = " ".join(random.permutation(words))
-    return {"text": texts, "label": labels}
-
-
-@pytest.fixture(scope="session")
-def review_dir(tmp_path_factory):
-    """Fills the cache of ``imdb_reviews`` with reviews that are easy to learn."""
-    folder = tmp_path_factory.mktemp("reviews")
-    entry = CATALOG["imdb_reviews"]
-    version = folder / "imdb_reviews" / (entry.config or "") / entry.version
-    version.mkdir(parents=True)
-    (version / "dataset_info.json").write_text(
-        json.dumps({"fileFormat": "array_record", "name": "imdb_reviews"})
-    )
-    splits = {"train": write_reviews(300, 0), "test": write_reviews(60, 1)}
-    (version / "arrays").mkdir()
-    fingerprint = records.fingerprint(version)
-    arrays.write(arrays.Decoded(splits, ("neg", "pos")), fingerprint, version / "arrays")
-    assert len(load("imdb_reviews", folder).test["text"]) == 60
-    return folder
 
 
 @pytest.fixture
@@ -123,47 +19,3 @@ def small_published(monkeypatch):
         monkeypatch.setitem(PUBLISHED, name, small_models.place(name, data_dir))
 
     return put
-
-
-@pytest.fixture(scope="session")
-def runs_dir(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-PROGRESS = re.compile(r"The training will take about .*\.|[^:]+: +\d+%.*")
-
-
-@pytest.fixture
-def without_progress():
-    """Drops from standard error the lines that depend on how fast the machine is."""
-    return lambda errors: [line for line in errors.splitlines() if not PROGRESS.fullmatch(line)]
-
-
-@pytest.fixture
-def command(capsys, monkeypatch):
-    """Runs ``python -m experiments.NAME ARGUMENTS``, or of another package, in this process.
-
-    Returns exit status, standard output and standard error.
-    """
-
-    def run(name: str, *arguments: object) -> tuple[int, str, str]:
-        module = name if "." in name else f"experiments.{name}"
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        monkeypatch.delitem(sys.modules, module, raising=False)
-        with pytest.raises(SystemExit) as exit_:
-            runpy.run_module(module, run_name="__main__", alter_sys=True)
-        return exit_.value.code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def trained_run(data_dir, runs_dir) -> Path:
-    """Trains the CNN as a user does, and returns the directory of the run."""
-    options = ("--epochs", "6", "--batch-size", "20", "--shift", "0", "--rotation", "0")
-    folders = ("--data-dir", str(data_dir), "--runs-dir", str(runs_dir))
-    subprocess.run(
-        [sys.executable, "-m", "experiments.cnn", *options, "--zoom", "0", *folders], check=True
-    )
-    (run,) = (runs_dir / "cnn").iterdir()
-    return run

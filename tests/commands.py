@@ -1,0 +1,53 @@
+"""Fixtures that run the commands as users run them."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def runs_dir(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+PROGRESS = re.compile(r"The training will take about .*\.|[^:]+: +\d+%.*")
+
+
+@pytest.fixture
+def without_progress():
+    """Drops from standard error the lines that depend on how fast the machine is."""
+    return lambda errors: [line for line in errors.splitlines() if not PROGRESS.fullmatch(line)]
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Runs ``python -m experiments.NAME ARGUMENTS``, or of another package, in this process.
+
+    Returns exit status, standard output and standard error.
+    """
+
+    def run(name: str, *arguments: object) -> tuple[int, str, str]:
+        module = name if "." in name else f"experiments.{name}"
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        with pytest.raises(SystemExit) as exit_:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return exit_.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_run(data_dir, runs_dir) -> Path:
+    """Trains the CNN as a user does, and returns the directory of the run."""
+    options = ("--epochs", "6", "--batch-size", "20", "--shift", "0", "--rotation", "0")
+    folders = ("--data-dir", str(data_dir), "--runs-dir", str(runs_dir))
+    subprocess.run(
+        [sys.executable, "-m", "experiments.cnn", *options, "--zoom", "0", *folders], check=True
+    )
+    (run,) = (runs_dir / "cnn").iterdir()
+    return run

@@ -1,0 +1,109 @@
+"""The campaign of faults: commands are disturbed in many ways, and must lose nothing.
+
+    python -m pytest -m faults                                    # some minutes: a few of each kind
+    python -m pytest -m faults --trials 20 --report faults.json   # hours: twenty times as many
+
+Each trial draws its fault from its own number, so that one that fails can be run again. The report
+counts the trials of each kind, and those in which something was lost, wrong or unclear.
+"""
+
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+import trainings
+
+from jaxdl.runs.environment import describe_environment
+
+
+def pytest_addoption(parser):
+    parser.addoption("--trials", type=int, default=1, help="factor of the number of trials")
+    parser.addoption("--report", type=Path, help="JSON file for the counts of trials")
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Report(config.getoption("--report")))
+
+
+def pytest_generate_tests(metafunc):
+    """Gives a test that takes a ``trial`` the numbers of its trials: ``@pytest.mark.trials(5)``."""
+    if "trial" in metafunc.fixturenames:
+        count = metafunc.definition.get_closest_marker("trials").args[0]
+        metafunc.parametrize("trial", range(count * metafunc.config.getoption("--trials")))
+
+
+class Report:
+    """Counts trials by their kind: the name of the test, or what it counts itself.
+
+    A test that makes many trials records a property (kind, (tried, failed)).
+    """
+
+    def __init__(self, path: Path | None):
+        self._path = path
+        self._tried, self._failed = Counter(), Counter()
+
+    def pytest_runtest_logreport(self, report):
+        """Takes the outcome of a test, which with xdist comes from another process."""
+        if report.when != "call" or "faults" not in report.keywords:
+            return
+        counted = dict(report.user_properties)
+        if not counted:
+            kind = report.location[2].partition("[")[0].removeprefix("test_").replace("_", " ")
+            counted = {kind: (1, int(report.failed))}
+        for kind, (tried, failed) in counted.items():
+            self._tried[kind] += tried
+            self._failed[kind] += failed
+
+    def pytest_sessionfinish(self, session):
+        """Writes the counts, in the process that has them all."""
+        if self._path and not hasattr(session.config, "workerinput"):
+            kinds = [
+                {"kind": kind, "tried": tried, "failed": self._failed[kind]}
+                for kind, tried in self._tried.items()
+            ]
+            report = {"kinds": kinds, **describe_environment()}
+            self._path.write_text(json.dumps(report, indent=2) + "\n")
+
+
+@pytest.fixture
+def random(trial, request):
+    """The random numbers of a trial."""
+    kind = sum(request.function.__name__.encode())
+    return np.random.default_rng((kind, trial))
+
+
+@pytest.fixture(scope="session")
+def training_of(data_dir, cifar_dir, review_dir, tmp_path_factory):
+    """Returns the training of an experiment on small data; "NAME-2" has two processes."""
+    folders = {"cifar": cifar_dir, "reviews": review_dir}
+    programs = tmp_path_factory.mktemp("programs")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(programs)
+
+    def build(name):
+        name, _, processes = name.partition("-")
+        folder = folders.get(trainings.DATA_SETS.get(name), data_dir)
+        options = (*trainings.OPTIONS[name], "--data-dir", str(folder))
+        if name == "gan":
+            extractor, _ = uninterrupted(build("cnn"))
+            options += ("--feature-extractor", str(extractor))
+        return trainings.Training(name, options, int(processes or 1))
+
+    finished = {}
+
+    def uninterrupted(training):
+        if training not in finished:
+            runs_dir = tmp_path_factory.mktemp("uninterrupted")
+            training.resume(runs_dir)  # compiles
+            started = trainings.time.monotonic()
+            run = training.resume(tmp_path_factory.mktemp("uninterrupted"))
+            finished[training] = run, trainings.time.monotonic() - started
+        return finished[training]
+
+    build.uninterrupted = uninterrupted
+    return build
