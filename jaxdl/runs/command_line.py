@@ -22,6 +22,12 @@ from jaxdl.training.optimization import option_name
 Config = TypeVar("Config")
 
 CHANGEABLE_ON_RESUME = {"epochs", *PLACES, *MACHINE}
+SYSTEM_FOLDERS = {
+    *("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr", "var"),
+    *("Applications", "Library", "System", "Program Files", "Windows"),
+}
+"""Folders at the root of a file system in which a run of unknown origin must not write."""
+FREE_FOLDERS = ("/dev/shm", "/usr/local", "/var/tmp")
 
 
 def parse(
@@ -50,10 +56,11 @@ def parse(
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", nargs="?", default="default")
     first.add_argument("--resume", nargs="?", type=Path)
+    first.add_argument("--data-dir", "--data_dir", nargs="?", type=Path)
     start, _ = first.parse_known_args(arguments)
     default = config_class()
     if start.resume:
-        default = _options_of_run(name, start.resume, default)
+        default = _options_of_run(name, start.resume, default, start.data_dir)
     elif start.preset in presets:
         default = with_changes(default, {"preset": start.preset, **presets[start.preset]})
     description = f"{description}\n{_describe_presets(presets)}"
@@ -82,17 +89,34 @@ def _as_given(name: str, value: Any) -> str:
     return f"{option_name(name)} {value}"
 
 
-def _options_of_run(name: str, directory: Path, default: Config) -> Config:
-    """Reads the options of an earlier run, to be resumed on the devices of ``default``."""
+def _options_of_run(name: str, directory: Path, default: Config, data_dir: Path | None) -> Config:
+    """Reads the options of an earlier run, to be resumed on the devices of ``default``.
+
+    The folder of its data, unless ``data_dir`` is given instead, is printed before it is used.
+    """
     run = Run.open(directory)
     if run.experiment != name:
         raise UsageError(
             f"{run.directory} is a run of {run.experiment}: resume it with {run.command_to_resume}"
         )
     config = dataclasses.replace(from_options(type(default), run.options), machine=default.machine)
-    if config.data.data_dir.is_dir():
-        return config
-    return with_changes(config, {"data_dir": default.data.data_dir})  # from another machine
+    named = config.data.data_dir
+    if not named.is_dir():
+        return with_changes(config, {"data_dir": default.data.data_dir})  # from another machine
+    if data_dir is None and named != default.data.data_dir:
+        if _belongs_to_the_system(named):
+            raise UserError(
+                f"config.json of {directory} names {named} as the folder of its data, which "
+                "belongs to the system: give the right one by --data-dir."
+            )
+        note(f"The data is read from {named}, as config.json of the run says.")
+    return config
+
+
+def _belongs_to_the_system(folder: Path) -> bool:
+    resolved = folder.resolve()
+    free = any(resolved.is_relative_to(folder) for folder in FREE_FOLDERS)
+    return not free and (len(resolved.parts) == 1 or resolved.parts[1] in SYSTEM_FOLDERS)
 
 
 def _require_resumable(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

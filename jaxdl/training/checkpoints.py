@@ -16,7 +16,7 @@ import orbax.checkpoint as ocp
 
 from jaxdl.console import note
 from jaxdl.errors import UserError, reason_of
-from jaxdl.files import exclusive_use
+from jaxdl.files import exclusive_use, require_plain_path
 from jaxdl.training.checksums import checksums
 from jaxdl.training.processes import is_first
 
@@ -43,8 +43,9 @@ class CheckpointStore:
         """Creates the directory if it does not exist, and removes incomplete checkpoints.
 
         Raises:
-          UserError: another process uses the directory.
+          UserError: another process uses the directory, or its name cannot be used.
         """
+        require_plain_path(directory)
         self._directory = directory.absolute()
         self._lock = contextlib.ExitStack()
         if is_first():
@@ -123,6 +124,7 @@ def load_model(directory: Path) -> Any:
     Raises:
       UserError: there is no checkpoint, none can be restored, or the model is not trained.
     """
+    require_plain_path(directory)
     restored = None
     if directory.is_dir():
         this = jax.process_index()
