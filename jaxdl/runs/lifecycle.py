@@ -106,7 +106,7 @@ def _resume(config: Any, options: dict[str, Any], data: Data) -> Run:
             f"(the {' and the '.join(different)} split): give the --data-dir of its data, or start "
             "a new run."
         )
-    if not run.has_checkpoint():
+    if not run.checkpoint_steps():
         note(f"{run.checkpoints} holds no checkpoint: the training starts from its beginning.")
     return run.with_options(options, data)
 

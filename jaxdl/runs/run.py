@@ -20,7 +20,7 @@ from pathlib import Path
 from jaxdl.console import note
 from jaxdl.errors import UsageError, UserError, reason_of
 from jaxdl.files import sync_directory, write_json
-from jaxdl.training.metrics_log import MetricsLog, Record, read_records
+from jaxdl.training.metrics_log import MetricsLog, Record, parse_records, read_records
 
 FORMAT = 2
 """Changes with the names of options and layers: 2 has explicit names of layers."""
@@ -170,6 +170,10 @@ class Run:
         """Reads the records of metrics.jsonl; see `read_records`."""
         return read_records(self._metrics)
 
+    def parse_metrics(self) -> tuple[list[Record], int]:
+        """Returns the records of metrics.jsonl, and the number of its damaged lines."""
+        return parse_records(self._metrics.read_bytes() if self._metrics.exists() else b"")
+
     def _write_config(self) -> None:
         config = {
             "format": FORMAT,
@@ -203,14 +207,14 @@ class Run:
         scores = [value for name, value in summary.items() if name.startswith("test_")]
         return summary if fits and all(isinstance(score, float) for score in scores) else None
 
-    def has_checkpoint(self) -> bool:
-        """Whether a checkpoint has been written, whatever its state."""
-        return any(path.name.isdigit() for path in self.checkpoints.glob("*"))
+    def checkpoint_steps(self) -> list[int]:
+        """Returns the steps of the checkpoints, whatever their state."""
+        return sorted(int(p.name) for p in self.checkpoints.glob("*") if p.name.isdecimal())
 
     def is_empty(self) -> bool:
         """Whether nothing has been trained: there are neither metrics nor a checkpoint."""
         has_metrics = self._metrics.exists() and self._metrics.stat().st_size > 0
-        return not has_metrics and not self.has_checkpoint()
+        return not has_metrics and not self.checkpoint_steps()
 
 
 def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:

@@ -140,6 +140,7 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
     assert without_progress(errors) == [
         "The checkpoint of step 24 is damaged: using that of step 16.",
         "Resuming from step 16 of 24.",
+        "Dropped 9 lines of metrics after step 16, which will be logged again.",
     ]
     again = json.loads((run / "summary.json").read_text())
     assert again["test_loss"] == whole["test_loss"]
@@ -185,4 +186,4 @@ def test_a_run_with_only_damaged_checkpoints_is_one_line(refused, trained_run, t
     copy = tmp_path / "copy"
     shutil.copytree(trained_run, copy)
     damage(copy / "checkpoints")
-    assert "can be read" in refused(1, "cnn", "--resume", copy)
+    assert "can be used" in refused(1, "cnn", "--resume", copy)
