@@ -60,13 +60,16 @@ def parse(
     start, _ = first.parse_known_args(arguments)
     default = config_class()
     if start.resume:
-        default = _options_of_run(name, start.resume, default, start.data_dir)
+        default = _options_of_run(name, start.resume, default)
     elif start.preset in presets:
         default = with_changes(default, {"preset": start.preset, **presets[start.preset]})
     description = f"{description}\n{_describe_presets(presets)}"
     config = parse_dataclass(config_class, module_of(name), description, arguments, default)
     if start.resume:
         _require_resumable(to_options(default), to_options(config))
+        folder = config.data.data_dir
+        if start.data_dir is None and folder != config_class().data.data_dir:
+            _announce_data_folder(start.resume, folder)
     elif config.run.preset not in ("default", *presets):
         known = ", ".join(["default", *presets])
         raise UsageError(f"--preset is {config.run.preset}, but must be one of {known}.")
@@ -89,28 +92,31 @@ def _as_given(name: str, value: Any) -> str:
     return f"{option_name(name)} {value}"
 
 
-def _options_of_run(name: str, directory: Path, default: Config, data_dir: Path | None) -> Config:
-    """Reads the options of an earlier run, to be resumed on the devices of ``default``.
-
-    The folder of its data, unless ``data_dir`` is given instead, is printed before it is used.
-    """
+def _options_of_run(name: str, directory: Path, default: Config) -> Config:
+    """Reads the options of an earlier run, to be resumed on the devices of ``default``."""
     run = Run.open(directory)
     if run.experiment != name:
         raise UsageError(
             f"{run.directory} is a run of {run.experiment}: resume it with {run.command_to_resume}"
         )
     config = dataclasses.replace(from_options(type(default), run.options), machine=default.machine)
-    named = config.data.data_dir
-    if not named.is_dir():
-        return with_changes(config, {"data_dir": default.data.data_dir})  # from another machine
-    if data_dir is None and named != default.data.data_dir:
-        if _belongs_to_the_system(named):
-            raise UserError(
-                f"config.json of {directory} names {named} as the folder of its data, which "
-                "belongs to the system: give the right one by --data-dir."
-            )
-        note(f"The data is read from {named}, as config.json of the run says.")
-    return config
+    if config.data.data_dir.is_dir():
+        return config
+    return with_changes(config, {"data_dir": default.data.data_dir})  # from another machine
+
+
+def _announce_data_folder(run: Path, folder: Path) -> None:
+    """Says which folder a run of unknown origin names, before anything is written there.
+
+    Raises:
+      UserError: it belongs to the system.
+    """
+    if _belongs_to_the_system(folder):
+        raise UserError(
+            f"config.json of {run} names {folder} as the folder of its data, which belongs to the "
+            "system: give the right one by --data-dir."
+        )
+    note(f"The data is read from {folder}, as config.json of the run says.")
 
 
 def _belongs_to_the_system(folder: Path) -> bool:
