@@ -13,7 +13,7 @@ from jaxdl.runs.command_line import exiting_on_error, parse
 from jaxdl.runs.experiment import Experiment, Summary
 from jaxdl.runs.run import Run
 from jaxdl.runs.scores import format_average, format_score
-from jaxdl.runs.seeds import average, train_seeds
+from jaxdl.runs.seeds import average, find_group
 from jaxdl.training.processes import exiting_together, is_first, join
 
 PROGRAM_CACHE = Path("~/.cache/jaxdl/programs").expanduser()
@@ -38,8 +38,10 @@ def launch(experiment: Experiment, description: str) -> None:
         join(machine.coordinator, machine.process_id, machine.process_count)
         with exiting_together():
             set_up_devices()
-            results = []
-            for run, summary in train_seeds(experiment, config):
+            group, results = find_group(experiment.name, config), []
+            for seed in group.seeds:
+                run, summary = group.result_of(seed) or experiment.train(group.config_of(seed))
+                group = group.named_by(run)
                 _print_results(run, summary)
                 results.append((run, summary))
             if len(results) > 1 and is_first():

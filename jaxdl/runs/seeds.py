@@ -6,7 +6,7 @@ name in its options, so that a group that was interrupted is resumed by any of i
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxdl.console import note
 from jaxdl.errors import UserError
-from jaxdl.runs.experiment import Experiment, Summary
+from jaxdl.runs.experiment import Summary
 from jaxdl.runs.options import MACHINE, PLACES, to_options
 from jaxdl.runs.run import Run
 from jaxdl.training.processes import is_first, text_of_first
@@ -23,67 +23,71 @@ NOT_OF_THE_RESULT = {"seed", "seeds", "group", "feature_extractor", *PLACES, *MA
 
 
 @dataclasses.dataclass(frozen=True)
-class Begun:
-    """What is there of the runs of a resumed group.
+class Group:
+    """Runs that differ in their seed only; a single run is a group, too.
 
     Attributes:
-      name: of the group.
-      first_seed: of its runs.
-      directories: of the runs that were begun, by seed.
+      config: the options that they share.
+      seeds: of the runs.
+      name: of the group, "" as long as it is not known.
+      begun: directories of the runs that were begun, by seed.
       finished: the summaries of those that have nothing left to do.
     """
 
-    name: str
-    first_seed: int
-    directories: dict[int, str]
-    finished: dict[int, Summary]
+    config: Any
+    seeds: Sequence[int]
+    name: str = ""
+    begun: Mapping[int, Path] = dataclasses.field(default_factory=dict)
+    finished: Mapping[int, Summary] = dataclasses.field(default_factory=dict)
+
+    def result_of(self, seed: int) -> tuple[Run, Summary] | None:
+        """Returns the run of a seed and its summary; None unless it is finished."""
+        return (Run.open(self.begun[seed]), self.finished[seed]) if seed in self.finished else None
+
+    def config_of(self, seed: int) -> Any:
+        """Returns the options with which the run of a seed is made or resumed."""
+        one = {"seed": seed, "resume": self.begun.get(seed), "group": self.name}
+        return dataclasses.replace(self.config, run=dataclasses.replace(self.config.run, **one))
+
+    def named_by(self, first: Run) -> "Group":
+        """Returns the group with its name, if it has none yet."""
+        return dataclasses.replace(self, name=self.name or first.checkpoints.parent.name)
 
 
-def train_seeds(experiment: Experiment, config: Any) -> Iterator[tuple[Run, Summary]]:
-    """Trains a run for each seed; of a resumed group, what is not finished yet.
+def find_group(experiment: str, config: Any) -> Group:
+    """Finds the group that a command line names: a new one, or that of a run to resume.
 
     Args:
-      experiment: what to train.
+      experiment: name of the experiment.
       config: all options.
     """
     options = config.run
-    begun = Begun("", options.seed, {}, {})
-    if options.resume and options.seeds > 1:
-        begun = _begun_as_first_process_sees(experiment.name, config)
-        options = dataclasses.replace(options, runs_dir=options.resume.absolute().parent.parent)
-    if begun is None or options.seeds == 1:
-        yield experiment.train(config)
-        return
-    name = begun.name
-    for seed in range(begun.first_seed, begun.first_seed + options.seeds):
-        directory = Path(begun.directories[seed]) if seed in begun.directories else None
-        if seed in begun.finished:
-            yield Run.open(directory), begun.finished[seed]
-            continue
-        one = dataclasses.replace(options, seed=seed, resume=directory, group=name)
-        run, summary = experiment.train(dataclasses.replace(config, run=one))
-        name = name or run.checkpoints.parent.name
-        yield run, summary
+    if not options.resume:
+        return Group(config, range(options.seed, options.seed + options.seeds))
+    found = None
+    if options.seeds > 1:  # the first process looks for all of them
+        found = json.dumps(_find_group(experiment, config) if is_first() else None)
+        found = json.loads(text_of_first(found))
+    if found is None:
+        return Group(config, [options.seed], options.group, {options.seed: options.resume})
+    beside = dataclasses.replace(options, runs_dir=options.resume.absolute().parent.parent)
+    return Group(
+        dataclasses.replace(config, run=beside),
+        range(found["first"], found["first"] + options.seeds),
+        found["name"],
+        {int(seed): Path(directory) for seed, directory in found["begun"].items()},
+        {int(seed): summary for seed, summary in found["finished"].items()},
+    )
 
 
-def _begun_as_first_process_sees(experiment: str, config: Any) -> Begun | None:
-    begun = _find_begun(experiment, config) if is_first() else None
-    begun = json.loads(text_of_first(json.dumps(begun and dataclasses.asdict(begun))))
-    if begun is None:
-        return None
-    for name in ("directories", "finished"):  # whose keys JSON has made strings
-        begun[name] = {int(seed): value for seed, value in begun[name].items()}
-    return Begun(**begun)
-
-
-def _find_begun(experiment: str, config: Any) -> Begun | None:
-    """Finds the runs of the group of ``config.run.resume``; None if it lies somewhere else."""
-    resumed, seeds = config.run.resume.absolute(), config.run.seeds
+def _find_group(experiment: str, config: Any) -> dict[str, Any] | None:
+    """Describes the group of ``config.run.resume`` in JSON; None if it lies somewhere else."""
+    resumed, count = config.run.resume.absolute(), config.run.seeds
     name = config.run.group or resumed.name
     runs = {run.options["seed"]: run for run in _runs_of_group(resumed.parent, name)}
-    first_seed = next((seed for seed, run in runs.items() if run.directory.name == name), None)
-    if resumed.parent.name != experiment or first_seed is None:
-        note(f"The run is one of {seeds} seeds, which are not beside it: it is resumed alone.")
+    first = next((seed for seed, run in runs.items() if run.directory.name == name), None)
+    if resumed.parent.name != experiment or first is None:
+        note(f"The run is one of {count} seeds, which are not beside it: it is resumed alone.")
         return None
     wanted = _of_the_result(to_options(config))
     summaries = {seed: run.read_summary() for seed, run in runs.items()}
@@ -92,10 +96,9 @@ def _find_begun(experiment: str, config: Any) -> Begun | None:
         for seed, summary in summaries.items()
         if summary and _of_the_result(summary["options"]) == wanted
     }
-    count = len(finished)
-    note(f"Resuming {seeds} seeds: {count} finished, {len(runs) - count} begun.")
-    directories = {seed: str(run.directory) for seed, run in runs.items()}
-    return Begun(name, first_seed, directories, finished)
+    note(f"Resuming {count} seeds: {len(finished)} finished, {len(runs) - len(finished)} begun.")
+    begun = {seed: str(run.directory) for seed, run in runs.items()}
+    return {"name": name, "first": first, "begun": begun, "finished": finished}
 
 
 def _runs_of_group(folder: Path, name: str) -> Iterator[Run]:

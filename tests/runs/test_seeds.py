@@ -9,7 +9,7 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse
 from jaxdl.runs.experiment import Experiment
 from jaxdl.runs.options import RunOptions
-from jaxdl.runs.seeds import average, train_seeds
+from jaxdl.runs.seeds import average, find_group
 
 
 class Tiny(Experiment):
@@ -30,6 +30,15 @@ class Tiny(Experiment):
 
     def init(self, config, steps_per_epoch, mesh):
         raise NotImplementedError
+
+
+def train_seeds(experiment, config):
+    """Trains a group as `jaxdl.runs.launch.launch` does."""
+    group, results = find_group("tiny", config), []
+    for seed in group.seeds:
+        results.append(group.result_of(seed) or experiment.train(group.config_of(seed)))
+        group = group.named_by(results[-1][0])
+    return results
 
 
 def test_an_average_is_the_mean_and_the_sample_deviation():
@@ -59,7 +68,7 @@ def interrupted(tmp_path):
     experiment = Tiny(interrupted_at=6)
     config = Config(run=RunOptions(seed=4, seeds=5, runs_dir=tmp_path / "runs"))
     with pytest.raises(KeyboardInterrupt):
-        list(train_seeds(experiment, config))
+        train_seeds(experiment, config)
     assert experiment.trained == [(4, False), (5, False), (6, False)]
     train(Config(run=RunOptions(seed=7, runs_dir=tmp_path / "runs")))  # of no group
     runs = [Run.open(path) for path in sorted((tmp_path / "runs" / "tiny").iterdir())]
@@ -70,7 +79,7 @@ def resume(run, *arguments):
     experiment = Tiny()
     line = ["--resume", str(run.directory), *arguments]
     config = parse("tiny", Config, {}, "A tiny training.", line)
-    results = list(train_seeds(experiment, config))
+    results = train_seeds(experiment, config)
     return experiment.trained, [summary["seed"] for _, summary in results], results
 
 
