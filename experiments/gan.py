@@ -112,8 +112,8 @@ def find_or_train_feature_extractor(config: Config) -> tuple[FeatureExtractor, C
         raise UsageError(f"--feature-extractor {path} is gone: restore it, or start a new run.")
     else:
         run = Run.open(path)
-    fits = run.experiment == "cnn" and run.options["architecture"] == "cnn"
-    if not fits or run.options["dataset"] != dataset:
+    fits = run.experiment == "cnn" and run.options.get("architecture") == "cnn"
+    if not fits or run.options.get("dataset") != dataset:
         raise UsageError(
             f"--feature-extractor must be a run of experiments.cnn on {dataset}, architecture cnn."
         )
@@ -144,7 +144,7 @@ def find_or_train_classifier(config: Config) -> Run:
 def _is_readable(directory: Path) -> bool:
     try:
         Run.open(directory)
-    except UserError:  # of another version of jaxdl
+    except (UserError, OSError):  # of another version of jaxdl, or damaged
         return False
     return True
 

@@ -111,6 +111,7 @@ class LinearProbe(ClassifierExperiment):
                 best_epoch=0,
                 epochs=0,
                 steps=0,
+                steps_before=0,
                 seconds_before=0.0,
                 seconds_compile=0.0,
                 examples_per_second=0.0,

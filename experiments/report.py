@@ -1,6 +1,6 @@
 """Collects results and writes the README's tables from them.
 
-    python -m experiments.report runs/cnn/20261121-120000-5-seeds.json --name cnn-mnist
+    python -m experiments.report runs/cnn/20261121-120000-0-5-seeds.json --name cnn-mnist
     python -m experiments.report
 
 The first keeps the file that ``--seeds`` wrote, or the summary.json of a single run, as
@@ -20,8 +20,8 @@ from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import write_json, write_text
 from jaxdl.runs.command_line import parse_dataclass, run_command
-from jaxdl.runs.launch import average
 from jaxdl.runs.scores import format_average
+from jaxdl.runs.seeds import average
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "experiments" / "results"

@@ -98,7 +98,7 @@ def find_counterpart(run: Run) -> Run | None:
     for summary in sorted(run.directory.parent.glob("*/summary.json"), reverse=True):
         try:
             other = Run.open(summary.parent)
-        except UserError:  # of another version of jaxdl
+        except (UserError, OSError):  # of another version of jaxdl, or damaged
             continue
         same = [name for name in wanted if name not in (*PLACES, *MACHINE)]
         if all(other.options.get(name) == wanted[name] for name in same):

@@ -1,27 +1,103 @@
 """Files that are written completely or not at all, and directories that one process uses."""
 
 import contextlib
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import filelock
 
 from jaxdl.console import note
 from jaxdl.errors import UserError
 
+WITHOUT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+"""Errors of file systems that cannot be told to write at once."""
+
+PATTERN_CHARACTERS = "*?[\\"
+
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file."""
+    """Writes a JSON file; see `write_text`."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file."""
+    """Writes a text file, which is on disk when the call returns.
+
+    Raises:
+      OSError: it cannot be written; the error names it, and what was there before is left.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
+    try:
+        with temporary.open("w") as file:
+            _write_through(file, text)
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def append_text(path: Path, text: str) -> None:
+    """Appends to a text file, which is on disk when the call returns.
+
+    Raises:
+      OSError: it cannot be written, or only in part; the error names it.
+    """
+    is_new = not path.exists()
+    try:
+        with path.open("a") as file:
+            _write_through(file, text)
+        if is_new:
+            sync_directory(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Waits until the names in a directory are on disk, where the system can do that."""
+    with contextlib.suppress(OSError):  # Windows cannot open a directory
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _write_through(file: TextIO, text: str) -> None:
+    file.write(text)
+    file.flush()
+    _sync(file.fileno())
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in WITHOUT_SYNC:
+            raise
+
+
+def require_plain_path(directory: Path) -> None:
+    """Refuses a directory in which Orbax cannot read its checkpoints again.
+
+    Raises:
+      UserError: a name on the way to it has a character that Orbax takes for a pattern, or is not
+        UTF-8.
+    """
+    whole = directory.absolute()
+    names = "/".join(whole.relative_to(whole.anchor).parts)
+    is_utf8 = names.encode(errors="ignore").decode() == names
+    if not is_utf8 or any(letter in names for letter in PATTERN_CHARACTERS):
+        shown = str(whole).encode(errors="backslashreplace").decode()
+        raise UserError(
+            f"Checkpoints cannot be kept in {shown}: choose a directory without the characters "
+            f"{' '.join(PATTERN_CHARACTERS)} in its path, and with names in UTF-8."
+        )
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxdl.data.catalog import CATALOG
-from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary
+from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary, draw_figures
 from jaxdl.runs.inputs import Examples, Inputs
 from jaxdl.runs.lifecycle import (
     create_or_resume_run,
@@ -107,8 +107,7 @@ class ClassifierExperiment(Experiment):
         summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
         run.write_summary(summary)
         result = Result(run, config, dataset, model, trained.variables, summary, logits)
-        for draw in self.figures:
-            draw(result)
+        draw_figures(self.figures, result)
         return summary
 
     def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:

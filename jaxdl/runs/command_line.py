@@ -23,6 +23,12 @@ from jaxdl.training.optimization import option_name
 Config = TypeVar("Config")
 
 CHANGEABLE_ON_RESUME = {"epochs", *PLACES, *MACHINE}
+SYSTEM_FOLDERS = {
+    *("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr", "var"),
+    *("Applications", "Library", "System", "Program Files", "Windows"),
+}
+"""Folders at the root of a file system in which a run of unknown origin must not write."""
+FREE_FOLDERS = ("/dev/shm", "/usr/local", "/var/tmp")
 
 
 def parse(
@@ -51,6 +57,7 @@ def parse(
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", nargs="?", default="default")
     first.add_argument("--resume", nargs="?", type=Path)
+    first.add_argument("--data-dir", "--data_dir", nargs="?", type=Path)
     start, _ = first.parse_known_args(arguments)
     default = config_class()
     if start.resume:
@@ -61,6 +68,9 @@ def parse(
     config = parse_dataclass(config_class, module_of(name), description, arguments, default)
     if start.resume:
         _require_resumable(to_options(default), to_options(config))
+        folder = config.data.data_dir
+        if start.data_dir is None and folder != config_class().data.data_dir:
+            _announce_data_folder(start.resume, folder)
     elif config.run.preset not in ("default", *presets):
         known = ", ".join(["default", *presets])
         raise UsageError(f"--preset is {config.run.preset}, but must be one of {known}.")
@@ -94,6 +104,26 @@ def _options_of_run(name: str, directory: Path, default: Config) -> Config:
     if config.data.data_dir.is_dir():
         return config
     return with_changes(config, {"data_dir": default.data.data_dir})  # from another machine
+
+
+def _announce_data_folder(run: Path, folder: Path) -> None:
+    """Says which folder a run of unknown origin names, before anything is written there.
+
+    Raises:
+      UserError: it belongs to the system.
+    """
+    if _belongs_to_the_system(folder):
+        raise UserError(
+            f"config.json of {run} names {folder} as the folder of its data, which belongs to the "
+            "system: give the right one by --data-dir."
+        )
+    note(f"The data is read from {folder}, as config.json of the run says.")
+
+
+def _belongs_to_the_system(folder: Path) -> bool:
+    resolved = folder.resolve()
+    free = any(resolved.is_relative_to(folder) for folder in FREE_FOLDERS)
+    return not free and (len(resolved.parts) == 1 or resolved.parts[1] in SYSTEM_FOLDERS)
 
 
 def _require_resumable(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 
 from jaxdl.data import Dataset
 from jaxdl.errors import UsageError
+from jaxdl.runs.figures import optional_figure
 from jaxdl.runs.networks import TrainedNetwork
 from jaxdl.runs.run import Run
 from jaxdl.training.epoch import TrainStep
@@ -56,6 +57,13 @@ class Result:
     variables: Any
     summary: Summary
     logits: np.ndarray | None = None
+
+
+def draw_figures(figures: Sequence[Callable[[Result], None]], result: Result) -> None:
+    """Draws figures of a finished training; one that fails is a remark."""
+    for draw in figures:
+        with optional_figure(getattr(draw, "__name__", str(draw))):
+            draw(result)
 
 
 @dataclasses.dataclass(frozen=True)

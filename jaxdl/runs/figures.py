@@ -1,6 +1,7 @@
 """Figures of a run, each a PNG file, drawn without a display."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,35 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
+from jaxdl.console import note
+from jaxdl.errors import UserError, reason_of
+
 RIGHT, WRONG = "#1b7837", "#b2182b"
 TRAIN, VALIDATION = "#4393c3", "#d6604d"
+
+
+@contextlib.contextmanager
+def optional_figure(name: str) -> Iterator[None]:
+    """Turns an error into a remark, since results do not depend on figures."""
+    try:
+        yield
+    except Exception as error:  # of Matplotlib, of Pillow, of files of earlier sessions
+        note(f"A figure was not drawn ({name}: {reason_of(error)}).")
+
+
+def split_records(
+    records: list[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], float]:
+    """Returns the records of steps, those of whole epochs, and the number of steps in an epoch.
+
+    Raises:
+      UserError: there is no record of an epoch.
+    """
+    steps = [record for record in records if "epoch" not in record]
+    epochs = [record for record in records if "epoch" in record]
+    if not epochs:
+        raise UserError("metrics.jsonl has no record of an epoch")
+    return steps, epochs, epochs[0]["step"] / epochs[0]["epoch"]
 
 
 def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
@@ -20,9 +48,7 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
       records: the lines of metrics.jsonl.
       path: of the PNG file.
     """
-    epochs = [record for record in records if "epoch" in record]
-    steps = [record for record in records if "epoch" not in record]
-    steps_per_epoch = epochs[0]["step"]
+    steps, epochs, steps_per_epoch = split_records(records)
     names = [key.removeprefix("train_") for key in epochs[0] if key.startswith("train_")]
     figure = Figure(figsize=(5.5 * len(names), 4), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):

@@ -16,7 +16,8 @@ from jaxdl.analysis.sample_quality import NEIGHBOURS, frechet_distance
 from jaxdl.console import note
 from jaxdl.data.catalog import CATALOG
 from jaxdl.runs import sample_figures
-from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary
+from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary, draw_figures
+from jaxdl.runs.figures import optional_figure
 from jaxdl.runs.inputs import load_images
 from jaxdl.runs.lifecycle import (
     create_or_resume_run,
@@ -104,9 +105,10 @@ class GeneratorExperiment(Experiment):
                         f"The generator has collapsed: its rarest class has {share} of its samples."
                     )
                 shown = sample(variables, draw_noise(NUM_SHOWN, latent_dim, SEED_OF_SHOWN))
-                folder = run.figures / "samples"
-                folder.mkdir(parents=True, exist_ok=True)
-                sample_figures.sample_grid(shown, folder / f"epoch-{epoch:04}.png")
+                with optional_figure("samples"):
+                    folder = run.figures / "samples"
+                    folder.mkdir(parents=True, exist_ok=True)
+                    sample_figures.sample_grid(shown, folder / f"epoch-{epoch:04}.png")
 
             trained = train_generator(
                 generator,
@@ -138,8 +140,7 @@ class GeneratorExperiment(Experiment):
             summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
             run.write_summary(summary)
             result = Result(run, config, dataset, generator, variables, summary)
-            for draw in self.figures:
-                draw(result)
+            draw_figures(self.figures, result)
             return run, summary
 
     def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:

@@ -1,26 +1,21 @@
 """Runs the command of an experiment: options, devices, one run for each seed, results."""
 
-import dataclasses
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxdl.console import console, print_table, silence
 from jaxdl.errors import UserError, reason_of
-from jaxdl.files import write_json
+from jaxdl.files import require_plain_path, write_json
 from jaxdl.runs.command_line import exiting_on_error, parse
 from jaxdl.runs.experiment import Experiment, Summary
-from jaxdl.runs.options import MACHINE, PLACES
 from jaxdl.runs.program_cache import cache_compiled_programs
 from jaxdl.runs.run import Run
 from jaxdl.runs.scores import format_average, format_score
+from jaxdl.runs.seeds import average, find_group
 from jaxdl.training.processes import exiting_together, is_first, join
-
-NOT_OF_THE_RESULT = {"seed", "seeds", "feature_extractor", *PLACES, *MACHINE}
 
 
 def launch(experiment: Experiment, description: str) -> None:
@@ -42,19 +37,18 @@ def launch(experiment: Experiment, description: str) -> None:
         join(machine.coordinator, machine.process_id, machine.process_count)
         with exiting_together():
             set_up_devices()
-            timestamp = time.strftime("%Y%m%d-%H%M%S")
-            summaries = []
-            for seed in range(config.run.seed, config.run.seed + config.run.seeds):
-                one = dataclasses.replace(config.run, seed=seed, seeds=1)
-                run, summary = experiment.train(dataclasses.replace(config, run=one))
-                summaries.append(summary)
+            group, results = find_group(experiment.name, config), []
+            for seed in group.seeds:
+                run, summary = group.result_of(seed) or experiment.train(group.config_of(seed))
+                group = group.named_by(run)
                 _print_results(run, summary)
-            if len(summaries) > 1 and is_first():
-                name = f"{timestamp}-{len(summaries)}-seeds.json"
-                path = config.run.runs_dir / experiment.name / name
-                overall = average(summaries)
-                write_json(path, overall)
+                results.append((run, summary))
+            if len(results) > 1 and is_first():
+                first = results[0][0].directory
+                path = first.with_name(f"{first.name}-{len(results)}-seeds.json")
+                overall = average([summary for _, summary in results])
                 _print_average(overall, path)
+                write_json(path, overall)
 
 
 def set_up_devices() -> None:
@@ -74,27 +68,8 @@ def set_up_devices() -> None:
     cache_compiled_programs()
 
 
-def average(summaries: list[Summary]) -> Summary:
-    """Computes mean and sample standard deviation over runs that differ only in their seed.
-
-    Returns:
-      The entries that the summaries share, the options on which the result depends, "seeds",
-      and for each float among the entries its "mean", "std" (None for a single run) and "values".
-    """
-    first, last = summaries[0], summaries[-1]
-    options = {k: v for k, v in first["options"].items() if k not in NOT_OF_THE_RESULT}
-    shared = {k: v for k, v in first.items() if all(s[k] == v for s in summaries)}
-    statistics = {}
-    for name in (name for name, value in first.items() if isinstance(value, float)):
-        values = [summary[name] for summary in summaries]
-        mean = float(np.mean(values))
-        std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        statistics[name] = {"mean": mean, "std": std, "values": values}
-    seeds = [summary["seed"] for summary in summaries]
-    return shared | statistics | {"date": last["date"], "seeds": seeds, "options": options}
-
-
 def _check_writable(directory: Path, advice: str) -> None:
+    require_plain_path(directory)
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UserError(f"Cannot write to {directory}; {advice}.")

@@ -2,14 +2,16 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
 
-from jaxdl.console import print_table
+from jaxdl.console import note, print_table
 from jaxdl.data import Dataset
 from jaxdl.data.tokenizer import save_tokenizer
 from jaxdl.errors import UsageError, UserError
@@ -18,6 +20,7 @@ from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import PLACES, to_options
 from jaxdl.runs.run import Run
+from jaxdl.training.checksums import checksum
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.optimization import option_name
 from jaxdl.training.plan import Trained
@@ -28,7 +31,10 @@ from jaxdl.training.processes import (
     text_of_first,
 )
 
+Data = dict[str, dict[str, str]]
+
 OF_ONE_PROCESS = {"process_id", "feature_extractor", *PLACES}
+TIMES = ("seconds_total", "seconds_compile", "examples_per_second")
 
 
 @contextlib.contextmanager
@@ -36,26 +42,35 @@ def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> It
     """Resumes a run with the options now given, or creates a new one, for the context.
 
     No other process can resume the run meanwhile. The message of an interrupted or failed training
-    gets the command that resumes it.
+    gets the command that resumes it. A new directory is removed if the context is left before
+    anything has been trained.
 
     Raises:
-      UserError: the directory cannot be written, is in use, or another process has other options.
+      UserError: the directory cannot be written, or is in use; the data is not that of the run; or
+        another process has other options or data.
     """
-    options = to_options(config)
+    options, data = to_options(config), checksums_of(examples)
     _require_options_of_first(options)
+    _require_data_of_first(data, config.data.data_dir)
     with contextlib.ExitStack() as held:
         if is_first():
             if config.run.resume:
                 held.enter_context(exclusive_use(config.run.resume))
-            run = _create_or_resume(experiment, config, options, examples.dataset.class_names)
-            if not config.run.resume:
+                run = _resume(config, options, data)
+            else:
+                names = examples.dataset.class_names
+                where = (experiment, config.run.runs_dir, config.run.seed)
+                run = Run.create(*where, options, names, data)
                 held.enter_context(exclusive_use(run.directory))
-            if examples.tokenizer:
-                save_tokenizer(examples.tokenizer, run.tokenizer)
         directory = text_of_first(str(run.directory) if is_first() else "")
         if not is_first():
             run = _see_from_another_process(Path(directory))
         held.enter_context(exiting_together(run.command_to_resume))
+        if is_first():
+            if not config.run.resume:
+                held.push(partial(_remove_if_empty, run))
+            if examples.tokenizer:
+                save_tokenizer(examples.tokenizer, run.tokenizer)
         try:
             yield run
         except InterruptedTraining as error:
@@ -73,12 +88,34 @@ def _see_from_another_process(directory: Path) -> Run:
     return run.for_another_process(scratch_directory() / "run")
 
 
-def _create_or_resume(
-    experiment: str, config: Any, options: dict[str, Any], class_names: tuple[str, ...]
-) -> Run:
-    if config.run.resume:
-        return Run.open(config.run.resume).with_options(options)
-    return Run.create(experiment, config.run.runs_dir, config.run.seed, options, class_names)
+def checksums_of(examples: Examples) -> Data:
+    """Computes the checksum of each array of a data set, by split and feature."""
+    splits = {name: getattr(examples.encoded, name) for name in ("train", "validation", "test")}
+    return {
+        split: {feature: checksum(array) for feature, array in features.items()}
+        for split, features in splits.items()
+    }
+
+
+def _resume(config: Any, options: dict[str, Any], data: Data) -> Run:
+    run = Run.open(config.run.resume)
+    if run.data not in (None, data):  # None in a run that was made before they were kept
+        different = [split for split in data if run.data.get(split) != data[split]]
+        raise UserError(
+            f"{run.directory} was trained on other data than what {config.data.data_dir} holds "
+            f"(the {' and the '.join(different)} split): give the --data-dir of its data, or start "
+            "a new run."
+        )
+    if not run.checkpoint_steps():
+        note(f"{run.checkpoints} holds no checkpoint: the training starts from its beginning.")
+    return run.with_options(options, data)
+
+
+def _remove_if_empty(run: Run, kind: type[BaseException] | None, *_: object) -> None:
+    """Removes the directory of a new run that failed before anything was trained."""
+    if kind is not None and run.is_empty():
+        shutil.rmtree(run.directory, ignore_errors=True)
+        note(f"Removed {run.directory}, since nothing had been trained yet.")
 
 
 def _require_options_of_first(options: dict[str, Any]) -> None:
@@ -88,6 +125,14 @@ def _require_options_of_first(options: dict[str, Any]) -> None:
                 f"{option_name(name)} is {options[name]} in process {jax.process_index()}, but "
                 f"{value} in the first: give all processes the same options."
             )
+
+
+def _require_data_of_first(data: Data, data_dir: Path) -> None:
+    if json.loads(text_of_first(json.dumps(data))) != data:
+        raise UserError(
+            f"Process {jax.process_index()} has other data in {data_dir} than the first process: "
+            "give all processes the same data."
+        )
 
 
 def print_header(
@@ -120,6 +165,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Collects what summary.json holds: scores, times, machine, options.
 
+    If an earlier session finished the training, the times and the machine stay those of then.
+
     Args:
       run: of the training.
       config: all options.
@@ -129,7 +176,8 @@ def summarise(
       scores: by name.
       seconds: of training and scoring in this session.
     """
-    return {
+    environment = describe_environment()
+    summary = {
         "experiment": run.experiment,
         "dataset": dataset_name,
         "seed": config.run.seed,
@@ -141,6 +189,11 @@ def summarise(
         "seconds_total": seconds + trained.seconds_before,
         "seconds_compile": trained.seconds_compile,
         "examples_per_second": trained.examples_per_second,
-        **describe_environment(),
+        **environment,
         "options": run.options,
     }
+    earlier = run.read_summary() if trained.steps == trained.steps_before else None
+    if earlier and earlier["steps"] == trained.steps:
+        kept = (*TIMES, *environment)
+        summary |= {name: earlier[name] for name in kept if name in earlier}
+    return summary

@@ -7,6 +7,7 @@ from typing import Any
 
 import flax.linen as nn
 import numpy as np
+from flax.errors import FlaxError
 from tokenizers import Tokenizer
 
 from jaxdl.data.tokenizer import Truncation, encode
@@ -43,11 +44,20 @@ class TrainedNetwork:
     example_shapes: dict[str, tuple[int, ...]]
 
     def logits(self, examples: dict[str, np.ndarray]) -> np.ndarray:
-        """Computes logits, or embeddings, of examples: float32 (examples, classes or width)."""
+        """Computes logits, or embeddings, of examples: float32 (examples, classes or width).
+
+        Raises:
+          UserError: the variables are not those of the model, as the options of a run describe it.
+        """
         batch_size = min(PREDICT_BATCH_SIZE, len(next(iter(examples.values()))))
         pipeline = dataclasses.replace(self.pipeline, predict_batch_size=batch_size)
         predict = make_predict_logits(self.model, pipeline)
-        return np.asarray(predict(self.variables, examples, "predicting"), np.float32)
+        try:
+            return np.asarray(predict(self.variables, examples, "predicting"), np.float32)
+        except FlaxError as error:
+            raise UserError(
+                f"The trained values of {self.name} do not fit its network: restore config.json."
+            ) from error
 
 
 def stored_dtype(feature: str) -> type[np.generic]:

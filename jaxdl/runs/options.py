@@ -9,15 +9,21 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import tyro
 
 from jaxdl.data import DEFAULT_DATA_DIR, ImageDatasetName, TextDatasetName
 from jaxdl.data.tokenizer import Truncation
 from jaxdl.errors import UsageError, UserError
 from jaxdl.training.mesh import parse_layout
-from jaxdl.training.optimization import require, require_fractions
+from jaxdl.training.optimization import option_name, require, require_fractions
 
 Config = TypeVar("Config")
+
+NUM_SEEDS = 2**32
+"""Seeds from here on would start like smaller ones, since JAX keeps 32 bits of them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,10 +91,13 @@ class RunOptions:
     """Directory in which the directory of the run is made."""
     resume: Path | None = None
     """Directory of a run to resume, with its options, of which --epochs may be raised."""
+    group: Annotated[str, tyro.conf.Fixed, tyro.conf.Suppress] = ""
+    """Directory name of the first of several seeds, in the others; see `jaxdl.runs.seeds`."""
 
     def __post_init__(self) -> None:
-        require(self, "seed", self.seed >= 0, "at least 0")
-        require(self, "seeds", self.seeds >= 1, "at least 1")
+        require(self, "seeds", 1 <= self.seeds <= NUM_SEEDS, f"1 to {NUM_SEEDS:,}")
+        largest = NUM_SEEDS - (1 if self.group else self.seeds)
+        require(self, "seed", 0 <= self.seed <= largest, f"0 to {largest:,}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,20 +148,28 @@ def from_options(config_class: type[Config], options: Mapping[str, Any]) -> Conf
     unknown = ", ".join(sorted(set(options) - set(to_options(default))))
     if unknown:
         raise UserError(f"The run was made by another version of jaxdl, with options {unknown}.")
-    paths = {
-        name
-        for group in groups(default)
-        for name, kind in get_type_hints(type(group)).items()
-        if kind in (Path, Path | None)
-    }
+    kinds = {k: v for group in groups(default) for k, v in get_type_hints(type(group)).items()}
+    for name, value in options.items():
+        if not _fits(value, kinds[name]):
+            raise UserError(
+                f"config.json of the run is damaged: {option_name(name)} is {value!r}; start a "
+                "new run."
+            )
     values = {
-        name: Path(value) if name in paths and value is not None else value
+        name: Path(value) if kinds[name] in (Path, Path | None) and value is not None else value
         for name, value in options.items()
     }
-    try:
-        return with_changes(default, values)
-    except TypeError as error:
-        raise UserError(f"The options in config.json of the run are damaged ({error}).") from error
+    return with_changes(default, values)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a plain JSON value is of the type of an option."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(kind))
+    plain = {Path: (str,), float: (float, int), int: (int,), bool: (bool,), str: (str,)}
+    return type(value) in (plain | {NoneType: (NoneType,)}).get(kind, (type(value),))
 
 
 def groups(config: Any) -> list[Any]:

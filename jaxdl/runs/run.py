@@ -1,7 +1,7 @@
 """The directory of one training run.
 
 <runs_dir>/<experiment>/<timestamp>-<seed>/
-  config.json     the experiment, its options, the names of its classes
+  config.json     the experiment, its options, the names of its classes, checksums of its data
   metrics.jsonl   one JSON object a line, written during the training
   tokenizer.json  of a run on texts
   checkpoints/    by Orbax
@@ -11,19 +11,30 @@
 
 import dataclasses
 import json
+import shlex
 import shutil
 import time
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from jaxdl.errors import UsageError, UserError
-from jaxdl.files import write_json
-from jaxdl.training.metrics_log import MetricsLog, Record, read_records
+from jaxdl.console import note
+from jaxdl.errors import UsageError, UserError, reason_of
+from jaxdl.files import sync_directory, write_json
+from jaxdl.training.metrics_log import MetricsLog, Record, parse_records, read_records
 
 FORMAT = 2
 """Changes with the names of options and layers: 2 has explicit names of layers."""
 EXPERIMENTS_OF_OTHERS = "jaxdl.experiments"
 """Group of the entry points by which other packages provide experiments."""
+
+
+KINDS_IN_SUMMARY = {
+    **dict.fromkeys(("experiment", "dataset", "date"), str),
+    **dict.fromkeys(("seed", "epochs", "best_epoch", "steps", "parameters"), int),
+    **dict.fromkeys(("seconds_total", "seconds_compile", "examples_per_second"), float),
+    "options": dict,
+}
+"""What summary.json has at least, and of which kinds."""
 
 
 def module_of(experiment: str) -> str:
@@ -41,6 +52,7 @@ class Run:
       experiment: the name of the experiment; see `module_of`.
       options: the options of the experiment, as plain JSON values.
       class_names: of the labels, in their order.
+      data: checksums of its data, see `jaxdl.runs.lifecycle`; None if they are not known.
       shared: where checkpoints and tokenizer are, if elsewhere: see `for_another_process`.
     """
 
@@ -48,11 +60,18 @@ class Run:
     experiment: str
     options: Record
     class_names: tuple[str, ...]
+    data: Record | None = None
     shared: Path | None = None
 
     @classmethod
     def create(
-        cls, experiment: str, runs_dir: Path, seed: int, options: Record, class_names: tuple
+        cls,
+        experiment: str,
+        runs_dir: Path,
+        seed: int,
+        options: Record,
+        class_names: tuple,
+        data: Record | None = None,
     ) -> "Run":
         """Makes a new directory and writes config.json.
 
@@ -61,12 +80,12 @@ class Run:
         """
         try:
             directory = _new_directory(runs_dir / experiment, time.strftime("%Y%m%d-%H%M%S"), seed)
-            run = cls(directory, experiment, options, tuple(class_names))
+            run = cls(directory, experiment, options, tuple(class_names), data)
             run.figures.mkdir()
             run._write_config()
         except OSError as error:
             raise UserError(
-                f"Cannot write to {runs_dir} ({error.strerror}); give another --runs-dir."
+                f"Cannot write to {runs_dir} ({reason_of(error)}); give another --runs-dir."
             ) from error
         return run
 
@@ -88,15 +107,21 @@ class Run:
                     f"{directory} was made by another version of jaxdl, which named layers and "
                     "options differently; train again, or use that version."
                 )
-            return cls(
-                directory, config["experiment"], config["options"], tuple(config["class_names"])
+            names = config["class_names"]
+            run = cls(
+                directory, config["experiment"], config["options"], tuple(names), config.get("data")
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is damaged; start a new run.") from error
+        of_right_kinds = isinstance(run.experiment, str) and isinstance(run.options, dict)
+        of_right_kinds &= isinstance(names, list) and all(isinstance(n, str) for n in names)
+        if not of_right_kinds or not isinstance(run.data, dict | None):
+            raise UserError(f"{path} is damaged; start a new run.")
+        return run
 
-    def with_options(self, options: Record) -> "Run":
-        """Returns the run with other options, which are written to config.json."""
-        run = dataclasses.replace(self, options=options)
+    def with_options(self, options: Record, data: Record | None = None) -> "Run":
+        """Returns the run with other options and checksums, which are written to config.json."""
+        run = dataclasses.replace(self, options=options, data=data)
         run._write_config()
         return run
 
@@ -120,7 +145,8 @@ class Run:
     @property
     def command_to_resume(self) -> str:
         """The command that resumes the training."""
-        return f"python -m {module_of(self.experiment)} --resume {self.checkpoints.parent}"
+        directory = shlex.quote(str(self.checkpoints.parent))
+        return f"python -m {module_of(self.experiment)} --resume {directory}"
 
     @property
     def figures(self) -> Path:
@@ -144,18 +170,51 @@ class Run:
         """Reads the records of metrics.jsonl; see `read_records`."""
         return read_records(self._metrics)
 
+    def parse_metrics(self) -> tuple[list[Record], int]:
+        """Returns the records of metrics.jsonl, and the number of its damaged lines."""
+        return parse_records(self._metrics.read_bytes() if self._metrics.exists() else b"")
+
     def _write_config(self) -> None:
         config = {
             "format": FORMAT,
             "experiment": self.experiment,
             "class_names": self.class_names,
             "options": self.options,
+            **({} if self.data is None else {"data": self.data}),
         }
         write_json(self.directory / "config.json", config)
 
+    @property
+    def summary(self) -> Path:
+        """The results of the finished training."""
+        return self.directory / "summary.json"
+
     def write_summary(self, summary: Record) -> None:
-        """Writes summary.json."""
-        write_json(self.directory / "summary.json", summary)
+        """Writes summary.json; if it cannot be written, says so, since the results are printed."""
+        try:
+            write_json(self.summary, summary)
+        except OSError as error:
+            note(f"The results cannot be written to {self.summary} ({reason_of(error)}).")
+
+    def read_summary(self) -> Record | None:
+        """Reads summary.json; None if there is none, or if it is damaged."""
+        try:
+            summary = json.loads(self.summary.read_bytes())
+            values = {name: summary[name] for name in KINDS_IN_SUMMARY}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        fits = all(type(values[name]) is kind for name, kind in KINDS_IN_SUMMARY.items())
+        scores = [value for name, value in summary.items() if name.startswith("test_")]
+        return summary if fits and all(isinstance(score, float) for score in scores) else None
+
+    def checkpoint_steps(self) -> list[int]:
+        """Returns the steps of the checkpoints, whatever their state."""
+        return sorted(int(p.name) for p in self.checkpoints.glob("*") if p.name.isdecimal())
+
+    def is_empty(self) -> bool:
+        """Whether nothing has been trained: there are neither metrics nor a checkpoint."""
+        has_metrics = self._metrics.exists() and self._metrics.stat().st_size > 0
+        return not has_metrics and not self.checkpoint_steps()
 
 
 def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:
@@ -168,4 +227,5 @@ def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:
         except FileExistsError:
             number += 1
         else:
+            sync_directory(parent)
             return directory

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from jaxdl.runs.figures import TRAIN, VALIDATION, save_figure
+from jaxdl.runs.figures import TRAIN, VALIDATION, save_figure, split_records
 
 SCALE = 2
 MARGIN = 2
@@ -88,9 +88,8 @@ def adversarial_curves(records: list[dict[str, Any]], floor: float, path: Path) 
       floor: the Frechet distance between training and test examples.
       path: of the PNG file.
     """
-    epochs = [record for record in records if "epoch" in record]
-    steps = [record for record in records if "epoch" not in record]
-    times = [record["step"] / epochs[0]["step"] for record in steps]
+    steps, epochs, steps_per_epoch = split_records(records)
+    times = [record["step"] / steps_per_epoch for record in steps]
     figure = Figure(figsize=(16, 4), layout="constrained")
     losses, accuracies, distances = figure.subplots(1, 3)
     for axes, pair in (

@@ -5,9 +5,11 @@ import errno
 import gc
 import io
 import logging
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import orbax.checkpoint as ocp
 
 from jaxdl.console import note
 from jaxdl.errors import UserError, reason_of
-from jaxdl.files import exclusive_use
+from jaxdl.files import exclusive_use, require_plain_path
 from jaxdl.training.checksums import checksums
 from jaxdl.training.processes import is_first
 
@@ -41,9 +43,10 @@ class CheckpointStore:
         """Creates the directory if it does not exist, and removes incomplete checkpoints.
 
         Raises:
-          UserError: another process uses the directory.
+          UserError: another process uses the directory, or its name cannot be used.
         """
         _silence_orbax()
+        require_plain_path(directory)
         self._directory = directory.absolute()
         self._lock = contextlib.ExitStack()
         if is_first():
@@ -124,27 +127,9 @@ def load_model(directory: Path) -> Any:
       UserError: there is no checkpoint, none can be restored, or the model is not trained.
     """
     restored = None
-    _silence_orbax()
     if directory.is_dir():
-        this = jax.process_index()
-        alone = ocp.options.MultiprocessingOptions(
-            primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"process-{this}"
-        )
-        options = ocp.CheckpointManagerOptions(read_only=True, multiprocessing_options=alone)
-        handlers = {
-            "model": ocp.StandardCheckpointHandler(),
-            DESCRIPTION: ocp.JsonCheckpointHandler(multiprocessing_options=alone),
-        }
-        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        with ocp.CheckpointManager(
-            directory.absolute(), options=options, item_handlers=handlers
-        ) as manager:
-
-            def abstract_model(step: int) -> dict[str, Any]:
-                stored = manager.item_metadata(step)["model"].tree
-                return {"model": jax.tree.map(lambda leaf: _abstract(leaf, device), stored)}
-
-            restored = _restore_newest(manager, abstract_model)
+        with _opened_to_read(directory) as manager:
+            restored = _restore_newest(manager, partial(_stored, manager, ("model",)))
     if restored is None:
         raise UserError(f"{directory} holds no checkpoint: the run has not saved one yet.")
     if not restored[1][DESCRIPTION]["model_is_trained"]:
@@ -153,6 +138,55 @@ def load_model(directory: Path) -> Any:
             "first epoch. Resume it."
         )
     return restored[1]["model"]
+
+
+def verify(directory: Path) -> dict[int, str]:
+    """Reads all checkpoints completely, and changes nothing on disk.
+
+    Returns:
+      For the step of each checkpoint what is wrong with it, "" if nothing is.
+    """
+    found = {}
+    with _opened_to_read(directory) as manager:
+        for step in sorted(manager.all_steps()):
+            try:
+                with _quiet_failure():
+                    _restore(manager, step, _stored(manager, ("training", "model"), step))
+                found[step] = ""
+            except Exception as error:  # see `_restore_newest`
+                found[step] = reason_of(error)
+    return found
+
+
+@contextlib.contextmanager
+def _opened_to_read(directory: Path) -> Iterator[ocp.CheckpointManager]:
+    """Opens a directory of checkpoints in this process alone."""
+    _silence_orbax()
+    require_plain_path(directory)
+    this = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"process-{this}"
+    )
+    options = ocp.CheckpointManagerOptions(read_only=True, multiprocessing_options=alone)
+    handlers = {
+        "training": ocp.StandardCheckpointHandler(),
+        "model": ocp.StandardCheckpointHandler(),
+        DESCRIPTION: ocp.JsonCheckpointHandler(multiprocessing_options=alone),
+    }
+    with ocp.CheckpointManager(
+        directory.absolute(), options=options, item_handlers=handlers
+    ) as manager:
+        yield manager
+
+
+def _stored(manager: ocp.CheckpointManager, names: tuple[str, ...], step: int) -> dict[str, Any]:
+    """Returns shapes and dtypes of the trees as they were saved, for the first device."""
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    metadata = manager.item_metadata(step)
+    return {
+        name: jax.tree.map(lambda leaf: _abstract(leaf, device), metadata[name].tree)
+        for name in names
+    }
 
 
 def _abstract(leaf: Any, sharding: jax.sharding.Sharding) -> jax.ShapeDtypeStruct:
@@ -202,9 +236,9 @@ def _restore(manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]
     items[DESCRIPTION] = ocp.args.JsonRestore()
     restored = manager.restore(step, args=ocp.args.Composite(**items))
     trees = {name: restored[name] for name in abstract}
-    actual = checksums(trees)
-    saved = restored[DESCRIPTION]["checksums"]
-    if any(saved[path] != checksum for path, checksum in actual.items()):
+    saved = _by_names(restored[DESCRIPTION]["checksums"])
+    expected = {path: saved[path] for path in saved if path.split("/")[0] in trees}
+    if _by_names(checksums(trees)) != expected:
         raise ValueError("the checksums differ")
     return trees | {DESCRIPTION: restored[DESCRIPTION]}
 
@@ -213,6 +247,11 @@ def _silence_orbax() -> None:
     """Suppresses what Orbax logs: what matters it also raises, and that is reported here."""
     for name in ("absl", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _by_names(paths: dict[str, str]) -> dict[str, str]:
+    """Replaces paths of a tree by names: attributes are keys where a tree is restored as stored."""
+    return {"/".join(re.findall(r"\w+", path)): value for path, value in paths.items()}
 
 
 def _is_passing(error: Exception) -> bool:

@@ -15,14 +15,16 @@ def checksums(trees: dict[str, Any]) -> dict[str, str]:
     part is all-gathered first.
     """
     flat, _ = jax.tree_util.tree_flatten_with_path(trees)
-    return {jax.tree_util.keystr(path): _checksum(_whole(leaf)) for path, leaf in flat}
+    return {jax.tree_util.keystr(path): checksum(_whole(leaf)) for path, leaf in flat}
 
 
 def _whole(leaf: Any) -> np.ndarray:
     if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
         leaf = multihost_utils.process_allgather(leaf, tiled=True)
-    return np.ascontiguousarray(leaf)
+    return np.asarray(leaf)
 
 
-def _checksum(array: np.ndarray) -> str:
+def checksum(array: np.ndarray) -> str:
+    """Returns the dtype, the shape and the CRC-32 of the bytes of an array of numbers."""
+    array = np.ascontiguousarray(array)
     return f"{array.dtype} {array.shape} {zlib.crc32(array.view(np.uint8)):08x}"

@@ -93,7 +93,8 @@ def fit(
     open_store = CheckpointStore(checkpoints) if checkpoints else contextlib.nullcontext()
     with open_store as store, deferred_interruption() as interrupted:
         step, training = _init_or_restore(store, state, epoch, plan)
-        log.drop_after(step)
+        steps_before = step
+        log.drop_after(step, epochs=step // epoch.steps_per_epoch)
         seconds_before = float(training.seconds)
         finished = _is_finished(training, step, epoch.steps_per_epoch, plan)
         with progress("training", total_steps) as show:
@@ -141,6 +142,7 @@ def fit(
         best_epoch=int(training.best_epoch),
         epochs=step // epoch.steps_per_epoch,
         steps=step,
+        steps_before=steps_before,
         seconds_before=seconds_before,
         seconds_compile=seconds_compile,
         examples_per_second=float(training.examples_per_second),

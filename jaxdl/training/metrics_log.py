@@ -1,14 +1,15 @@
 """The metrics of a training, as JSON objects in memory or in a file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxdl.errors import UserError
-from jaxdl.files import write_text
+from jaxdl.console import note
+from jaxdl.errors import reason_of
+from jaxdl.files import append_text, write_text
 
 POINTS_PER_EPOCH = 20
 
@@ -18,13 +19,15 @@ Record = dict[str, Any]
 class MetricsLog:
     """Records with a "step" each: about twenty in an epoch, and one of the whole epoch.
 
-    With a path, each record is a line of that file, written when it is added.
+    With a path, each record is a line of that file, which is on disk when the call returns. If it
+    cannot be written, a remark says so, and the next call writes what is missing.
     """
 
     def __init__(self, path: Path | None = None):
-        """Opens the log of an earlier session, if the file exists."""
+        """Opens the log of an earlier session, if the file exists; see `read_records`."""
         self._path = path
         self._records = [] if path is None else read_records(path)
+        self._is_written = True
 
     @property
     def records(self) -> list[Record]:
@@ -33,16 +36,44 @@ class MetricsLog:
 
     def add(self, record: Record) -> None:
         """Appends a record."""
-        self._records.append(record)
-        if self._path:
-            with self._path.open("a") as file:
-                file.write(json.dumps(record) + "\n")
+        self._extend([record])
 
-    def drop_after(self, step: int) -> None:
-        """Drops the records after a step, from which a training resumes."""
-        self._records = [record for record in self._records if record["step"] <= step]
-        if self._path:
-            write_text(self._path, "".join(json.dumps(r) + "\n" for r in self._records))
+    def drop_after(self, step: int, epochs: int = 0) -> None:
+        """Drops the records after a step, from which a training resumes, and says how many.
+
+        Args:
+          step: number of updates so far.
+          epochs: number of epochs so far; a remark says which of them have no record.
+        """
+        kept = [record for record in self._records if record["step"] <= step]
+        dropped, self._records = len(self._records) - len(kept), kept
+        if dropped:
+            lines = "1 line" if dropped == 1 else f"{dropped:,} lines"
+            note(f"Dropped {lines} of metrics after step {step:,}, which will be logged again.")
+        missing = epochs - sum("epoch" in record for record in kept)
+        if missing > 0:
+            note(f"The metrics of {missing:,} of the {epochs:,} epochs so far are lost.")
+        self._write(write_text, kept)
+
+    def _extend(self, records: list[Record]) -> None:
+        self._records += records
+        if self._is_written:
+            self._write(append_text, records)
+        else:
+            self._write(write_text, self._records)
+
+    def _write(self, write: Callable[[Path, str], None], records: list[Record]) -> None:
+        if not self._path:
+            return
+        try:
+            write(self._path, "".join(json.dumps(record) + "\n" for record in records))
+        except OSError as error:
+            if self._is_written:
+                reason = reason_of(error)
+                note(f"{self._path} cannot be written ({reason}): the training goes on without it.")
+            self._is_written = False
+        else:
+            self._is_written = True
 
     def add_epoch(
         self,
@@ -64,10 +95,11 @@ class MetricsLog:
         steps_per_epoch = len(next(iter(history.values())))
         first = (epoch - 1) * steps_per_epoch
         num_parts = min(POINTS_PER_EPOCH, steps_per_epoch)
+        records = []
         for steps in np.array_split(np.arange(steps_per_epoch), num_parts):
             means = {f"train_{name}": float(v[steps].mean()) for name, v in history.items()}
-            self.add({"step": first + int(steps[-1]) + 1, **means})
-        record = {
+            records.append({"step": first + int(steps[-1]) + 1, **means})
+        whole = {
             "step": epoch * steps_per_epoch,
             "epoch": epoch,
             **{f"train_{name}": float(values.mean()) for name, values in history.items()},
@@ -75,22 +107,39 @@ class MetricsLog:
             "learning_rate": learning_rate,
             "seconds": round(seconds, 3),
         }
-        self.add({name: value for name, value in record.items() if value is not None})
+        records.append({name: value for name, value in whole.items() if value is not None})
+        self._extend(records)
 
 
 def read_records(path: Path) -> list[Record]:
-    """Reads the records of a file, without a last line that was cut off.
-
-    Raises:
-      UserError: a line is not JSON.
-    """
+    """Reads the records of a file; a remark says how many damaged lines are left out."""
     if not path.exists():
         return []
-    lines = path.read_text().splitlines(keepends=True)
+    records, damaged = parse_records(path.read_bytes())
+    if damaged:
+        lines = "1 damaged line" if damaged == 1 else f"{damaged:,} damaged lines"
+        note(f"{path} has {lines}, which {'is' if damaged == 1 else 'are'} left out.")
+    return records
+
+
+def parse_records(content: bytes) -> tuple[list[Record], int]:
+    """Returns the records in a file, and the number of damaged lines.
+
+    What follows the last line break is neither: its line was being written when a process died.
+    """
+    lines = content.split(b"\n")[:-1]
+    records = [record for record in map(_parse, lines) if record is not None]
+    return records, len(lines) - len(records)
+
+
+def _parse(line: bytes) -> Record | None:
     try:
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-    except ValueError as error:
-        raise UserError(f"{path} is damaged; remove the bad line.") from error
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or type(record.get("step")) is not int:
+        return None
+    return record if all(isinstance(value, int | float) for value in record.values()) else None
 
 
 def format_metrics(metrics: Mapping[str, float]) -> str:

@@ -71,6 +71,7 @@ class Trained:
       best_epoch: counted from 1.
       epochs: number of epochs trained; fewer than planned after early stopping.
       steps: number of updates.
+      steps_before: number of updates in earlier sessions, from which this one resumed.
       seconds_before: of training in earlier sessions.
       seconds_compile: until the train steps were compiled or found in the cache.
       examples_per_second: of the train steps, median over the calls of the last session.
@@ -81,6 +82,7 @@ class Trained:
     best_epoch: int
     epochs: int
     steps: int
+    steps_before: int
     seconds_before: float
     seconds_compile: float
     examples_per_second: float

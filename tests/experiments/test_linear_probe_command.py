@@ -30,8 +30,8 @@ def test_texts(command, review_dir, small_published, tmp_path):
 
     status, _, errors = command("linear_probe", "--resume", run)
     assert status == 2
-    assert errors == (
-        "error: A linear probe cannot be resumed: start a new run without --resume.\n"
+    assert errors.splitlines()[-1] == (
+        "error: A linear probe cannot be resumed: start a new run without --resume."
     )
 
 

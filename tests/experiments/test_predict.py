@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import sys
 
@@ -135,3 +136,14 @@ def test_a_run_without_a_checkpoint_is_one_line(command, trained_run, picture, t
     status, _, errors = command("predict", tmp_path / "run", picture)
     assert status == 1
     assert "has not saved one yet" in errors
+
+
+def test_a_run_whose_config_does_not_fit_its_checkpoint_is_one_line(
+    command, trained_run, picture, tmp_path
+):
+    copy = shutil.copytree(trained_run, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    changed = config | {"class_names": config["class_names"][:9]}
+    (copy / "config.json").write_text(json.dumps(changed))
+    line = f"error: The trained values of {copy} do not fit its network: restore config.json.\n"
+    assert command("predict", copy, picture) == (1, "", line)

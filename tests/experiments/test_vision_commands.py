@@ -79,8 +79,9 @@ def test_a_counterpart_differs_in_its_shortcuts_only_and_is_of_this_version(tmp_
     assert resnet.find_counterpart(run).directory == other.directory
     assert resnet.find_counterpart(other).directory == run.directory
     config = json.loads((other.directory / "config.json").read_text())
-    (other.directory / "config.json").write_text(json.dumps(config | {"format": 1}))
-    assert resnet.find_counterpart(run) is None
+    for content in (json.dumps(config | {"format": 1}), json.dumps(config | {"options": []}), "{"):
+        (other.directory / "config.json").write_text(content)
+        assert resnet.find_counterpart(run) is None
 
 
 def test_grey_images_are_read_by_the_same_networks(command, data_dir, tmp_path):

@@ -140,6 +140,7 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
     assert without_progress(errors) == [
         "The checkpoint of step 24 is damaged: using that of step 16.",
         "Resuming from step 16 of 24.",
+        "Dropped 9 lines of metrics after step 16, which will be logged again.",
     ]
     again = json.loads((run / "summary.json").read_text())
     assert again["test_loss"] == whole["test_loss"]

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs import Run
@@ -201,6 +202,50 @@ def test_a_run_from_another_machine_is_resumed_with_the_data_of_this_one(make_ru
     assert parse_line("--resume", str(kept)).data.data_dir == tmp_path
     moved = make_run(changed(data_dir=tmp_path / "gone"))
     assert parse_line("--resume", str(moved)).data.data_dir == Path("data")
+
+
+def test_the_folder_of_the_data_of_a_resumed_run_is_named(make_run, tmp_path, capsys):
+    directory = make_run(changed(data_dir=tmp_path))
+    parse_line("--resume", str(directory))
+    line = f"The data is read from {tmp_path}, as config.json of the run says.\n"
+    assert capsys.readouterr().err == line
+    for option, folder in (("--data-dir", "elsewhere"), ("--data_dir", str(tmp_path))):
+        parse_line("--resume", str(directory), option, folder)
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("folder", ["/", "/etc", "/usr/share", "/tmp/../etc"])
+def test_a_resumed_run_does_not_write_into_folders_of_the_system(make_run, folder):
+    directory = make_run(changed(data_dir=Path(folder)))
+    with pytest.raises(UserError, match=r"^config\.json of .* names .* belongs to the system"):
+        parse_line("--resume", str(directory))
+    config = parse_line("--resume", str(directory), "--data-dir", folder)
+    assert config.data.data_dir == Path(folder)
+
+
+OTHER_VALUES = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers()
+    | strategies.floats()
+    | strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=5),
+    lambda value: strategies.lists(value, max_size=2),
+    max_leaves=3,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(strategies.sampled_from(sorted(to_options(Config()))), OTHER_VALUES)
+def test_no_value_in_the_config_of_a_run_is_a_traceback(tmp_path_factory, name, value):
+    options = to_options(Config()) | {name: value}
+    run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, options, ())
+    try:
+        parse_line("--resume", str(run.directory))
+    except UserError as error:
+        assert "\n" not in str(error)
+    else:
+        is_number = type(value) in (int, float) and name in ("learning_rate", "validation_fraction")
+        assert type(value) is type(to_options(Config())[name]) or is_number or name == "resume"
 
 
 def test_an_option_may_be_repeated_on_resume_but_not_changed(make_run):

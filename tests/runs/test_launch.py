@@ -1,62 +1,12 @@
-import dataclasses
 import json
 
-import numpy as np
 import pytest
+from small_experiment import Config, train
 
 from jaxdl.runs import Run
 from jaxdl.runs.experiment import Experiment
-from jaxdl.runs.launch import average, launch
-from jaxdl.runs.options import DataOptions, MachineOptions, RunOptions, to_options
-from jaxdl.training.optimization import ClassifierOptimization
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
-    data: DataOptions = DataOptions()
-    optimization: ClassifierOptimization = ClassifierOptimization(
-        epochs=2, batch_size=8, learning_rate=0.1
-    )
-    run: RunOptions = RunOptions()
-    machine: MachineOptions = MachineOptions()
-
-
-def summarise(seed):
-    """Returns what a run of this seed might have given."""
-    return {
-        "experiment": "tiny",
-        "seed": seed,
-        "epochs": 2,
-        "best_epoch": 1 + seed % 2,
-        "test_accuracy": 0.9 + 0.01 * seed,
-        "test_loss": 0.3 - 0.1 * seed**2,
-        "seconds_total": 10.0,
-        "seconds_compile": 1.0,
-        "examples_per_second": 1000.0 * (1 + seed),
-        "date": f"day {seed}",
-        "options": {"epochs": 2, "seed": seed, "runs_dir": "runs", "mesh": ""},
-    }
-
-
-def test_an_average_is_the_mean_and_the_sample_deviation():
-    summaries = [summarise(seed) for seed in (0, 1, 3)]
-    overall = average(summaries)
-    assert overall["seeds"] == [0, 1, 3]
-    assert overall["date"] == "day 3"
-    for name in ("test_accuracy", "test_loss", "seconds_total", "examples_per_second"):
-        values = np.array([summary[name] for summary in summaries])
-        assert overall[name]["values"] == values.tolist()
-        assert overall[name]["mean"] == pytest.approx(values.sum() / 3)
-        variance = ((values - values.mean()) ** 2).sum() / 2
-        assert overall[name]["std"] == pytest.approx(variance**0.5)
-
-
-def test_an_average_says_only_what_all_of_its_runs_share():
-    overall = average([summarise(seed) for seed in (0, 1)])
-    assert overall["experiment"] == "tiny"
-    assert overall["epochs"] == 2
-    assert not {"seed", "best_epoch"} & set(overall)
-    assert overall["options"] == {"epochs": 2}  # neither the seed nor a directory nor devices
+from jaxdl.runs.launch import launch
+from jaxdl.runs.options import to_options
 
 
 @pytest.fixture
@@ -70,8 +20,7 @@ def run_command(tmp_path, monkeypatch):
         class Recording(Experiment):
             def train(self, config):
                 configs.append(config)
-                run = Run.create(self.name, config.run.runs_dir, config.run.seed, {}, ())
-                return run, summarise(config.run.seed)
+                return train(config)
 
             def init(self, config, steps_per_epoch, mesh):
                 raise NotImplementedError
@@ -88,11 +37,44 @@ def test_several_seeds_are_several_runs_and_one_average(run_command, tmp_path, c
     status, configs = run_command("--seed", "4", "--seeds", "3")
     assert status == 0
     assert [config.run.seed for config in configs] == [4, 5, 6]
-    assert {config.run.seeds for config in configs} == {1}  # each can be resumed by itself
     (path,) = (tmp_path / "runs" / "tiny").glob("*.json")
-    assert path.name.endswith("-3-seeds.json")
-    assert json.loads(path.read_text()) == average([summarise(seed) for seed in (4, 5, 6)])
+    first, *_ = sorted((tmp_path / "runs" / "tiny").glob("*/"))
+    assert path.name == f"{first.name}-3-seeds.json"
+    result = json.loads(path.read_text())
+    assert result["seeds"] == [4, 5, 6]
+    assert result["test_accuracy"]["mean"] == pytest.approx(0.55)
     assert "Over 3 seeds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--seed", str(2**63)),
+        ("--seed", str(2**32)),
+        ("--seed", "-1"),
+        ("--seed", str(2**32 - 4), "--seeds", "5"),
+        ("--seeds", str(2**32 + 1)),
+    ],
+)
+def test_seeds_that_would_start_like_others_are_refused(run_command, options, capsys):
+    assert run_command(*options) == (2, [])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --seed") and "but must be" in line
+
+
+def test_the_largest_seeds_are_trained(run_command):
+    status, configs = run_command("--seed", str(2**32 - 3), "--seeds", "3")
+    assert (status, configs[-1].run.seed) == (0, 2**32 - 1)
+
+
+@pytest.mark.parametrize("name", ["a[b]", "**", "a?", "a\\b", "a\udcff"])
+def test_a_directory_whose_checkpoints_could_not_be_read_is_refused(
+    run_command, name, tmp_path, capsys
+):
+    assert run_command(runs_dir=tmp_path / name / "runs") == (1, [])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: Checkpoints cannot be kept in {tmp_path}/")
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_seed_is_one_run_without_an_average(run_command, tmp_path, capsys):
@@ -100,7 +82,7 @@ def test_one_seed_is_one_run_without_an_average(run_command, tmp_path, capsys):
     assert (status, len(configs)) == (0, 1)
     assert not list((tmp_path / "runs" / "tiny").glob("*.json"))
     out, err = capsys.readouterr()
-    assert "90.00 %" in out
+    assert "50.00 %" in out
     assert err == ""
 
 

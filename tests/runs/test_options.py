@@ -100,7 +100,7 @@ def test_unknown_options_of_a_run_are_one_clear_line():
 
 @pytest.mark.parametrize("value", ["many", None, []])
 def test_damaged_values_of_a_run_are_one_clear_line(value):
-    with pytest.raises(UserError, match=r"^The options in config\.json of the run are damaged"):
+    with pytest.raises(UserError, match=r"^config\.json of the run is damaged: --epochs is "):
         from_options(Config, {"epochs": value})
 
 

@@ -1,4 +1,7 @@
+import itertools
 import json
+import os
+import shlex
 
 import pytest
 from hypothesis import given, settings, strategies
@@ -8,6 +11,22 @@ from jaxdl.files import write_json
 from jaxdl.runs import Run
 from jaxdl.runs.run import FORMAT
 
+SUMMARY = {
+    "experiment": "tiny",
+    "dataset": "mnist",
+    "date": "today",
+    "options": {},
+    "seed": 0,
+    "epochs": 2,
+    "best_epoch": 1,
+    "steps": 8,
+    "parameters": 10,
+    "seconds_total": 1.5,
+    "seconds_compile": 0.5,
+    "examples_per_second": 9.0,
+    "test_accuracy": 0.5,
+}
+FILES = ("config.json", "metrics.jsonl", "summary.json")
 OPTIONS = {"epochs": 3, "resume": None, "learning_rate": 0.1, "data_dir": "data"}
 
 
@@ -43,8 +62,8 @@ def test_options_given_later_are_written(run):
 
 
 records = strategies.dictionaries(
-    strategies.text(max_size=5), strategies.floats(allow_nan=False) | strategies.text(max_size=5)
-)
+    strategies.text(max_size=5), strategies.floats(allow_nan=False) | strategies.integers()
+).map(lambda metrics: metrics | {"step": 3})
 
 
 @settings(max_examples=20, deadline=None)
@@ -60,6 +79,16 @@ def test_logged_records_are_read(tmp_path_factory, lines):
 def test_a_record_is_on_disk_when_the_call_returns(run):
     run.metrics_log().add({"step": 1})
     assert (run.directory / "metrics.jsonl").read_text() == '{"step": 1}\n'
+
+
+def test_what_a_run_writes_is_synced_to_the_disk(run, monkeypatch):
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    run.metrics_log().add({"step": 1})
+    run.with_options({})
+    run.write_summary(SUMMARY)
+    inodes = [os.stat(run.directory / name).st_ino for name in FILES]  # noqa: PTH116
+    assert set(synced) == {*inodes, run.directory.stat().st_ino}
 
 
 def test_a_last_line_that_was_cut_off_is_ignored_and_dropped(run):
@@ -90,9 +119,24 @@ def test_a_run_that_has_logged_nothing_has_no_metrics(run):
     assert run.read_metrics() == []
 
 
-def test_the_summary_is_json(run):
-    run.write_summary({"test_accuracy": 0.5})
-    assert json.loads((run.directory / "summary.json").read_text()) == {"test_accuracy": 0.5}
+def test_a_summary_is_read_unless_it_is_damaged(run):
+    assert run.read_summary() is None
+    run.write_summary(SUMMARY)
+    assert run.read_summary() == SUMMARY
+    for name, value in itertools.product(SUMMARY, ("many", None, [])):
+        if type(value) is not type(SUMMARY[name]):
+            run.write_summary(SUMMARY | {name: value})
+            assert run.read_summary() is None
+    for content in (b"", b"[]", b"\0" * 100, b"[" * 100_000, b"\xff"):
+        run.summary.write_bytes(content)
+        assert run.read_summary() is None
+
+
+def test_a_summary_that_cannot_be_written_is_a_remark(run, capsys):
+    run.summary.mkdir()
+    run.write_summary(SUMMARY)
+    assert f"The results cannot be written to {run.summary} (" in capsys.readouterr().err
+    assert not list(run.directory.glob("*.tmp"))
 
 
 def test_a_file_is_written_completely_or_not_at_all(tmp_path):
@@ -122,6 +166,12 @@ def test_a_directory_without_config_is_wrong_usage(tmp_path):
         b'{"format": 2}',
         b'{"format": 2, "experiment": "tiny"}',
         b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": null}',
+        b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": "ab"}',
+        b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": [1]}',
+        b'{"format": 2, "experiment": "tiny", "options": [], "class_names": []}',
+        b'{"format": 2, "experiment": 3, "options": {}, "class_names": []}',
+        b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": [], "data": 3}',
+        b"[" * 100_000,
     ],
 )
 def test_a_damaged_config_is_one_clear_line(run, content):
@@ -144,6 +194,12 @@ def test_a_run_of_another_format_is_one_clear_line(run, format):
     assert failure.value.exit_status == 1
 
 
+def test_the_command_to_resume_can_be_copied_to_a_shell(tmp_path):
+    run = Run.create("tiny", tmp_path / "my runs", 0, {}, ())
+    words = shlex.split(run.command_to_resume)
+    assert words == ["python", "-m", "experiments.tiny", "--resume", str(run.directory)]
+
+
 def test_the_command_to_resume_names_module_and_directory(run):
     command = f"python -m experiments.tiny --resume {run.directory}"
     assert run.command_to_resume == command
@@ -157,7 +213,7 @@ def test_another_process_reads_the_checkpoints_of_the_first_and_writes_elsewhere
     assert other.figures == tmp_path / "scratch" / "figures"
     assert other.read_metrics() == [{"step": 1}]
     other.metrics_log().add({"step": 2})
-    other.write_summary({})
+    other.write_summary(SUMMARY)
     assert run.read_metrics() == [{"step": 1}]
     assert not (run.directory / "summary.json").exists()
 

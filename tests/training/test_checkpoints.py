@@ -13,7 +13,7 @@ import pytest
 import small_training as small
 
 from jaxdl.errors import UserError
-from jaxdl.training.checkpoints import CheckpointStore, load_model
+from jaxdl.training.checkpoints import CheckpointStore, load_model, verify
 
 OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(0.1))
 
@@ -166,6 +166,17 @@ def test_an_error_of_the_machine_is_not_damage(tmp_path, monkeypatch, error):
     assert steps_in(tmp_path) == ["10", "20"]
 
 
+@DAMAGES
+def test_each_checkpoint_is_verified_without_a_change(tmp_path, how):
+    write(tmp_path, 10, 20)
+    assert verify(tmp_path) == {10: "", 20: ""}
+    files = [path for path in (tmp_path / "10").rglob("*") if path.is_file()]
+    how(max(files, key=lambda path: path.stat().st_size))
+    found = verify(tmp_path)
+    assert found[10] and not found[20]
+    assert steps_in(tmp_path) == ["10", "20"]
+
+
 def test_a_step_whose_checkpoint_is_damaged_again_is_set_aside_again(tmp_path):
     write(tmp_path, 10)
     for _ in range(2):
@@ -204,6 +215,16 @@ def test_a_model_that_is_not_trained_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no trained model: .* first epoch\. Resume it\.$"):
         load_model(tmp_path)
     assert restore(tmp_path)[0] == 3
+
+
+@pytest.mark.parametrize("name", ["a[b]", "**", "a\udcff"])
+def test_a_directory_that_orbax_cannot_read_again_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=r"^Checkpoints cannot be kept in"):
+        CheckpointStore(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=r"^Checkpoints cannot be kept in"):
+        load_model(tmp_path / name)
 
 
 def test_a_directory_is_used_by_one_process_at_a_time(tmp_path):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
 
-from jaxdl.errors import UserError
 from jaxdl.training.metrics_log import (
     MetricsLog,
     format_epoch,
@@ -104,12 +103,63 @@ def test_a_last_line_that_was_cut_off_is_ignored_and_removed_on_resuming(tmp_pat
     assert read_records(path) == [{"step": 1}, {"step": 2}, {"step": 3}]
 
 
-def test_a_damaged_line_is_an_error_that_names_the_file(tmp_path):
+DAMAGED = (
+    *(b'{"step": 1', b"\0" * 40, b"\xff\xfe", b"", b"null", b"[1]", b"{}", b"[" * 100_000),
+    *(b'{"step": "1"}', b'{"step": 1.5}', b'{"step": 1, "train_loss": "high"}'),
+)
+
+
+@pytest.mark.parametrize("line", DAMAGED)
+def test_a_damaged_line_is_left_out_with_a_remark_and_removed_on_resuming(tmp_path, line, capsys):
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1\n{"step": 2}\n')
-    for read in (read_records, MetricsLog):
-        with pytest.raises(UserError, match=r"metrics\.jsonl is damaged; remove the bad line\.$"):
-            read(path)
+    path.write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 2}\n')
+    log = MetricsLog(path)
+    assert log.records == read_records(path) == [{"step": 1}, {"step": 2}]
+    assert capsys.readouterr().err.splitlines() == 2 * [
+        f"{path} has 1 damaged line, which is left out."
+    ]
+    log.drop_after(2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+@settings(deadline=None)
+@given(strategies.binary(max_size=200))
+def test_no_content_of_a_file_is_a_traceback(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
+    path.write_bytes(content)
+    log = MetricsLog(path)
+    log.drop_after(10, epochs=2)
+    log.add({"step": 11})
+    assert read_records(path) == log.records
+
+
+def test_resuming_says_what_is_cut_and_what_is_lost(capsys):
+    log = MetricsLog()
+    for record in ({"step": 4}, {"step": 8, "epoch": 1}, {"step": 12}, {"step": 16, "epoch": 2}):
+        log.add(record)
+    log.drop_after(20, epochs=2)
+    assert capsys.readouterr().err == ""
+    log.drop_after(11, epochs=1)
+    log.drop_after(8, epochs=3)
+    assert capsys.readouterr().err.splitlines() == [
+        "Dropped 2 lines of metrics after step 11, which will be logged again.",
+        "The metrics of 2 of the 3 epochs so far are lost.",
+    ]
+
+
+def test_a_log_that_cannot_be_written_is_a_remark_and_is_completed_later(tmp_path, capsys):
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path)
+    log.add({"step": 1})
+    path.unlink()
+    path.mkdir()  # as good as a full disk
+    log.add({"step": 2})
+    log.add({"step": 3})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path} cannot be written (")
+    path.rmdir()
+    log.add({"step": 4})
+    assert read_records(path) == log.records == [{"step": step} for step in (1, 2, 3, 4)]
 
 
 def test_a_file_that_does_not_exist_has_no_records(tmp_path):
