@@ -20,7 +20,7 @@ from jaxdl.pretrained.weight_files import read_tensors
 from jaxdl.pretrained.wordpiece import read_wordpiece
 
 FOLDER = "weights"
-SLACK = 2  # a file may be in double precision, or hold a head that the module has not
+SLACK = 2  # a file may be in double precision, or hold a head that the module lacks
 
 
 def load_published(name: str, data_dir: Path, weights: Path | None = None) -> tuple[nn.Module, Any]:
