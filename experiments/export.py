@@ -169,7 +169,7 @@ def export(network: TrainedNetwork, format: Format, path: Path) -> str:
     try:
         if format == "safetensors":
             written = write_safetensors(network, unfinished)
-            read = read_tensors(unfinished)
+            read = read_tensors(unfinished, unfinished.stat().st_size)
             equal = read.keys() == written.keys() and all(
                 np.array_equal(read[name], written[name]) for name in written
             )

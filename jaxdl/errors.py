@@ -19,6 +19,12 @@ class UsageError(UserError):
     exit_status = 2
 
 
+def one_line(text: str) -> str:
+    """Turns what a stranger says, such as a server, into one short line of printable characters."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:200]
+
+
 def reason_of(error: BaseException) -> str:
     """Returns why something failed in a few words: the system's, or the first line of a message."""
     if isinstance(error, OSError) and error.strerror:

@@ -6,8 +6,6 @@ builder opens its source files itself and gives encoded bytes for each image; a 
 """
 
 import io
-import tarfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,11 +14,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from jaxdl.data.archives import chunks, regular_files
 from jaxdl.data.catalog import CATALOG
 from jaxdl.data.sources import Source, damaged
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, reason_of
 
 FAST_COMPRESSION = 1
+MOST_BYTES = 1 << 28
 
 
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -88,19 +88,20 @@ def png(image: np.ndarray) -> bytes:
 def read_members(path: Path, is_wanted: Callable[[str], object]) -> Iterator[tuple[str, bytes]]:
     """Yields the names and the contents of regular files in a gzipped tar archive.
 
-    Nothing is unpacked onto the disk.
-
     Args:
       path: the archive.
       is_wanted: says of a name whether the file is to be read.
 
     Raises:
-      UserError: the archive is damaged.
+      UserError: the archive is damaged, or these files have more than `MOST_BYTES`.
     """
+    total = 0
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                if member.isfile() and is_wanted(member.name):
-                    yield member.name, archive.extractfile(member).read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise damaged(path, f"it cannot be unpacked: {error}") from error
+        for name, size, stream in regular_files(path):
+            if is_wanted(name):
+                total += size
+                if total > MOST_BYTES:
+                    raise ValueError("its members are too large")
+                yield name, b"".join(chunks(stream))
+    except Exception as error:  # of a damaged archive it may be any
+        raise damaged(path, f"it cannot be unpacked: {reason_of(error)}") from error

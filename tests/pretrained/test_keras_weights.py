@@ -8,7 +8,7 @@ from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.models.resnet import RESNETS
 from jaxdl.pretrained import PUBLISHED, load_published
 from jaxdl.pretrained.conversion import export_tensors
-from jaxdl.pretrained.loading import convert
+from jaxdl.pretrained.loading import convert, describe_variables
 from jaxdl.pretrained.name_maps import KERAS_RESNET
 
 pytestmark = pytest.mark.peers
@@ -47,7 +47,9 @@ def test_logits_of_random_weights_equal_those_of_keras(keras):
             elif values.ndim == 1:
                 weight.assign(values + 0.1 * random.normal(size=values.shape))
     model = RESNETS[50](strides_first=True, epsilon=1.001e-5)
-    variables = convert(model, PUBLISHED["resnet50"], read_weights(peer), "Keras")
+    published = PUBLISHED["resnet50"]
+    shapes = describe_variables(model, published)
+    variables = convert(model, shapes, published.names, read_weights(peer), "Keras")
     assert_same_logits(model, variables, peer)
 
 

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 import small_models
+from safetensors.numpy import save_file
 
 from jaxdl.errors import UserError
 from jaxdl.pretrained import PUBLISHED, load_published, load_tokenizer_of
@@ -23,6 +24,13 @@ def test_a_file_of_other_weights_may_be_given(tmp_path, monkeypatch):
     path = tmp_path / "weights" / "minilm" / "model.safetensors"
     _, variables = load_published("minilm", tmp_path / "elsewhere", weights=path)
     assert variables["params"]["positions"].shape == (512, 16)
+
+
+def test_a_file_with_many_more_values_than_the_network_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "minilm", small_models.place("minilm", tmp_path))
+    save_file({"a": np.zeros(2_000_000, np.float32)}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=r"is too large.*Give weights of the same architecture"):
+        load_published("minilm", tmp_path, weights=tmp_path / "a.safetensors")
 
 
 def test_a_changed_file_is_refused(tmp_path, monkeypatch):

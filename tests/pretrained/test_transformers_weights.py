@@ -11,7 +11,7 @@ from jaxdl.models.resnet import RESNETS
 from jaxdl.models.transformer import exact_gelu
 from jaxdl.models.vit import ViT
 from jaxdl.pretrained import PUBLISHED
-from jaxdl.pretrained.loading import convert
+from jaxdl.pretrained.loading import convert, describe_variables
 from jaxdl.pretrained.preprocessing import Preprocessing
 from jaxdl.pretrained.weight_files import read_tensors
 
@@ -65,7 +65,8 @@ def convert_through_a_file(model, peer, like, folder):
     peer.save_pretrained(folder)
     path = folder / "model.safetensors"
     published = dataclasses.replace(PUBLISHED[like], preprocessing=Preprocessing(side=SIDE))
-    return convert(model, published, read_tensors(path), str(path))
+    shapes = describe_variables(model, published)
+    return convert(model, shapes, published.names, read_tensors(path), str(path))
 
 
 def assert_close(logits, expected):

@@ -1,0 +1,51 @@
+"""Gzipped tar archives, read without believing what they say about themselves.
+
+Nothing is unpacked onto the disk, links are not followed, and the memory used is bounded.
+"""
+
+import gzip
+import itertools
+import tarfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+CHUNK_BYTES = 1 << 16
+MOST_MEMBERS = 200_000
+
+
+class _InChunks(gzip.GzipFile):
+    """An unpacked stream that is read in chunks only.
+
+    tarfile reads a header at once, however long it is by its own account.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Reads at most ``size`` bytes.
+
+        Raises:
+          tarfile.ReadError: that is more than a chunk.
+        """
+        if size is None or not 0 <= size <= CHUNK_BYTES:
+            raise tarfile.ReadError("a header is too long")
+        return super().read(size)
+
+
+def regular_files(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Yields the name, the size and the stream of each regular file in an archive, in order.
+
+    A stream ends after that number of bytes. It is to be read by `chunks`.
+
+    Raises:
+      Exception: of any kind, if the archive is damaged.
+    """
+    with _InChunks(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as archive:
+        for member in itertools.islice(archive, MOST_MEMBERS):
+            if member.isreg():
+                yield member.name, member.size, archive.extractfile(member)
+
+
+def chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yields the rest of a stream in chunks."""
+    return iter(partial(stream.read, CHUNK_BYTES), b"")
