@@ -33,7 +33,7 @@ class Optimization:
     warmup_fraction: float = 0.2
     """Fraction of the steps in which the cosine schedule warms up."""
     weight_decay: float = 0.0
-    """Weight decay on kernels; adam applies none, and muon applies it to hidden kernels only."""
+    """Weight decay on kernels and embeddings; adam applies none, muon to hidden kernels only."""
     gradient_clip: float = 0.0
     """Largest global norm of the gradients; 0 does not clip."""
     ema_decay: float = 0.0
