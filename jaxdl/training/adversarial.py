@@ -12,6 +12,7 @@ from flax import struct
 from jax import lax
 from jax.sharding import Mesh
 
+from jaxdl.randomness import Purpose
 from jaxdl.training.classification import Metrics
 from jaxdl.training.pipeline import Batch
 from jaxdl.training.state import TrainState, create_train_state
@@ -66,7 +67,7 @@ def create_adversaries(
     create = partial(create_train_state, optimizer=optimizer, seed=seed, mesh=mesh)
     return Adversaries(
         generator=create(generator, inputs=[noise], ema_decay=ema_decay),
-        discriminator=create(discriminator, inputs=[image]),
+        discriminator=create(discriminator, inputs=[image], purpose=Purpose.DISCRIMINATOR_INIT),
     )
 
 

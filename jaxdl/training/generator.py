@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
+from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.adversarial import Adversaries, create_adversaries, to_pixels, train_step
 from jaxdl.training.epoch import TrainStep
 from jaxdl.training.loop import fit
@@ -134,7 +135,7 @@ def init_generator(
 
 def draw_noise(num_samples: int, latent_dim: int, seed: int) -> np.ndarray:
     """Draws standard normal float32 (num_samples, latent_dim)."""
-    return np.asarray(jax.random.normal(jax.random.key(seed), (num_samples, latent_dim)))
+    return np.asarray(jax.random.normal(key_for(Purpose.SAMPLES, seed), (num_samples, latent_dim)))
 
 
 def make_sampler(generator: nn.Module, mesh: Mesh | None = None) -> Sampler:

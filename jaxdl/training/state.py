@@ -12,6 +12,7 @@ from flax import struct
 from flax.training import train_state
 from jax.sharding import Mesh
 
+from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.mesh import constrain_state, make_mesh, with_gathered_params
 
 
@@ -53,6 +54,7 @@ def create_train_state(
     ema_decay: float = 0.0,
     mesh: Mesh | None = None,
     variables: Any = None,
+    purpose: Purpose = Purpose.INIT,
 ) -> TrainState:
     """Initialises the model and the optimizer on the device, in one compiled call.
 
@@ -64,6 +66,7 @@ def create_train_state(
       ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for no average.
       mesh: the devices over which the state is laid out; None for all devices, replicated.
       variables: initial variables of the model; None to draw them.
+      purpose: of the key by which they are drawn.
     """
     mesh = mesh or make_mesh()
 
@@ -71,7 +74,7 @@ def create_train_state(
     def create(seed: np.ndarray, variables: Any) -> TrainState:
         if variables is None:
             zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]
-            variables = model.init(jax.random.key(seed), *zeros, train=False)
+            variables = model.init(key_for(purpose, seed), *zeros, train=False)
         params = variables["params"]
         state = TrainState.create(
             apply_fn=with_gathered_params(model.apply, mesh),
@@ -83,7 +86,7 @@ def create_train_state(
         )
         return constrain_state(state, mesh)
 
-    return create(np.int64(seed), variables)
+    return create(np.uint32(seed), variables)
 
 
 def count_parameters(params: Any) -> int:

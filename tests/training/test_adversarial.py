@@ -172,6 +172,15 @@ def test_the_generator_alone_has_a_moving_average():
     assert (kernels[0] != kernels[2]).all()
 
 
+def test_equal_layers_of_the_two_models_have_different_initial_parameters():
+    class Both(SmallDiscriminator):
+        """As a generator and as a discriminator."""
+
+    state = create_adversaries(Both(), Both(), optax.sgd(0.1), 4, (2, 2, 1), seed=0)
+    for layer, leaves in state.generator.params.items():
+        assert (leaves["kernel"] != state.discriminator.params[layer]["kernel"]).all()
+
+
 def run_training(directory, after_epoch=lambda *_: None):
     """Trains in a directory, from its newest checkpoint if there is one."""
     plan = Plan(
