@@ -67,7 +67,8 @@ def train_generator(
 
     Args:
       generator: called as ``generator.apply(variables, noise, train=...)``.
-      discriminator: called as ``discriminator.apply(variables, images, train=...)``.
+      discriminator: called as ``discriminator.apply(variables, images, train=...)``; it must not
+        have BatchNorm, since it looks at each image by itself.
       images: uint8 (examples, height, width, channels).
       options: of the optimization.
       adversarial: how the two are trained against each other.
@@ -78,6 +79,9 @@ def train_generator(
       mesh: the devices over which batches and states are sharded; None for all devices.
       checkpoints: directory of checkpoints, from which an earlier training is resumed.
       log: receives the metrics.
+
+    Raises:
+      UserError: the discriminator has BatchNorm; see also `fit`.
     """
     mesh = mesh or make_mesh()
     steps_per_epoch = len(images) // options.batch_size
