@@ -45,7 +45,7 @@ def train_classifier(
 
     Args:
       model: called as ``model.apply(variables, *inputs, train=...)``, returns logits.
-      train: arrays (examples, ...): int32 "label", and the features that the pipeline takes.
+      train: arrays (examples, ...): int "label", and the features that the pipeline takes.
       options: of the optimization; the module has its own dtype, whatever their ``precision`` is.
       validation: likewise; without it the model of the last epoch is kept.
       pipeline: turns features into inputs; None for `features_as_inputs`.
@@ -66,6 +66,7 @@ def train_classifier(
     validation = validation or {name: array[:0] for name, array in train.items()}
     require_examples(train)
     require_examples(validation)
+    train, validation = as_32_bits(train), as_32_bits(validation)
     require_trainable(options, len(train["label"]), len(validation["label"]), mesh)
     steps_per_epoch = len(train["label"]) // options.batch_size
     state, step, schedule = init_classifier(
@@ -136,6 +137,22 @@ def require_examples(split: Split) -> None:
     lengths = {name: len(array) for name, array in split.items()}
     if len(set(lengths.values())) > 1:
         raise UserError(f"The arrays of a split must have the same length, but have {lengths}.")
+
+
+def as_32_bits(split: Split) -> Split:
+    """Converts arrays of 64 bits, which numpy makes and JAX does not compute with.
+
+    Raises:
+      UserError: an integer needs 64 bits.
+    """
+    converted = {
+        name: array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
+        for name, array in split.items()
+    }
+    for name, array in converted.items():
+        if np.issubdtype(array.dtype, np.integer) and (array != split[name]).any():
+            raise UserError(f'"{name}" holds integers that need 64 bits, but JAX computes with 32.')
+    return converted
 
 
 def require_labels(label: np.ndarray, num_logits: int) -> None:
