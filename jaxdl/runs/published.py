@@ -158,7 +158,8 @@ def compute_features(
     inputs = {key: array for key, array in split.items() if key != "label"}
     model = build_published(config, num_classes=0)
     mesh = make_mesh(devices=jax.local_devices())
-    predict = make_predict_logits(model, PUBLISHED_INPUTS.pipeline(config), mesh)
+    pipeline = PUBLISHED_INPUTS.pipeline(config)
+    predict = make_predict_logits(model, pipeline, mesh, config.optimization.precision)
     return cached_features(
         f"{config.data.dataset}-{config.model.model}",
         config.data.data_dir,

@@ -21,6 +21,7 @@ from jaxdl.training.metrics_log import MetricsLog
 from jaxdl.training.optimization import ClassifierOptimization, configure_optimizer
 from jaxdl.training.pipeline import Batch, InputPipeline, features_as_inputs
 from jaxdl.training.plan import Plan, Trained, require_trainable
+from jaxdl.training.precision import Precision, with_dtype, with_products
 from jaxdl.training.prediction import Predict, make_predict
 from jaxdl.training.state import TrainState, create_train_state
 from jaxdl.training.text_batches import cut_to_longest, predict_by_length
@@ -46,7 +47,7 @@ def train_classifier(
     Args:
       model: called as ``model.apply(variables, *inputs, train=...)``, returns logits.
       train: arrays (examples, ...): int "label", and the features that the pipeline takes.
-      options: of the optimization; the module has its own dtype, whatever their ``precision`` is.
+      options: of the optimization; a ``dtype`` of the model is set to that of their ``precision``.
       validation: likewise; without it the model of the last epoch is kept.
       pipeline: turns features into inputs; None for `features_as_inputs`.
       seed: of initial parameters, order, dropout and augmentation.
@@ -60,8 +61,10 @@ def train_classifier(
       float32 (examples, classes).
 
     Raises:
-      UserError: the arrays are not the examples of a classification; see also `fit`.
+      UserError: the arrays are not the examples of a classification, or the model cannot compute in
+        that precision; see also `fit`.
     """
+    model = with_dtype(model, options.precision)
     mesh, pipeline = mesh or make_mesh(), pipeline or features_as_inputs(train)
     validation = validation or {name: array[:0] for name, array in train.items()}
     require_examples(train)
@@ -74,7 +77,7 @@ def train_classifier(
     )
     logits = jax.eval_shape(logits_of(model, pipeline), state.variables, example_shapes(train, 1))
     require_labels(train["label"], logits.shape[-1])
-    predict = make_predict_logits(model, pipeline, mesh)
+    predict = make_predict_logits(model, pipeline, mesh, options.precision)
     plan = Plan(
         epochs=options.epochs,
         batch_size=options.batch_size,
@@ -118,6 +121,7 @@ def init_classifier(
         label_smoothing=options.label_smoothing,
         micro_batches=options.micro_batches,
     )
+    step = with_products(step, options.precision)
     if pipeline.lengths:
         step = cut_to_longest(step, pipeline.lengths)
     return state, step, schedule
@@ -180,7 +184,10 @@ def score(
 
 
 def make_predict_logits(
-    model: nn.Module, pipeline: InputPipeline, mesh: Mesh | None = None
+    model: nn.Module,
+    pipeline: InputPipeline,
+    mesh: Mesh | None = None,
+    precision: Precision = "float32",
 ) -> Predict:
     """Compiles the logits of whole splits: ``predict(variables, split, description)``.
 
@@ -188,12 +195,15 @@ def make_predict_logits(
       model: as in `train_classifier`.
       pipeline: turns features into inputs.
       mesh: see `make_predict`.
+      precision: of the products.
     """
-    predict = make_predict(logits_of(model, pipeline), pipeline.predict_batch_size, mesh)
+    predict = make_predict(logits_of(model, pipeline, precision), pipeline.predict_batch_size, mesh)
     return predict_by_length(predict, pipeline.lengths) if pipeline.lengths else predict
 
 
-def logits_of(model: nn.Module, pipeline: InputPipeline) -> Callable[[Any, Batch], jax.Array]:
+def logits_of(
+    model: nn.Module, pipeline: InputPipeline, precision: Precision = "float32"
+) -> Callable[[Any, Batch], jax.Array]:
     """Returns ``apply(variables, batch)``, the logits of stored examples, without dropout.
 
     With test-time augmentation they are the mean over all preprocessings.
@@ -204,4 +214,4 @@ def logits_of(model: nn.Module, pipeline: InputPipeline) -> Callable[[Any, Batch
         logits = [model.apply(variables, *p(batch), train=False) for p in preprocessings]
         return sum(logits) / len(logits)
 
-    return apply
+    return with_products(apply, precision)
