@@ -60,7 +60,7 @@ def create_adversaries(
       latent_dim: length of a noise vector.
       image_shape: (height, width, channels).
       seed: of the initial parameters.
-      ema_decay: of the moving average of the generator's parameters.
+      ema_decay: of the moving average of the generator.
       mesh: the devices over which the states are laid out; None for all devices.
 
     Raises:

@@ -36,7 +36,7 @@ class Optimization:
     gradient_clip: float = 0.0
     """Largest global norm of the gradients; 0 does not clip."""
     ema_decay: float = 0.0
-    """Report a moving average of the parameters with this decay; 0 reports the parameters."""
+    """Report a moving average of the model with this decay; 0 reports the last."""
     patience: int = 0
     """Number of epochs to wait for a validation score as good as the best; 0 never stops."""
     precision: Precision = "float32"
