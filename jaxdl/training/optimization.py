@@ -51,6 +51,15 @@ class Optimization:
         require(self, "learning_rate", self.learning_rate > 0, "above 0")
         require_fractions(self, "warmup_fraction", "ema_decay")
 
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect, each with the option because of which."""
+        unused = {}
+        if self.optimizer == "adam":
+            unused["weight_decay"] = "--optimizer adam"
+        if self.schedule == "constant":
+            unused["warmup_fraction"] = "--schedule constant"
+        return unused
+
     @property
     def dtype(self) -> DTypeLike:
         """Dtype of the computation."""

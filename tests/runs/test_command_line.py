@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,9 @@ class Model:
     def __post_init__(self):
         divides = self.embed_dim % self.num_heads == 0
         require(self, "num_heads", divides, f"a divisor of {self.embed_dim}")
+
+    def without_effect(self):
+        return {"num_heads": "--embed-dim 1"} if self.embed_dim == 1 else {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -201,6 +205,15 @@ def test_a_run_from_another_machine_is_resumed_with_the_data_of_this_one(make_ru
     assert parse_line("--resume", str(kept)).data.data_dir == tmp_path
     moved = make_run(changed(data_dir=tmp_path / "gone"))
     assert parse_line("--resume", str(moved)).data.data_dir == Path("data")
+
+
+def test_an_option_without_effect_is_refused_if_it_is_given():
+    presets = {"narrow": {"embed_dim": 1, "num_heads": 1}}
+    parse_narrow = partial(parse, "tiny", Config, presets, "A tiny training.")
+    message = r"^--num-heads has no effect with --embed-dim 1: leave it out\.$"
+    with pytest.raises(UsageError, match=message):
+        parse_narrow(["--embed-dim", "1", "--num-heads", "1"])
+    assert parse_narrow(["--preset", "narrow"]).model == Model(embed_dim=1, num_heads=1)
 
 
 def test_an_option_may_be_repeated_on_resume_but_not_changed(make_run):
