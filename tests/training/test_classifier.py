@@ -24,7 +24,7 @@ from jaxdl.training.metrics_log import MetricsLog, read_records
 from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.text_batches import cut_text_pipeline
 
-MODEL = MLP(widths=(8,), num_classes=3)
+MODEL = MLP(widths=(32,), num_classes=3)
 OPTIONS = ClassifierOptimization(epochs=3, batch_size=8, learning_rate=0.02, ema_decay=0.5)
 
 
