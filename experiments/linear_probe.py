@@ -56,8 +56,7 @@ class Optimization:
     examples: int = 0
     """Number of training examples to fit the head to; 0 for all."""
     precision: Precision = "float32"
-    """Precision in which the features are computed. GPUs and TPUs round the factors of float32
-    products to TF32 or bfloat16; for float32-highest they do not, and are slower."""
+    """Precision; GPUs and TPUs multiply float32 in TF32 or bfloat16, float32-highest in float32."""
 
     def __post_init__(self) -> None:
         require(self, "examples", self.examples >= 0, "at least 0")

@@ -40,8 +40,7 @@ class Optimization:
     patience: int = 0
     """Number of epochs to wait for a validation score as good as the best; 0 never stops."""
     precision: Precision = "float32"
-    """Precision of the computation; parameters are always float32. GPUs and TPUs round the factors
-    of float32 products to TF32 or bfloat16; for float32-highest they do not, and are slower."""
+    """Precision; GPUs and TPUs multiply float32 in TF32 or bfloat16, float32-highest in float32."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):

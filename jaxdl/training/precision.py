@@ -1,7 +1,8 @@
 """Precision of the computation: the dtype of modules, and that of matrix products inside them.
 
 On GPUs and TPUs, products of float32 arrays are computed from factors that are rounded to TF32 or
-bfloat16 (``jax.default_matmul_precision``), unless JAX is asked for the highest precision.
+bfloat16 (``jax.default_matmul_precision``), unless JAX is asked for the highest precision, which is
+slower. Parameters are float32 always.
 """
 
 from collections.abc import Callable
