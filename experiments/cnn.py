@@ -38,6 +38,11 @@ class ModelOptions:
     def __post_init__(self) -> None:
         require_fractions(self, "dropout_rate")
 
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect, each with the option because of which."""
+        is_lenet5 = self.architecture == "lenet5"
+        return {"dropout_rate": "--architecture lenet5"} if is_lenet5 else {}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:

@@ -152,7 +152,7 @@ def _is_readable(directory: Path) -> bool:
 def draw_sample_figures(result: Result) -> None:
     """Draws samples, how they improved, paths between samples, and nearest training images."""
     run, latent_dim = result.run, result.config.adversarial.latent_dim
-    sample = make_sampler(result.model)
+    sample = make_sampler(result.model, precision=result.config.optimization.precision)
     samples = sample(result.variables, draw_noise(NUM_SHOWN, latent_dim, SEED_OF_SHOWN))
     sample_figures.sample_grid(samples, run.figures / "samples.png")
 

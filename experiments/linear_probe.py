@@ -12,9 +12,7 @@ of it for the features (experiments/results/linear-probe-resnet50-cifar10.json).
 
 import dataclasses
 import time
-from typing import Literal
 
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.typing import DTypeLike
@@ -40,6 +38,7 @@ from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.layers import HEAD
 from jaxdl.training.optimization import require
 from jaxdl.training.plan import Trained
+from jaxdl.training.precision import Precision, dtype_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,8 +55,8 @@ class Optimization:
 
     examples: int = 0
     """Number of training examples to fit the head to; 0 for all."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Precision in which the features are computed."""
+    precision: Precision = "float32"
+    """Precision; GPUs and TPUs multiply float32 in TF32 or bfloat16, float32-highest in float32."""
 
     def __post_init__(self) -> None:
         require(self, "examples", self.examples >= 0, "at least 0")
@@ -65,7 +64,7 @@ class Optimization:
     @property
     def dtype(self) -> DTypeLike:
         """Dtype of the computation."""
-        return jnp.dtype(self.precision)
+        return dtype_of(self.precision)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ FLOORS = {
     "jaxdl.models": 1,
     "jaxdl.nn": 0,
 }
-GROUND = ("jaxdl.console", "jaxdl.errors", "jaxdl.files")
+GROUND = ("jaxdl.console", "jaxdl.errors", "jaxdl.files", "jaxdl.randomness")
 
 
 def room_of(module: str) -> str:

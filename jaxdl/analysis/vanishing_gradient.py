@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.models.rnn import CellName, RecurrentLayer
+from jaxdl.randomness import Purpose, key_for
 
 
 def gradient_norms(
@@ -26,7 +27,8 @@ def gradient_norms(
       float32 (distance,), the last input first, averaged over 32 sequences.
     """
     layer = RecurrentLayer(cell, features)
-    input_key, direction_key, init_key = jax.random.split(jax.random.key(seed), 3)
+    key = key_for(Purpose.GRADIENT_NORMS, seed)
+    input_key, direction_key, init_key = jax.random.split(key, 3)
     size = features if variables is None else variables["params"]["input"]["kernel"].shape[0]
     inputs = jax.random.normal(input_key, (distance, 32, size))
     mask = jnp.ones((distance, 32), bool)

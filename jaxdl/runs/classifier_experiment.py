@@ -138,4 +138,5 @@ class ClassifierExperiment(Experiment):
             class_names=run.class_names,
             read=self.inputs.reader(config, run),
             example_shapes=self.inputs.example_shapes(config),
+            precision=config.optimization.precision,
         )

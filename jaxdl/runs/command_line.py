@@ -15,7 +15,7 @@ import tyro
 
 from jaxdl.console import note
 from jaxdl.errors import UsageError, UserError
-from jaxdl.runs.options import MACHINE, PLACES, from_options, to_options, with_changes
+from jaxdl.runs.options import MACHINE, PLACES, from_options, groups, to_options, with_changes
 from jaxdl.runs.run import Run, module_of
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.optimization import option_name
@@ -66,6 +66,7 @@ def parse(
         default = with_changes(default, {"preset": start.preset, **presets[start.preset]})
     description = f"{description}\n{_describe_presets(presets)}"
     config = parse_dataclass(config_class, module_of(name), description, arguments, default)
+    _require_effect(config, to_options(default))
     if start.resume:
         _require_resumable(to_options(default), to_options(config))
         folder = config.data.data_dir
@@ -75,6 +76,15 @@ def parse(
         known = ", ".join(["default", *presets])
         raise UsageError(f"--preset is {config.run.preset}, but must be one of {known}.")
     return config
+
+
+def _require_effect(config: Any, before: Mapping[str, Any]) -> None:
+    """Refuses options that were changed although others leave them without effect."""
+    for group in groups(config):
+        unused = group.without_effect() if hasattr(group, "without_effect") else {}
+        for name, reason in unused.items():
+            if getattr(group, name) != before[name]:
+                raise UsageError(f"{option_name(name)} has no effect with {reason}: leave it out.")
 
 
 def _describe_presets(presets: Mapping[str, Mapping[str, Any]]) -> str:

@@ -88,7 +88,8 @@ class GeneratorExperiment(Experiment):
             parameters = self.count_parameters(config)
             print_header(run, config, dataset, generator, parameters)
 
-            latent_dim, sample = config.adversarial.latent_dim, make_sampler(generator, mesh)
+            latent_dim = config.adversarial.latent_dim
+            sample = make_sampler(generator, mesh, config.optimization.precision)
             validation = extract(dataset.validation["image"])
 
             def measure(
@@ -159,7 +160,7 @@ class GeneratorExperiment(Experiment):
     def draw_samples(self, run: Run, num_samples: int, seed: int, path: Path) -> None:
         """See `Experiment.draw_samples`."""
         config = from_options(self.config, run.options)
-        sample = make_sampler(self.build_generator(config))
+        sample = make_sampler(self.build_generator(config), precision=config.optimization.precision)
         noise = draw_noise(num_samples, config.adversarial.latent_dim, seed)
         columns = math.ceil(num_samples**0.5)
         sample_figures.sample_grid(sample(load_model(run.checkpoints), noise), path, columns)

@@ -14,6 +14,7 @@ from jaxdl.data.tokenizer import Truncation, encode
 from jaxdl.errors import UserError
 from jaxdl.training.classifier import make_predict_logits
 from jaxdl.training.pipeline import InputPipeline
+from jaxdl.training.precision import Precision
 
 PREDICT_BATCH_SIZE = 32
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
@@ -33,6 +34,7 @@ class TrainedNetwork:
       class_names: of its logits; empty if it returns an embedding instead.
       read: reads image files or sentences as examples; raises UserError for anything else.
       example_shapes: shape of each feature of an example.
+      precision: of the computation.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TrainedNetwork:
     class_names: tuple[str, ...]
     read: Reader
     example_shapes: dict[str, tuple[int, ...]]
+    precision: Precision = "float32"
 
     def logits(self, examples: dict[str, np.ndarray]) -> np.ndarray:
         """Computes logits, or embeddings, of examples: float32 (examples, classes or width).
@@ -51,7 +54,7 @@ class TrainedNetwork:
         """
         batch_size = min(PREDICT_BATCH_SIZE, len(next(iter(examples.values()))))
         pipeline = dataclasses.replace(self.pipeline, predict_batch_size=batch_size)
-        predict = make_predict_logits(self.model, pipeline)
+        predict = make_predict_logits(self.model, pipeline, precision=self.precision)
         try:
             return np.asarray(predict(self.variables, examples, "predicting"), np.float32)
         except FlaxError as error:

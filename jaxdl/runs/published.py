@@ -18,6 +18,7 @@ from jaxdl.data.catalog import CATALOG, IMAGE_DATASETS, TEXT_DATASETS
 from jaxdl.data.tokenizer import Truncation
 from jaxdl.models.vit import ViT, resize_positions
 from jaxdl.pretrained import PUBLISHED, ModelName, load_published, load_tokenizer_of
+from jaxdl.randomness import Purpose, key_for
 from jaxdl.runs.features import cached_features
 from jaxdl.runs.inputs import (
     IMAGE_INPUTS,
@@ -30,7 +31,6 @@ from jaxdl.runs.inputs import (
 from jaxdl.runs.networks import PREDICT_BATCH_SIZE, TrainedNetwork, picture_reader, sentence_reader
 from jaxdl.runs.options import DataOptions
 from jaxdl.training.classifier import make_predict_logits
-from jaxdl.training.images import FLIP
 from jaxdl.training.layers import HEAD
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.optimization import require
@@ -94,7 +94,7 @@ def published_pipeline(config: Any, flip: bool = False) -> InputPipeline:
     if reads_texts(config.model.model):
         return cut_text_pipeline(config.data.sequence_length, PREDICT_BATCH_SIZE)
     preprocessing, side = PUBLISHED[config.model.model].preprocessing, config.data.image_size
-    flip_key = jax.random.fold_in(jax.random.key(config.run.seed), FLIP)
+    flip_key = key_for(Purpose.FLIP, config.run.seed)
     flip = flip and CATALOG[config.data.dataset].subject == "photograph"
 
     def preprocess(batch: Batch) -> ModelInputs:
@@ -158,7 +158,8 @@ def compute_features(
     inputs = {key: array for key, array in split.items() if key != "label"}
     model = build_published(config, num_classes=0)
     mesh = make_mesh(devices=jax.local_devices())
-    predict = make_predict_logits(model, PUBLISHED_INPUTS.pipeline(config), mesh)
+    pipeline = PUBLISHED_INPUTS.pipeline(config)
+    predict = make_predict_logits(model, pipeline, mesh, config.optimization.precision)
     return cached_features(
         f"{config.data.dataset}-{config.model.model}",
         config.data.data_dir,

@@ -12,6 +12,8 @@ from flax import struct
 from jax import lax
 from jax.sharding import Mesh
 
+from jaxdl.errors import UserError
+from jaxdl.randomness import Purpose
 from jaxdl.training.classification import Metrics
 from jaxdl.training.pipeline import Batch
 from jaxdl.training.state import TrainState, create_train_state
@@ -58,16 +60,25 @@ def create_adversaries(
       latent_dim: length of a noise vector.
       image_shape: (height, width, channels).
       seed: of the initial parameters.
-      ema_decay: of the moving average of the generator's parameters.
+      ema_decay: of the moving average of the generator.
       mesh: the devices over which the states are laid out; None for all devices.
+
+    Raises:
+      UserError: the discriminator has BatchNorm.
     """
     noise = jax.ShapeDtypeStruct((1, latent_dim), jnp.float32)
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     create = partial(create_train_state, optimizer=optimizer, seed=seed, mesh=mesh)
-    return Adversaries(
+    adversaries = Adversaries(
         generator=create(generator, inputs=[noise], ema_decay=ema_decay),
-        discriminator=create(discriminator, inputs=[image]),
+        discriminator=create(discriminator, inputs=[image], purpose=Purpose.DISCRIMINATOR_INIT),
     )
+    if adversaries.discriminator.batch_stats:
+        raise UserError(
+            "The discriminator has BatchNorm, but must look at each image by itself: normalise by "
+            "GroupNorm or LayerNorm instead."
+        )
+    return adversaries
 
 
 def train_step(

@@ -65,6 +65,10 @@ class CheckpointStore:
         self._manager.close()
         self._lock.close()
 
+    def is_empty(self) -> bool:
+        """Whether there is no checkpoint, damaged or not."""
+        return not self._manager.all_steps()
+
     def save(self, step: int, training: Any, model: Any, model_is_trained: bool = True) -> None:
         """Writes a checkpoint unless this step has one; if it cannot be written, says so.
 
@@ -94,7 +98,8 @@ class CheckpointStore:
         """Restores the newest undamaged checkpoint; damaged newer ones are renamed.
 
         Args:
-          training: a tree of arrays with the structure, shapes, dtypes and shardings to restore.
+          training: a tree of arrays, or of their shapes, with the structure, dtypes and shardings
+            to restore.
           model: such a tree, too.
 
         Returns:

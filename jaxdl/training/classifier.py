@@ -21,6 +21,7 @@ from jaxdl.training.metrics_log import MetricsLog
 from jaxdl.training.optimization import ClassifierOptimization, configure_optimizer
 from jaxdl.training.pipeline import Batch, InputPipeline, features_as_inputs
 from jaxdl.training.plan import Plan, Trained, require_trainable
+from jaxdl.training.precision import Precision, with_dtype, with_products
 from jaxdl.training.prediction import Predict, make_predict
 from jaxdl.training.state import TrainState, create_train_state
 from jaxdl.training.text_batches import cut_to_longest, predict_by_length
@@ -45,8 +46,8 @@ def train_classifier(
 
     Args:
       model: called as ``model.apply(variables, *inputs, train=...)``, returns logits.
-      train: arrays (examples, ...): int32 "label", and the features that the pipeline takes.
-      options: of the optimization; the module has its own dtype, whatever their ``precision`` is.
+      train: arrays (examples, ...): int "label", and the features that the pipeline takes.
+      options: of the optimization; a ``dtype`` of the model is set to that of their ``precision``.
       validation: likewise; without it the model of the last epoch is kept.
       pipeline: turns features into inputs; None for `features_as_inputs`.
       seed: of initial parameters, order, dropout and augmentation.
@@ -60,12 +61,15 @@ def train_classifier(
       float32 (examples, classes).
 
     Raises:
-      UserError: the arrays are not the examples of a classification; see also `fit`.
+      UserError: the arrays are not the examples of a classification, or the model cannot compute in
+        that precision; see also `fit`.
     """
+    model = with_dtype(model, options.precision)
     mesh, pipeline = mesh or make_mesh(), pipeline or features_as_inputs(train)
     validation = validation or {name: array[:0] for name, array in train.items()}
     require_examples(train)
     require_examples(validation)
+    train, validation = as_32_bits(train), as_32_bits(validation)
     require_trainable(options, len(train["label"]), len(validation["label"]), mesh)
     steps_per_epoch = len(train["label"]) // options.batch_size
     state, step, schedule = init_classifier(
@@ -73,7 +77,7 @@ def train_classifier(
     )
     logits = jax.eval_shape(logits_of(model, pipeline), state.variables, example_shapes(train, 1))
     require_labels(train["label"], logits.shape[-1])
-    predict = make_predict_logits(model, pipeline, mesh)
+    predict = make_predict_logits(model, pipeline, mesh, options.precision)
     plan = Plan(
         epochs=options.epochs,
         batch_size=options.batch_size,
@@ -117,6 +121,7 @@ def init_classifier(
         label_smoothing=options.label_smoothing,
         micro_batches=options.micro_batches,
     )
+    step = with_products(step, options.precision)
     if pipeline.lengths:
         step = cut_to_longest(step, pipeline.lengths)
     return state, step, schedule
@@ -136,6 +141,22 @@ def require_examples(split: Split) -> None:
     lengths = {name: len(array) for name, array in split.items()}
     if len(set(lengths.values())) > 1:
         raise UserError(f"The arrays of a split must have the same length, but have {lengths}.")
+
+
+def as_32_bits(split: Split) -> Split:
+    """Converts arrays of 64 bits, which numpy makes and JAX does not compute with.
+
+    Raises:
+      UserError: an integer needs 64 bits.
+    """
+    converted = {
+        name: array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
+        for name, array in split.items()
+    }
+    for name, array in converted.items():
+        if np.issubdtype(array.dtype, np.integer) and (array != split[name]).any():
+            raise UserError(f'"{name}" holds integers that need 64 bits, but JAX computes with 32.')
+    return converted
 
 
 def require_labels(label: np.ndarray, num_logits: int) -> None:
@@ -163,7 +184,10 @@ def score(
 
 
 def make_predict_logits(
-    model: nn.Module, pipeline: InputPipeline, mesh: Mesh | None = None
+    model: nn.Module,
+    pipeline: InputPipeline,
+    mesh: Mesh | None = None,
+    precision: Precision = "float32",
 ) -> Predict:
     """Compiles the logits of whole splits: ``predict(variables, split, description)``.
 
@@ -171,12 +195,15 @@ def make_predict_logits(
       model: as in `train_classifier`.
       pipeline: turns features into inputs.
       mesh: see `make_predict`.
+      precision: of the products.
     """
-    predict = make_predict(logits_of(model, pipeline), pipeline.predict_batch_size, mesh)
+    predict = make_predict(logits_of(model, pipeline, precision), pipeline.predict_batch_size, mesh)
     return predict_by_length(predict, pipeline.lengths) if pipeline.lengths else predict
 
 
-def logits_of(model: nn.Module, pipeline: InputPipeline) -> Callable[[Any, Batch], jax.Array]:
+def logits_of(
+    model: nn.Module, pipeline: InputPipeline, precision: Precision = "float32"
+) -> Callable[[Any, Batch], jax.Array]:
     """Returns ``apply(variables, batch)``, the logits of stored examples, without dropout.
 
     With test-time augmentation they are the mean over all preprocessings.
@@ -187,4 +214,4 @@ def logits_of(model: nn.Module, pipeline: InputPipeline) -> Callable[[Any, Batch
         logits = [model.apply(variables, *p(batch), train=False) for p in preprocessings]
         return sum(logits) / len(logits)
 
-    return apply
+    return with_products(apply, precision)

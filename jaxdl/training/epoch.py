@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 
 from jaxdl.errors import UsageError
 from jaxdl.nn.cpu.loops import trace_step, tracing_steps
+from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.mesh import (
     batch_sharding,
     constrain_state,
@@ -72,7 +73,7 @@ class CompiledEpoch:
         """
         self._train_step, self._split, self._mesh = train_step, split, mesh
         self._batch_size, self._seed, self._lengths = batch_size, seed, lengths
-        _, self._key = jax.random.split(jax.random.key(seed))  # a constant of the program
+        self._key = key_for(Purpose.STEP, seed)  # a constant of the program
         self._num_examples = len(next(iter(split.values())))
         self.steps_per_epoch = self._num_examples // batch_size
         require_whole_batch(batch_size, self._num_examples)
@@ -172,8 +173,8 @@ class CompiledEpoch:
 @partial(jax.jit, static_argnums=(0, 2))
 def epoch_order(seed: int, epoch: jax.Array, num_examples: int) -> jax.Array:
     """Shuffles the numbers of the examples for an epoch, int32 (num_examples,)."""
-    order_key, _ = jax.random.split(jax.random.key(seed))
-    return jax.random.permutation(jax.random.fold_in(order_key, epoch), num_examples)
+    key = jax.random.fold_in(key_for(Purpose.ORDER, seed), epoch)
+    return jax.random.permutation(key, num_examples)
 
 
 def as_rows(split: Arrays) -> Arrays:

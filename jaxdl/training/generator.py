@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
+from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.adversarial import Adversaries, create_adversaries, to_pixels, train_step
 from jaxdl.training.epoch import TrainStep
 from jaxdl.training.loop import fit
@@ -24,6 +25,7 @@ from jaxdl.training.optimization import (
     require_fractions,
 )
 from jaxdl.training.plan import Plan, Trained
+from jaxdl.training.precision import Precision, with_dtype, with_products
 from jaxdl.training.prediction import make_predict
 
 Sampler = Callable[[Any, np.ndarray], np.ndarray]
@@ -66,9 +68,10 @@ def train_generator(
 
     Args:
       generator: called as ``generator.apply(variables, noise, train=...)``.
-      discriminator: called as ``discriminator.apply(variables, images, train=...)``.
+      discriminator: called as ``discriminator.apply(variables, images, train=...)``; it must not
+        have BatchNorm, since it looks at each image by itself.
       images: uint8 (examples, height, width, channels).
-      options: of the optimization.
+      options: of the optimization; a ``dtype`` of the models is set to that of their ``precision``.
       adversarial: how the two are trained against each other.
       evaluate: ``evaluate(variables)``, metrics of a generator, "frechet_distance" among them; {}
         keeps the generator of the last epoch.
@@ -77,8 +80,15 @@ def train_generator(
       mesh: the devices over which batches and states are sharded; None for all devices.
       checkpoints: directory of checkpoints, from which an earlier training is resumed.
       log: receives the metrics.
+
+    Raises:
+      UserError: the discriminator has BatchNorm, or a model cannot compute in that precision; see
+        also `fit`.
     """
     mesh = mesh or make_mesh()
+    generator, discriminator = (
+        with_dtype(model, options.precision) for model in (generator, discriminator)
+    )
     steps_per_epoch = len(images) // options.batch_size
     state, step, schedule = init_generator(
         generator, discriminator, images.shape, options, adversarial, steps_per_epoch, seed, mesh
@@ -129,24 +139,27 @@ def init_generator(
         label_smoothing=adversarial.label_smoothing,
         gradient_penalty=adversarial.gradient_penalty,
     )
-    return state, step, schedule
+    return state, with_products(step, options.precision), schedule
 
 
 def draw_noise(num_samples: int, latent_dim: int, seed: int) -> np.ndarray:
     """Draws standard normal float32 (num_samples, latent_dim)."""
-    return np.asarray(jax.random.normal(jax.random.key(seed), (num_samples, latent_dim)))
+    return np.asarray(jax.random.normal(key_for(Purpose.SAMPLES, seed), (num_samples, latent_dim)))
 
 
-def make_sampler(generator: nn.Module, mesh: Mesh | None = None) -> Sampler:
+def make_sampler(
+    generator: nn.Module, mesh: Mesh | None = None, precision: Precision = "float32"
+) -> Sampler:
     """Compiles ``sample(variables, noise)``: uint8 images (samples, height, width, channels).
 
     Args:
       generator: called with noise.
       mesh: the devices over which the noise is sharded; None for one device.
+      precision: of the products.
     """
 
     def apply(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
         return to_pixels(generator.apply(variables, batch["noise"], train=False))
 
-    predict = make_predict(apply, mesh=mesh)
+    predict = make_predict(with_products(apply, precision), mesh=mesh)
     return lambda variables, noise: predict(variables, {"noise": noise})

@@ -14,11 +14,11 @@ from jaxdl.data.augmentation import (
     random_crop,
 )
 from jaxdl.data.mixing import cutmix, either, mixup
+from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.optimization import require
 from jaxdl.training.pipeline import Batch, InputPipeline, Mix, MixLabels, ModelInputs, no_mixing
 
 SMALLEST_SIDE = 28
-FLIP = 0x666C6970  # makes the keys of the flips differ from all others of a seed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def image_pipeline(options: ImageAugmentation, seed: int) -> InputPipeline:
       options: of the augmentation.
       seed: decides which images are mirrored first.
     """
-    first_flip_key = jax.random.fold_in(jax.random.key(seed), FLIP)
+    first_flip_key = key_for(Purpose.FLIP, seed)
 
     def augment(batch: Batch, key: jax.Array) -> ModelInputs:
         images = batch["image"]

@@ -163,10 +163,13 @@ def _init_or_restore(
         seconds=on_devices(np.float32(0.0)),
         examples_per_second=on_devices(np.float32(0.0)),
     )
-    restored = store.restore(*_split_model(initial)) if store else None
-    if restored is None:
+    if store is None or store.is_empty():
         return 0, initial
-    step, training, model = restored
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), initial
+    )
+    jax.tree.map(lambda leaf: leaf.delete(), initial)  # its memory is for what is restored
+    step, training, model = store.restore(*_split_model(shapes))
     total_steps = plan.epochs * epoch.steps_per_epoch
     if step > total_steps:
         raise UserError(

@@ -1,9 +1,7 @@
 """Options of the optimization, which every training has; experiments set their own defaults."""
 
 import dataclasses
-from typing import Literal
 
-import jax.numpy as jnp
 import optax
 from jax.typing import DTypeLike
 
@@ -14,6 +12,7 @@ from jaxdl.training.optimizers import (
     build_optimizer,
     learning_rate_schedule,
 )
+from jaxdl.training.precision import Precision, dtype_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,15 +32,15 @@ class Optimization:
     warmup_fraction: float = 0.2
     """Fraction of the steps in which the cosine schedule warms up."""
     weight_decay: float = 0.0
-    """Weight decay on kernels; adam applies none, and muon applies it to hidden kernels only."""
+    """Weight decay on kernels and embeddings; adam applies none, muon to hidden kernels only."""
     gradient_clip: float = 0.0
     """Largest global norm of the gradients; 0 does not clip."""
     ema_decay: float = 0.0
-    """Report a moving average of the parameters with this decay; 0 reports the parameters."""
+    """Report a moving average of the model with this decay; 0 reports the last."""
     patience: int = 0
     """Number of epochs to wait for a validation score as good as the best; 0 never stops."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the computation; parameters are always float32."""
+    precision: Precision = "float32"
+    """Precision; GPUs and TPUs multiply float32 in TF32 or bfloat16, float32-highest in float32."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -51,10 +50,19 @@ class Optimization:
         require(self, "learning_rate", self.learning_rate > 0, "above 0")
         require_fractions(self, "warmup_fraction", "ema_decay")
 
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect, each with the option because of which."""
+        unused = {}
+        if self.optimizer == "adam":
+            unused["weight_decay"] = "--optimizer adam"
+        if self.schedule == "constant":
+            unused["warmup_fraction"] = "--schedule constant"
+        return unused
+
     @property
     def dtype(self) -> DTypeLike:
         """Dtype of the computation."""
-        return jnp.dtype(self.precision)
+        return dtype_of(self.precision)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import jax
 import optax
 from optax import contrib
 
-from jaxdl.training.layers import is_hidden_kernel, require_head
+from jaxdl.training.layers import DECAYED, is_hidden_kernel, require_head
 
 ScheduleName = Literal["cosine", "constant"]
 OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
@@ -55,15 +55,15 @@ def build_optimizer(
         is Scalable for LLM Training", section 2.2), and all other parameters by Adam with
         Nesterov momentum.
       learning_rate: by step.
-      weight_decay: on parameters of two or more dimensions; not for "adam", and for "muon" only
-        on the hidden matrices.
+      weight_decay: on the parameters named in `DECAYED`; not for "adam", and for "muon" only on
+        the hidden matrices.
       gradient_clip: largest global norm of the gradients; 0 for no limit.
       b1: of Adam, decay of the average of past gradients.
     """
     if name == "adam":
         optimizer = optax.adam(learning_rate, b1=b1)
     elif name == "adamw":
-        optimizer = optax.adamw(learning_rate, b1=b1, weight_decay=weight_decay, mask=is_matrix)
+        optimizer = optax.adamw(learning_rate, b1=b1, weight_decay=weight_decay, mask=is_decayed)
     elif name == "muon":
         optimizer = contrib.muon(
             learning_rate,
@@ -74,7 +74,7 @@ def build_optimizer(
         )
     elif name == "sgd":
         optimizer = optax.chain(
-            optax.add_decayed_weights(weight_decay, mask=is_matrix),
+            optax.add_decayed_weights(weight_decay, mask=is_decayed),
             optax.sgd(learning_rate, MOMENTUM, nesterov=True),
         )
     else:
@@ -84,9 +84,9 @@ def build_optimizer(
     return optimizer
 
 
-def is_matrix(params: Any) -> Any:
-    """Tells for each parameter whether it has two or more dimensions, and so is decayed."""
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+def is_decayed(params: Any) -> Any:
+    """Tells for each parameter, by its name, whether weight decay shrinks it."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key in DECAYED, params)
 
 
 def hidden_matrices(params: Any) -> Any:

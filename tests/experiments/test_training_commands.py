@@ -4,9 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from experiments import mlp
+from jaxdl.runs import Run
 
 QUICK = ("--epochs", 2, "--batch-size", 40)
 
@@ -100,10 +104,14 @@ def test_each_architecture_trains(command, folders, architecture):
     assert "test accuracy" in output
 
 
-def test_bfloat16_trains_and_keeps_float32_parameters(command, folders):
-    status, output, _ = command("mlp", *QUICK, "--precision", "bfloat16", *folders)
+@pytest.mark.parametrize("precision", ["bfloat16", "float32-highest"])
+def test_a_run_remembers_its_precision_for_predictions(command, folders, precision):
+    status, output, _ = command("mlp", *QUICK, "--precision", precision, *folders)
     assert status == 0
-    assert "bfloat16" in output
+    assert precision in output
+    network = mlp.EXPERIMENT.load_network(Run.open(Path(output.split()[-1])))
+    assert network.precision == precision
+    assert network.model.dtype == precision.removesuffix("-highest")
 
 
 def start_mlp(*arguments):

@@ -43,6 +43,9 @@ def refused(command, data_dir, tmp_path):
         (("--resume", "nowhere"), "nowhere is not the directory of a run"),
         (("--patience", 1, "--validation-fraction", 0), "--patience"),
         (("--shift", "inf"), "--shift"),
+        (("--optimizer", "adam", "--weight-decay", 0.1), "--weight-decay has no effect with --opt"),
+        (("--schedule", "constant", "--warmup-fraction", 0), "--warmup-fraction has no effect"),
+        (("--architecture", "lenet5", "--dropout-rate", 0.1), "--dropout-rate has no effect with"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_status_2(refused, options, words):

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,9 @@ class Model:
     def __post_init__(self):
         divides = self.embed_dim % self.num_heads == 0
         require(self, "num_heads", divides, f"a divisor of {self.embed_dim}")
+
+    def without_effect(self):
+        return {"num_heads": "--embed-dim 1"} if self.embed_dim == 1 else {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -246,6 +250,15 @@ def test_no_value_in_the_config_of_a_run_is_a_traceback(tmp_path_factory, name, 
     else:
         is_number = type(value) in (int, float) and name in ("learning_rate", "validation_fraction")
         assert type(value) is type(to_options(Config())[name]) or is_number or name == "resume"
+
+
+def test_an_option_without_effect_is_refused_if_it_is_given():
+    presets = {"narrow": {"embed_dim": 1, "num_heads": 1}}
+    parse_narrow = partial(parse, "tiny", Config, presets, "A tiny training.")
+    message = r"^--num-heads has no effect with --embed-dim 1: leave it out\.$"
+    with pytest.raises(UsageError, match=message):
+        parse_narrow(["--embed-dim", "1", "--num-heads", "1"])
+    assert parse_narrow(["--preset", "narrow"]).model == Model(embed_dim=1, num_heads=1)
 
 
 def test_an_option_may_be_repeated_on_resume_but_not_changed(make_run):

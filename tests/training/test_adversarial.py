@@ -91,7 +91,7 @@ def test_one_pass_through_both_models_gives_both_updates(smoothing):
         (after.generator, expected.generator),
         (after.discriminator, expected.discriminator),
     ):
-        for name in ("params", "batch_stats", "ema_params"):
+        for name in ("params", "batch_stats", "ema_variables"):
             ours_leaves, leaves = (jax.tree.leaves(getattr(s, name)) for s in (ours, reference))
             for leaf, twin in zip(ours_leaves, leaves, strict=True):
                 np.testing.assert_allclose(leaf, twin, rtol=1e-4, atol=1e-5)
@@ -165,11 +165,20 @@ def test_the_generator_alone_has_a_moving_average():
         create_adversaries(*models, optimizer, LATENT_DIM, shape, seed, ema_decay=0.9)
         for seed in (0, 0, 1)
     ]
-    assert states[0].discriminator.ema_params is None
-    assert_bitwise_identical(states[0].variables["params"], states[0].generator.ema_params)
+    assert states[0].discriminator.ema_variables is None
+    assert_bitwise_identical(states[0].variables, states[0].generator.ema_variables)
     assert_bitwise_identical(states[0].generator.params, states[1].generator.params)
     kernels = [state.generator.params["Dense_0"]["kernel"] for state in states]
     assert (kernels[0] != kernels[2]).all()
+
+
+def test_equal_layers_of_the_two_models_have_different_initial_parameters():
+    class Both(SmallDiscriminator):
+        """As a generator and as a discriminator."""
+
+    state = create_adversaries(Both(), Both(), optax.sgd(0.1), 4, (2, 2, 1), seed=0)
+    for layer, leaves in state.generator.params.items():
+        assert (leaves["kernel"] != state.discriminator.params[layer]["kernel"]).all()
 
 
 def run_training(directory, after_epoch=lambda *_: None):
@@ -217,7 +226,7 @@ def test_a_killed_and_resumed_training_has_bitwise_identical_states(tmp_path, mo
         (whole.generator, resumed.generator),
         (whole.discriminator, resumed.discriminator),
     ):
-        for name in ("step", "params", "opt_state", "batch_stats", "ema_params"):
+        for name in ("step", "params", "opt_state", "batch_stats", "ema_variables"):
             assert_bitwise_identical(getattr(one, name), getattr(other, name))
 
 

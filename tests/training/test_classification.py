@@ -34,7 +34,7 @@ def problem():
         params=params,
         tx=optax.sgd(1.0),
         batch_stats={},
-        ema_params=None,
+        ema_variables=None,
         ema_decay=0.0,
     )
     batch = {
@@ -169,7 +169,7 @@ def test_a_step_updates_parameters_average_batch_statistics_and_optimizer(step, 
     before = small.new_state()
     after, _ = step(before, batch, jax.random.key(0))
     assert after.step == 1
-    for name in ("params", "ema_params", "batch_stats", "opt_state"):
+    for name in ("params", "ema_variables", "batch_stats", "opt_state"):
         old, new = (jax.tree.leaves(getattr(state, name)) for state in (before, after))
         assert any((was != now).any() for was, now in zip(old, new, strict=True)), name
 

@@ -1,5 +1,6 @@
 import dataclasses
 import signal
+import warnings
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from jaxdl.training.metrics_log import MetricsLog, read_records
 from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.text_batches import cut_text_pipeline
 
-MODEL = MLP(widths=(8,), num_classes=3)
+MODEL = MLP(widths=(32,), num_classes=3)
 OPTIONS = ClassifierOptimization(epochs=3, batch_size=8, learning_rate=0.02, ema_decay=0.5)
 
 
@@ -144,6 +145,23 @@ def test_arrays_that_are_not_a_classification_are_a_clear_error(changes, message
     with pytest.raises(UserError, match=message) as failure:
         train_classifier(MODEL, split, OPTIONS)
     assert "\n" not in str(failure.value)
+
+
+def test_arrays_of_64_bits_are_trained_on_as_if_of_32(uninterrupted):
+    wide = [
+        {"points": split["points"].astype(np.float64), "label": split["label"].astype(dtype)}
+        for split, dtype in ((TRAIN, np.int64), (VALIDATION, np.uint64))
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained, _ = train_classifier(MODEL, wide[0], OPTIONS, validation=wide[1])
+    small.assert_bitwise_identical(trained.variables, uninterrupted.variables)
+
+
+def test_integers_that_need_64_bits_are_a_clear_error():
+    split = TRAIN | {"identity": np.arange(60) + 2**32}
+    with pytest.raises(UserError, match=r'^"identity" holds integers that need 64 bits, but .*\.$'):
+        train_classifier(MODEL, split, OPTIONS)
 
 
 def test_a_validation_split_without_labels_is_a_clear_error():

@@ -1,5 +1,6 @@
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from small_gan import LATENT_DIM, SmallDiscriminator, SmallGenerator
 from small_training import assert_bitwise_identical
 
-from jaxdl.errors import UsageError
+from jaxdl.errors import UsageError, UserError
 from jaxdl.training.generator import (
     Adversarial,
     draw_noise,
@@ -87,6 +88,19 @@ def test_the_options_are_those_of_step_and_optimizer():
         one = one.apply_gradients(grads=jax.tree.map(jnp.ones_like, one.params))
         for mean in jax.tree.leaves(optax.tree_utils.tree_get(one.opt_state, "mu")):
             np.testing.assert_allclose(mean, 1 - 0.2, rtol=1e-6)
+
+
+def test_a_discriminator_with_batch_norm_is_a_clear_error():
+    class Normalised(nn.Module):
+        @nn.compact
+        def __call__(self, images, *, train):
+            x = nn.BatchNorm(use_running_average=not train)(images.reshape(images.shape[0], -1))
+            return nn.Dense(1)(x)[:, 0]
+
+    images = np.zeros((10, 2, 2, 1), np.uint8)
+    with pytest.raises(UserError, match=r"^The discriminator has BatchNorm, but .*\.$") as failure:
+        train_generator(SmallGenerator(), Normalised(), images, OPTIONS, ADVERSARIAL)
+    assert "\n" not in str(failure.value)
 
 
 @pytest.mark.parametrize(

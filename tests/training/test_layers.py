@@ -17,7 +17,7 @@ from jaxdl.models.transformer import TextTransformer
 from jaxdl.models.vit import ViT
 from jaxdl.training.finetuning import FROZEN, PretrainedStart, distances_to_head, with_layer_decay
 from jaxdl.training.layers import block_number, is_hidden_kernel, require_head
-from jaxdl.training.optimizers import build_optimizer, hidden_matrices
+from jaxdl.training.optimizers import build_optimizer, hidden_matrices, is_decayed
 
 IMAGES = (jnp.zeros((1, 28, 28, 1)),)
 NOISE = (jnp.zeros((1, 10)),)
@@ -82,6 +82,26 @@ def test_muon_updates_every_network_and_not_its_head(model, inputs):
 
 def is_axes(value):
     return value is None or isinstance(value, optax.contrib.MuonDimensionNumbers)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
+def test_weight_decay_shrinks_kernels_and_nothing_else_of_several_dimensions(params, name):
+    params = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), params)
+    optimizer = build_optimizer(name, RATE, weight_decay=0.5)
+    zeros = jax.tree.map(np.zeros_like, params)
+    changes, _ = optimizer.update(zeros, optimizer.init(params), params)
+    assert changes["block_0"]["attention"]["query_key_value"]["bias"].ndim == 3
+    for path, change in jax.tree_util.tree_leaves_with_path(changes):
+        names = tuple(entry.key for entry in path)
+        decayed = is_hidden_kernel(names) if name == "muon" else names[-1] == "kernel"
+        assert change.any() == decayed, names
+
+
+def test_weight_decay_shrinks_embeddings_but_not_positions_and_token_types():
+    decayed = is_decayed(init(Bert(**TWO_BLOCKS), TEXT))
+    assert decayed["embedding"]["embedding"]
+    assert not decayed["positions"]
+    assert not decayed["token_types"]
 
 
 @pytest.mark.parametrize("frozen_blocks", [0, 1])

@@ -48,6 +48,24 @@ def last_checkpoint(directory):
     return step, training.replace(seconds=None, examples_per_second=None)
 
 
+def test_the_initial_state_is_freed_before_another_is_restored(tmp_path, monkeypatch):
+    fit(tmp_path, epochs=1)
+    plan, state, data = small.new_plan(), small.new_state(), small.new_data()
+    epoch = CompiledEpoch(small.step, state, data, plan.batch_size, plan.seed, plan.mesh)
+    restore, freed = CheckpointStore.restore, []
+
+    def restore_and_look(*arguments):
+        freed.extend(leaf.is_deleted() for leaf in jax.tree.leaves(state))
+        return restore(*arguments)
+
+    monkeypatch.setattr(CheckpointStore, "restore", restore_and_look)
+    with CheckpointStore(checkpoints_of(tmp_path)) as store:
+        step, _ = loop._init_or_restore(store, state, epoch, plan)
+    assert step == small.STEPS_PER_EPOCH
+    assert freed
+    assert all(freed)
+
+
 def without_seconds(records):
     return [
         {name: value for name, value in record.items() if name != "seconds"} for record in records

@@ -10,13 +10,15 @@ from jaxdl.training.state import TrainState, count_parameters
 
 @pytest.fixture
 def make_state():
+    initial = {"params": {"w": jnp.ones(3)}, "batch_stats": {"mean": jnp.zeros(2)}}
+
     def make(ema_decay):
         return TrainState.create(
             apply_fn=None,
             params={"w": jnp.ones(3)},
             tx=optax.sgd(0.5),
-            batch_stats={},
-            ema_params={"w": jnp.ones(3)} if ema_decay else None,
+            batch_stats={"mean": jnp.zeros(2)},
+            ema_variables=initial if ema_decay else None,
             ema_decay=ema_decay,
         )
 
@@ -24,24 +26,32 @@ def make_state():
 
 
 @pytest.mark.parametrize("ema_decay", [0.9, 0.2])
-def test_the_moving_average_follows_its_recurrence_and_is_short_at_first(make_state, ema_decay):
+def test_the_average_of_parameters_and_statistics_follows_its_recurrence_and_is_short_at_first(
+    make_state, ema_decay
+):
     state = make_state(ema_decay)
     params = average = np.ones(3)
+    averaged_mean = np.zeros(2)
     for step in range(24):
         gradient = np.sin(step + np.arange(3))
-        state = state.apply_gradients(grads={"w": jnp.asarray(gradient, jnp.float32)})
+        mean = np.cos(step + np.arange(2))
+        state = state.apply_gradients(
+            grads={"w": jnp.asarray(gradient, jnp.float32)},
+            batch_stats={"mean": jnp.asarray(mean, jnp.float32)},
+        )
         params = params - 0.5 * gradient
         decay = min(ema_decay, (1 + step) / (10 + step))
         average = decay * average + (1 - decay) * params
+        averaged_mean = decay * averaged_mean + (1 - decay) * mean
     assert state.step == 24
     np.testing.assert_allclose(state.params["w"], params, atol=1e-4)
-    np.testing.assert_allclose(state.ema_params["w"], average, atol=1e-4)
-    np.testing.assert_array_equal(state.variables["params"]["w"], state.ema_params["w"])
+    np.testing.assert_allclose(state.variables["params"]["w"], average, atol=1e-4)
+    np.testing.assert_allclose(state.variables["batch_stats"]["mean"], averaged_mean, atol=1e-4)
 
 
 def test_without_a_moving_average_the_parameters_are_reported(make_state):
     state = make_state(0.0).apply_gradients(grads={"w": jnp.ones(3)})
-    assert state.ema_params is None
+    assert state.ema_variables is None
     np.testing.assert_array_equal(state.variables["params"]["w"], [0.5, 0.5, 0.5])
 
 
@@ -51,11 +61,11 @@ def test_the_initial_state_is_a_function_of_its_seed():
     assert (kernels[0] != kernels[1]).all()
 
 
-def test_the_initial_state_has_step_zero_and_the_parameters_as_their_average():
+def test_the_initial_state_has_step_zero_and_is_its_own_average():
     state = small.new_state()
     assert state.step == 0
     assert isinstance(state.step, jax.Array)  # a Python number would compile the step twice
-    small.assert_bitwise_identical(state.ema_params, state.params)
+    small.assert_bitwise_identical(state.variables, state.last_variables)
     assert set(state.batch_stats) == {"norm_0"}
 
 

@@ -1,0 +1,56 @@
+"""Precision of the computation: the dtype of modules, and that of matrix products inside them.
+
+On GPUs and TPUs, products of float32 arrays are computed from factors that are rounded to TF32 or
+bfloat16 (``jax.default_matmul_precision``), unless JAX is asked for the highest precision, which is
+slower. Parameters are float32 always.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Literal, TypeVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxdl.errors import UserError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Precision = Literal["float32", "float32-highest", "bfloat16"]
+HIGHEST = "float32-highest"
+
+
+def dtype_of(precision: Precision) -> jnp.dtype:
+    """Returns the dtype of the computation."""
+    return jnp.dtype(precision.removesuffix("-highest"))
+
+
+def with_products(function: Function, precision: Precision) -> Function:
+    """Wraps a function so that, when it is traced, its products get their precision."""
+    if precision != HIGHEST:
+        return function
+
+    @wraps(function)
+    def traced(*arguments: Any, **options: Any) -> Any:
+        with jax.default_matmul_precision("highest"):
+            return function(*arguments, **options)
+
+    return traced
+
+
+def with_dtype(model: nn.Module, precision: Precision) -> nn.Module:
+    """Returns the module with the dtype of the precision.
+
+    Raises:
+      UserError: it has no field ``dtype`` to be set, or one that was set to another dtype.
+    """
+    dtype = dtype_of(precision)
+    own = jnp.dtype(getattr(model, "dtype", None) or jnp.float32)
+    if own == dtype:
+        return model
+    name = type(model).__name__
+    if own != jnp.float32:
+        raise UserError(f"{name} computes in {own}, but the precision is {precision}: set it too.")
+    if not hasattr(model, "dtype"):
+        raise UserError(f"{name} has no field dtype, so its precision must be float32.")
+    return model.clone(dtype=dtype)
