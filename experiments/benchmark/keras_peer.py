@@ -47,10 +47,8 @@ def build_many_steps(
     """
     if workload.name == "gan":
         raise NotImplementedError("the GAN is not trained by fit")
-    inputs, labels = _prepare(workload, data, precision), data["label"]
-    if keras.backend.backend() == "jax":
-        inputs, labels = (keras.ops.convert_to_tensor(array) for array in (inputs, labels))
-    return Classifier(workload, inputs, labels, batch_size, STEPS_PER_EXECUTION)
+    inputs = _prepare(workload, data, precision)
+    return Classifier(workload, inputs, data["label"], batch_size, many_steps=True)
 
 
 def _prepare(workload: Workload, data: Arrays, precision: Precision) -> np.ndarray:
@@ -71,16 +69,19 @@ class Classifier:
     def __init__(
         self,
         workload: Workload,
-        inputs: Any,
-        labels: Any,
+        inputs: np.ndarray,
+        labels: np.ndarray,
         batch_size: int,
-        steps_per_execution: int = 1,
+        many_steps: bool = False,
     ):
         self.model = CLASSIFIERS[workload.name]()
         self.parameters = count_parameters(self.model)
         self.steps_per_epoch = len(labels) // batch_size
         examples = self.steps_per_epoch * batch_size
         self.inputs, self.labels = inputs[:examples], labels[:examples]
+        self.epoch = (self.inputs, self.labels)
+        if many_steps and keras.backend.backend() == "jax":
+            self.epoch = tuple(keras.ops.convert_to_tensor(array) for array in self.epoch)
         self.batch_size = batch_size
         if workload.num_classes == 2:
             loss = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -90,19 +91,20 @@ class Classifier:
             optimizer = keras.optimizers.Adam(1e-3)
         else:
             optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)
+        steps_per_execution = STEPS_PER_EXECUTION if many_steps else 1
         self.model.compile(optimizer, loss, steps_per_execution=steps_per_execution)
 
     def train(self, steps: int) -> None:
         """Makes a number of train steps: whole epochs, then a shorter one."""
         epochs, rest = divmod(steps, self.steps_per_epoch)
         if epochs:
-            self._fit(epochs=epochs)
+            self._fit(*self.epoch, epochs)
         if rest:
-            self._fit(steps_per_epoch=rest)
+            examples = rest * self.batch_size
+            self._fit(self.inputs[:examples], self.labels[:examples], epochs=1)
 
-    def _fit(self, **length: int) -> None:
-        batch_size = self.batch_size
-        self.model.fit(self.inputs, self.labels, batch_size=batch_size, verbose=0, **length)
+    def _fit(self, inputs: Any, labels: Any, epochs: int) -> None:
+        self.model.fit(inputs, labels, batch_size=self.batch_size, epochs=epochs, verbose=0)
 
     def predict(self) -> None:
         """Computes the logits of one batch as a NumPy array."""

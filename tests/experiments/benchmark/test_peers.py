@@ -1,6 +1,8 @@
-"""Compares the logits of the peers of our larger models with ours, with the same weights."""
+"""Checks that the peers compute what ours computes, and as often."""
 
 import os
+import subprocess
+import sys
 
 import flax.traverse_util
 import jax
@@ -10,10 +12,8 @@ import pytest
 from experiments.benchmark.ours import build_model
 from experiments.benchmark.workloads import WORKLOADS, random_data
 
-pytestmark = [
-    pytest.mark.peers,
-    pytest.mark.parametrize("name", ["resnet20", "resnet18", "vit", "transformer"]),
-]
+pytestmark = pytest.mark.peers
+for_each_model = pytest.mark.parametrize("name", ["resnet20", "resnet18", "vit", "transformer"])
 
 # Loading TensorFlow and the compiler of PyTorch crashes the process.
 os.environ["KERAS_BACKEND"] = "jax"
@@ -74,6 +74,7 @@ def assert_equal_logits(ours, peers):
     assert ours.std(axis=0).max() > 1e-3 * np.abs(ours).max()  # they depend on the inputs
 
 
+@for_each_model
 def test_logits_of_pytorch(name):
     torch = pytest.importorskip("torch")
     from experiments.benchmark import torch_models
@@ -102,6 +103,7 @@ def test_logits_of_pytorch(name):
     assert_equal_logits(ours, logits.numpy().reshape(ours.shape))
 
 
+@for_each_model
 def test_logits_of_keras(name):
     pytest.importorskip("keras")
     from experiments.benchmark import keras_models
@@ -121,3 +123,25 @@ def test_logits_of_keras(name):
     for weight, value in zip(weights, ordered, strict=True):
         weight.assign(value.reshape(weight.shape))
     assert_equal_logits(ours, np.asarray(peer(inputs, training=False)))
+
+
+COUNT_STEPS = """
+from experiments.benchmark import keras_peer
+from experiments.benchmark.workloads import WORKLOADS, random_data
+
+keras_peer.STEPS_PER_EXECUTION = 4
+data = random_data(WORKLOADS["mlp"], 22)
+for build in (keras_peer.build, keras_peer.build_many_steps):
+    contestant = build(WORKLOADS["mlp"], data, 2, "float32")
+    for steps in (3, 11, 1, 22, 25):
+        contestant.train(steps)
+        print(int(contestant.model.optimizer.iterations))
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_keras_makes_as_many_steps_as_are_timed(backend):
+    pytest.importorskip("keras")
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    printed = subprocess.check_output([sys.executable, "-c", COUNT_STEPS], env=environment)
+    assert [int(line) for line in printed.split()] == [3, 14, 15, 37, 62] * 2
