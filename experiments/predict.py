@@ -37,7 +37,7 @@ from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass, run_command
 from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
-from jaxdl.training.optimization import option_name, require
+from jaxdl.training.optimization import refuse_changed, require
 
 MAX_SAMPLES = 10_000
 OF_SAMPLES = ("samples", "seed", "output")
@@ -141,9 +141,8 @@ def main() -> None:
     path, inputs = Path(options.network), read_inputs(options.inputs)
     if options.inputs and not inputs:
         raise UsageError("Standard input holds no sentence: give one in each line.")
-    ignored = [name for name in OF_SAMPLES if getattr(options, name) != getattr(Options, name)]
-    if inputs and ignored:
-        raise UsageError(f"{option_name(ignored[0])} is for samples of a GAN: give no input.")
+    if inputs:
+        refuse_changed(options, OF_SAMPLES, "is for samples of a GAN: give no input")
     if not inputs and (path / "config.json").is_file():
         if options.json or options.explain:
             raise UsageError("--json and --explain are for predictions: give an input.")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tyro
 
+from experiments.benchmark.comparison import compare_with_peers
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import write_json, write_text
@@ -29,6 +30,7 @@ README = REPOSITORY / "README.md"
 TO_ACCURACY_RESULT = (
     REPOSITORY / "experiments" / "benchmark" / "results" / "to-accuracy-cpu-2-cores.json"
 )
+SPEED_RESULT = REPOSITORY / "experiments" / "benchmark" / "results" / "cpu-2-cores.json"
 TPU_RESULT = RESULTS / "tpu" / "v5e-2x2.json"
 BEGIN, END = "<!-- {}: python -m experiments.report -->", "<!-- end of {} -->"
 
@@ -114,11 +116,42 @@ def format_times_to_accuracy() -> str:
     for result in json.loads(TO_ACCURACY_RESULT.read_text())["results"]:
         cells = [result["model"]]
         for name in ("ours", "keras"):
-            seconds = np.median(result[name]["seconds"])
-            accuracy = np.median(result[name]["test_accuracy"])
-            cells += [f"{seconds:.0f} s", f"{accuracy:.1%}"]
-        rows.append(f"| {' | '.join(cells)} | {result['share_of_keras']:.2f} |")
+            seconds = f"{np.median(result[name]['seconds']):.0f} s"
+            if "cold_seconds" in result[name]:
+                seconds += f", cold {result[name]['cold_seconds']:.0f} s"
+            cells += [seconds, f"{np.median(result[name]['test_accuracy']):.1%}"]
+        share = f"{result['share_of_keras']:.2f}"
+        if "cold_share_of_keras" in result:
+            share += f", cold {result['cold_share_of_keras']:.2f}"
+        rows.append(f"| {' | '.join([*cells, share])} |")
     return "\n".join(rows)
+
+
+def format_speeds() -> str:
+    """Formats the Markdown table of the benchmark: how many times as fast as each peer."""
+    report = json.loads(SPEED_RESULT.read_text())
+    comparisons = compare_with_peers(report["results"])
+    peers = list(dict.fromkeys(comparison.peer for comparison in comparisons))
+    header = ["model", "batch", "here, examples/s"]
+    header += [f"{peer}, {form}" for peer in peers for form in ("plain form", "best form")]
+    rows = [header, ["---"] * len(header)]
+    for ours in (result for result in report["results"] if result["framework"] == "ours"):
+        case = ours["model"], ours["batch_size"]
+        of_case = {c.peer: c for c in comparisons if c.case == case}
+        cells = [case[0], str(case[1]), f"{ours['examples_per_second']:,.0f}"]
+        for peer in peers:
+            comparison = of_case.get(peer)
+            for form in ("plain", "best"):
+                cells.append(_format_ratio(comparison and getattr(comparison, form), form))
+        rows.append(cells)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _format_ratio(result: dict[str, Any] | None, form: str) -> str:
+    if not result:
+        return ""
+    ratio = f"{result['ours_is_faster_by']['median']:.2f}"
+    return ratio if form == "plain" else f"{ratio} ({result['framework']})"
 
 
 def format_tpu_table() -> str:
@@ -145,18 +178,21 @@ def format_tpu_table() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+TABLES = {
+    "results": format_table,
+    "to-accuracy": format_times_to_accuracy,
+    "speed": format_speeds,
+    "tpu": format_tpu_table,
+}
+
+
 def with_tables(readme: str) -> str:
-    """Returns the README with each table between its two markers."""
-    tables = {
-        "results": format_table(),
-        "to-accuracy": format_times_to_accuracy(),
-        "tpu": format_tpu_table(),
-    }
-    for name, table in tables.items():
+    """Returns the README with each table between its two markers, where it has them."""
+    for name, format_ in TABLES.items():
         begin, end = BEGIN.format(name), END.format(name)
-        before, rest = readme.split(begin)
-        after = rest.split(end)[1]
-        readme = f"{before}{begin}\n{table}\n{end}{after}"
+        before, found, rest = readme.partition(begin)
+        if found:
+            readme = f"{before}{begin}\n{format_()}\n{end}{rest.partition(end)[2]}"
     return readme
 
 

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from experiments.benchmark.comparison import compare_with_peers
 from experiments.benchmark.race import Record
 from jaxdl.runs.figures import save_figure
 
 BAR = 0.8
+COLOURS = matplotlib.colormaps["tab20"].colors  # in pairs: dark, light
 
 
 def compare_models(results: Sequence[Record], path: Path) -> None:
-    """Draws for each model how many times as fast as each peer ours is.
+    """Draws for each model how many times as fast as each peer's plain and best form ours is.
 
     The error bars span the rounds. Without peers nothing is drawn.
 
@@ -22,25 +25,36 @@ def compare_models(results: Sequence[Record], path: Path) -> None:
       results: those of `experiments.benchmark.race.summarise`, with the "model".
       path: path of the PNG file.
     """
-    peers = list(dict.fromkeys(r["framework"] for r in results if r["framework"] != "ours"))
+    comparisons = compare_with_peers(results)
+    peers = list(dict.fromkeys(comparison.peer for comparison in comparisons))
     if not peers:
         return
-    cases = list(dict.fromkeys((r["model"], r["batch_size"]) for r in results))
-    height = BAR / len(peers)
+    cases = list(dict.fromkeys(comparison.case for comparison in comparisons))
+    forms = [(peer, form) for peer in peers for form in ("plain", "best")]
+    height = BAR / len(forms)
     figure = Figure(figsize=(9, 1.5 + 0.8 * len(cases)), layout="constrained")
     axes = figure.subplots()
-    for number, peer in enumerate(peers):
-        chosen = [r for r in results if r["framework"] == peer]
-        places = [cases.index((r["model"], r["batch_size"])) + number * height for r in chosen]
-        ratios = [r["ours_is_faster_by"] for r in chosen]
+    for number, (peer, form) in enumerate(forms):
+        chosen = {c.case: getattr(c, form) for c in comparisons if c.peer == peer}
+        chosen = {case: result for case, result in chosen.items() if result}
+        places = [cases.index(case) + number * height for case in chosen]
+        ratios = [result["ours_is_faster_by"] for result in chosen.values()]
         medians = np.array([ratio["median"] for ratio in ratios])
         spread = [
             medians - [ratio["lowest"] for ratio in ratios],
             np.array([ratio["highest"] for ratio in ratios]) - medians,
         ]
-        axes.barh(places, medians, height, xerr=spread, label=peer, error_kw={"alpha": 0.5})
-        for place, median in zip(places, medians, strict=True):
-            axes.text(median, place, f" {median:.2f}", va="bottom", fontsize=7)
+        colour = COLOURS[2 * peers.index(peer) + (form == "plain")]
+        axes.barh(
+            *(places, medians, height),
+            xerr=spread,
+            label=f"{peer}, {form} form",
+            color=colour,
+            error_kw={"alpha": 0.5},
+        )
+        for place, median, result in zip(places, medians, chosen.values(), strict=True):
+            name = f", {result['framework']}" if form == "best" else ""
+            axes.text(median, place, f" {median:.2f}{name}", va="bottom", fontsize=7)
     axes.axvline(1, color="black", linewidth=1)
     names = [f"{model}, batch {batch_size}" for model, batch_size in cases]
     axes.set_yticks(np.arange(len(cases)) + BAR / 2 - height / 2, names)
@@ -51,7 +65,7 @@ def compare_models(results: Sequence[Record], path: Path) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", alpha=0.3)
     axes.margins(y=0.01)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     save_figure(figure, path)
 
 

@@ -9,24 +9,31 @@ class Entry(NamedTuple):
     Attributes:
       module: name of its module in this package.
       build: name of a `experiments.benchmark.workloads.Build` in that module.
+      peer: the library that it shows; the first contestant of each is the plain form, as most
+        users write it, the others are forms that its documentation recommends.
       packages: optional packages that it imports; only peers have any.
       keras_backend: KERAS_BACKEND, which Keras reads when it is imported.
     """
 
     module: str
     build: str
+    peer: str = ""
     packages: tuple[str, ...] = ()
     keras_backend: str = "tensorflow"
 
 
-KERAS = ("keras", "tensorflow")
+KERAS = ("Keras", ("keras", "tensorflow"))
+PYTORCH = ("PyTorch", ("torch",))
 CONTESTANTS = {
     "ours": Entry("ours", "Ours"),
     "matrix-product": Entry("peak", "MatrixProduct"),
-    "keras-tensorflow": Entry("keras_peer", "build", KERAS),
-    "keras-jax": Entry("keras_peer", "build", KERAS, keras_backend="jax"),
-    "torch": Entry("torch_peer", "build_eager", ("torch",)),
-    "torch-channels-last": Entry("torch_peer", "build_eager_channels_last", ("torch",)),
-    "torch-compile": Entry("torch_peer", "build_compiled", ("torch",)),
+    "keras-tensorflow": Entry("keras_peer", "build", *KERAS),
+    "keras-tensorflow-steps": Entry("keras_peer", "build_many_steps", *KERAS),
+    "keras-jax": Entry("keras_peer", "build", *KERAS, keras_backend="jax"),
+    "keras-jax-steps": Entry("keras_peer", "build_many_steps", *KERAS, keras_backend="jax"),
+    "torch": Entry("torch_peer", "build_eager", *PYTORCH),
+    "torch-fused": Entry("torch_peer", "build_fused", *PYTORCH),
+    "torch-channels-last": Entry("torch_peer", "build_channels_last", *PYTORCH),
+    "torch-compile": Entry("torch_peer", "build_compiled", *PYTORCH),
 }
-PEERS = tuple(name for name, entry in CONTESTANTS.items() if entry.packages)
+PEERS = tuple(name for name, entry in CONTESTANTS.items() if entry.peer)

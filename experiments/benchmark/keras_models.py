@@ -132,8 +132,14 @@ def vit() -> keras.Model:
 def convolution(
     inputs: keras.KerasTensor, features: int, kernel_size: int, strides: int = 1
 ) -> keras.KerasTensor:
-    """Applies a convolution without bias and batch normalisation."""
-    x = layers.Conv2D(features, kernel_size, strides, padding="same", use_bias=False)(inputs)
+    """Applies a convolution without bias and batch normalisation.
+
+    Where it has a stride, Keras's own padding would start at another pixel than that of the paper.
+    """
+    padding = "same" if strides == 1 else "valid"
+    if strides > 1 and kernel_size > 1:
+        inputs = layers.ZeroPadding2D(kernel_size // 2)(inputs)
+    x = layers.Conv2D(features, kernel_size, strides, padding=padding, use_bias=False)(inputs)
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
 
 

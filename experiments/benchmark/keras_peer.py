@@ -1,9 +1,13 @@
 """Trains the workloads in Keras 3, on the backend that KERAS_BACKEND names.
 
 Images are converted to float32 once, in advance; texts have neither padding nor masks.
+`build_many_steps` builds the form that Keras recommends where a step is short: ``fit`` makes many
+steps in each call (steps_per_execution). On JAX the examples are on the device, as ours are; on
+TensorFlow ``fit`` reads them by tf.data, which computes on the host.
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +15,8 @@ import tensorflow as tf
 
 from experiments.benchmark.keras_models import CLASSIFIERS, discriminator, generator
 from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Contestant, Precision, Workload
+
+STEPS_PER_EXECUTION = 128
 
 
 def build(workload: Workload, data: Arrays, batch_size: int, precision: Precision) -> Contestant:
@@ -21,26 +27,61 @@ def build(workload: Workload, data: Arrays, batch_size: int, precision: Precisio
     Raises:
       NotImplementedError: the GAN on a backend other than TensorFlow.
     """
-    half = precision == "bfloat16"
-    keras.config.set_dtype_policy("mixed_bfloat16" if half else "float32")
-    inputs = data[workload.input]
-    if workload.input == "image":
-        inputs = inputs.astype(np.float32) / 255
     if workload.name != "gan":
+        inputs = _prepare(workload, data, precision)
         return Classifier(workload, inputs, data["label"], batch_size)
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError("the GAN's train step is written for TensorFlow")
-    return AdversarialPair(inputs * 2 - 1, batch_size)
+    return AdversarialPair(_prepare(workload, data, precision) * 2 - 1, batch_size)
+
+
+def build_many_steps(
+    workload: Workload, data: Arrays, batch_size: int, precision: Precision
+) -> Contestant:
+    """Builds a classifier whose ``fit`` makes many steps in each call.
+
+    Sets the precision of all Keras layers that the process creates afterwards.
+
+    Raises:
+      NotImplementedError: the GAN, which is not trained by ``fit``.
+    """
+    if workload.name == "gan":
+        raise NotImplementedError("the GAN is not trained by fit")
+    inputs = _prepare(workload, data, precision)
+    return Classifier(workload, inputs, data["label"], batch_size, many_steps=True)
+
+
+def _prepare(workload: Workload, data: Arrays, precision: Precision) -> np.ndarray:
+    """Sets the precision and returns float32 images in [0, 1], or tokens."""
+    half = precision == "bfloat16"
+    keras.config.set_dtype_policy("mixed_bfloat16" if half else "float32")
+    inputs = data[workload.input]
+    return inputs.astype(np.float32) / 255 if workload.input == "image" else inputs
 
 
 class Classifier:
-    """Trains a classifier, with a single logit for two classes."""
+    """Trains a classifier, with a single logit for two classes.
 
-    def __init__(self, workload: Workload, inputs: np.ndarray, labels: np.ndarray, batch_size: int):
+    Attributes:
+      steps_per_epoch: the number of whole batches; every call of ``fit`` takes a while to start.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        inputs: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        many_steps: bool = False,
+    ):
         self.model = CLASSIFIERS[workload.name]()
         self.parameters = count_parameters(self.model)
-        self.inputs = inputs
-        self.labels = labels
+        self.steps_per_epoch = len(labels) // batch_size
+        examples = self.steps_per_epoch * batch_size
+        self.inputs, self.labels = inputs[:examples], labels[:examples]
+        self.epoch = (self.inputs, self.labels)
+        if many_steps and keras.backend.backend() == "jax":
+            self.epoch = tuple(keras.ops.convert_to_tensor(array) for array in self.epoch)
         self.batch_size = batch_size
         if workload.num_classes == 2:
             loss = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -50,27 +91,20 @@ class Classifier:
             optimizer = keras.optimizers.Adam(1e-3)
         else:
             optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)
-        self.model.compile(optimizer, loss)
+        steps_per_execution = STEPS_PER_EXECUTION if many_steps else 1
+        self.model.compile(optimizer, loss, steps_per_execution=steps_per_execution)
 
     def train(self, steps: int) -> None:
         """Makes a number of train steps: whole epochs, then a shorter one."""
-        batches = len(self.labels) // self.batch_size
-        epochs, rest = divmod(steps, batches)
+        epochs, rest = divmod(steps, self.steps_per_epoch)
         if epochs:
-            self._fit(batches, epochs)
+            self._fit(*self.epoch, epochs)
         if rest:
-            self._fit(rest, epochs=1)
+            examples = rest * self.batch_size
+            self._fit(self.inputs[:examples], self.labels[:examples], epochs=1)
 
-    def _fit(self, batches: int, epochs: int) -> None:
-        examples = batches * self.batch_size
-        self.model.fit(
-            self.inputs[:examples],
-            self.labels[:examples],
-            batch_size=self.batch_size,
-            epochs=epochs,
-            verbose=0,
-            shuffle=True,
-        )
+    def _fit(self, inputs: Any, labels: Any, epochs: int) -> None:
+        self.model.fit(inputs, labels, batch_size=self.batch_size, epochs=epochs, verbose=0)
 
     def predict(self) -> None:
         """Computes the logits of one batch as a NumPy array."""

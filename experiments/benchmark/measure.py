@@ -1,20 +1,21 @@
 """Times all cases of a benchmark, one after the other, and prints the table."""
 
+import contextlib
 import importlib.metadata
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
-import numpy as np
-
+from experiments.benchmark.comparison import compare_with_peers, geometric_mean
 from experiments.benchmark.options import Options
-from experiments.benchmark.race import Record, race, start_workers, summarise
+from experiments.benchmark.race import Record, race, start_workers, start_yardstick, summarise
+from experiments.benchmark.steady import Yardstick
 from jaxdl.console import console, note, progress
 from jaxdl.runs.environment import describe_environment
 
 Show = Callable[[str], None]
 
 HEADER = (
-    f"{'model':<12}{'framework':<18}{'batch':>6}{'examples/s':>13}{'ms':>10}{'first step':>12}"
+    f"{'model':<12}{'framework':<24}{'batch':>6}{'examples/s':>13}{'ms':>10}{'first step':>12}"
     f"{'memory':>9}{'of peak':>9}  speed of ours / peer"
 )
 
@@ -24,23 +25,12 @@ def format_result(result: Record) -> str:
     share, ratio = result["share_of_peak"], result["ours_is_faster_by"]
     spread = f"{ratio['median']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"
     return (
-        f"{result['model']:<12}{result['framework']:<18}{result['batch_size']:>6}"
+        f"{result['model']:<12}{result['framework']:<24}{result['batch_size']:>6}"
         f"{result['examples_per_second']:>13,.0f}{result['milliseconds']:>10.3f}"
         f"{result['first_step_seconds']:>10.1f} s{result['peak_memory'] / 2**30:>6.2f} GB"
         f"{'' if share is None else f'{share:.0%}':>9}"
         f"{'' if result['framework'] == 'ours' else '  ' + spread}"
     )
-
-
-def geometric_mean(results: list[Record]) -> float | None:
-    """Returns the mean speed of ours relative to the best peer of each case; None without peers."""
-    best: dict[Any, float] = {}
-    for result in results:
-        if result["framework"] != "ours":
-            case = (result["model"], result["batch_size"])
-            ratio = result["ours_is_faster_by"]["median"]
-            best[case] = min(ratio, best.get(case, ratio))
-    return float(np.exp(np.mean(np.log(list(best.values()))))) if best else None
 
 
 def versions() -> dict[str, str]:
@@ -63,9 +53,10 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
       save: called with the report after each case, so that an interruption loses nothing.
 
     Returns:
-      The content of the JSON file: "environment", "versions", "precision", "rounds",
-      "peak_flops" (FLOP/s of a matrix product), "results" (those of `summarise` for all cases)
-      and "geometric_mean" (of the speed of ours relative to the best peer of each case).
+      The content of the JSON file: "environment", "versions", "precision", "rounds", "seconds" of a
+      turn, "steadiness" (how disturbed turns were found), "peak_flops" (FLOP/s of a matrix
+      product), "results" (those of `summarise` for all cases), "left_out" (contestants without a
+      steady turn) and "geometric_mean" (of the speed of ours relative to the best peer).
     """
     cases = [(model, size) for model in options.models for size in options.sizes_of(model)]
     report = {
@@ -73,33 +64,74 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
         "versions": versions(),
         "precision": options.precision,
         "rounds": options.rounds,
-        "results": [],
+        "seconds": options.seconds,
     }
-    with progress("benchmark", len(cases) + 1) as update:
-        peak_flops = measure_peak(options, lambda words: update(0, words))
-        report["peak_flops"] = peak_flops
-        note(f"The peak, that of a matrix product, is {peak_flops / 1e9:,.0f} GFLOP/s.")
+    timed = []
+    with contextlib.ExitStack() as stack:
+        update = stack.enter_context(progress("benchmark", len(cases)))
+        yardstick = stack.enter_context(
+            start_yardstick(options.threads, options.precision, partial(update, 0))
+        )
+        note(f"The peak, that of a matrix product, is {yardstick.peak_flops / 1e9:,.0f} GFLOP/s.")
         console.print(HEADER, style="bold")
-        for number, (model, size) in enumerate(cases, start=1):
-            records = time_case(options, model, size, lambda words, n=number: update(n, words))
-            for result in summarise(records, size, peak_flops):
-                report["results"].append({"model": model, "work": options.work} | result)
-                console.print(format_result(report["results"][-1]))
-            report["geometric_mean"] = geometric_mean(report["results"])
+        for number, case in enumerate(cases):
+            timed.append((case, time_case(options, *case, partial(update, number), yardstick)))
+            report |= judge(timed, options.work, yardstick)
             save(report)
+            print_case(report, case)
     return report
 
 
-def measure_peak(options: Options, show: Show) -> float:
-    """Returns the FLOP/s of a matrix product."""
-    request = {"model": "mlp", "batch_size": 1, "precision": options.precision}
-    frameworks = ["matrix-product"]
-    with start_workers(frameworks, show, cores=options.threads, **request) as workers:
-        (product,) = race(workers, "train", options.rounds, options.seconds, show)
-    return product["flops_per_example"] / float(np.median(product["seconds_each"]))
+def judge(
+    timed: Sequence[tuple[tuple[str, int], list[Record]]], work: str, yardstick: Yardstick
+) -> Record:
+    """Returns what all cases so far amount to; a later product may show that turns were disturbed.
+
+    Args:
+      timed: model and batch size of each case, and its records of `race`.
+      work: "train" or "predict".
+      yardstick: judges the turns.
+    """
+    results, left_out = [], []
+    for (model, size), records in timed:
+        case = {"model": model, "work": work}
+        summaries = summarise(records, size, yardstick)
+        results += [case | summary for summary in summaries]
+        steady = {summary["framework"] for summary in summaries}
+        left_out += [
+            case | {"batch_size": size, "framework": r["framework"], "turns": r["turns"]}
+            for r in records
+            if r["framework"] not in steady
+        ]
+    return {
+        "steadiness": yardstick.describe(),
+        "peak_flops": yardstick.peak_flops,
+        "results": results,
+        "left_out": left_out,
+        "geometric_mean": geometric_mean(results),
+    }
 
 
-def time_case(options: Options, model: str, batch_size: int, show: Show) -> list[Record]:
+def print_case(report: Record, case: tuple[str, int]) -> None:
+    """Prints the lines of a case, and which turns of it were discarded."""
+    of_case = [r for r in report["results"] if (r["model"], r["batch_size"]) == case]
+    for result in of_case:
+        console.print(format_result(result))
+    for comparison in compare_with_peers(of_case):
+        ratio = comparison.best["ours_is_faster_by"]["median"]
+        form = comparison.best["framework"]
+        console.print(f"{ratio:.2f} times as fast as {comparison.peer}'s best form, {form}")
+    discarded = sum(result["discarded_turns"] for result in of_case)
+    if discarded:
+        note(f"{discarded} turns were disturbed and are discarded.")
+    left_out = [r["framework"] for r in report["left_out"] if (r["model"], r["batch_size"]) == case]
+    if left_out:
+        note(f"Left out, as something else used the machine in every round: {', '.join(left_out)}.")
+
+
+def time_case(
+    options: Options, model: str, batch_size: int, show: Show, yardstick: Yardstick
+) -> list[Record]:
     """Returns the records of `race` for one model at one batch size."""
 
     def show_model(words: str) -> None:
@@ -108,7 +140,8 @@ def time_case(options: Options, model: str, batch_size: int, show: Show) -> list
     request = {"model": model, "batch_size": batch_size, "precision": options.precision}
     frameworks = options.frameworks
     with start_workers(frameworks, show_model, cores=options.threads, **request) as workers:
-        records = race(workers, options.work, options.rounds, options.seconds, show_model)
+        turns = (options.work, options.rounds, options.seconds)
+        records = race(workers, *turns, show_model, yardstick)
     if options.work == "predict":
         return [record | {"flops_per_example": None} for record in records]
     return records

@@ -9,7 +9,7 @@ from experiments.benchmark.contestants import PEERS
 from experiments.benchmark.race import installed_peers
 from experiments.benchmark.workloads import WORKLOADS, Precision
 from jaxdl.errors import UsageError
-from jaxdl.training.optimization import option_name, require
+from jaxdl.training.optimization import option_name, refuse_changed, require
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 CORES = len(os.sched_getaffinity(0)) if CAN_PIN else os.cpu_count() or 1
@@ -31,7 +31,7 @@ class Options:
     models: tuple[ModelName, ...] = tuple(WORKLOADS)
     """Models to time."""
     peers: tuple[PeerName, ...] | None = None
-    """Frameworks to compare with: by default all that are installed; none after a bare --peers."""
+    """Contestants to compare with: by default all installed ones; none after a bare --peers."""
     work: Literal["train", "predict"] = "train"
     """Time train steps, or predictions of one batch."""
     batch_sizes: tuple[int, ...] | None = None
@@ -39,8 +39,8 @@ class Options:
     precision: Precision = "float32"
     """Precision of the computation."""
     rounds: int = 5
-    """Number of turns of each framework."""
-    seconds: float = 2.0
+    """Number of turns of each contestant; with --to-accuracy, of warm runs."""
+    seconds: float = 5.0
     """Approximate length of a turn."""
     threads: int = CORES
     """Number of cores that each framework may use to train or predict."""
@@ -65,9 +65,8 @@ class Options:
         if len(modes) > 1:
             raise UsageError(f"Give only one of {', '.join(map(option_name, modes))}.")
         if modes:
-            for name in IGNORED_BY[modes[0]]:
-                if getattr(self, name) != getattr(type(self), name):
-                    raise UsageError(f"{option_name(modes[0])} takes no {option_name(name)}.")
+            reason = f"has no effect with {option_name(modes[0])}: leave one of them out"
+            refuse_changed(self, IGNORED_BY[modes[0]], reason)
         sizes = self.batch_sizes or (1,)
         require(self, "batch_sizes", min(sizes) >= 1, "at least 1")
         missing = sorted(set(self.peers or ()) - set(installed_peers()))

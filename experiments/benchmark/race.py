@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmark.contestants import CONTESTANTS, PEERS
+from experiments.benchmark.steady import Turn, Yardstick
 from jaxdl.console import note
 from jaxdl.errors import UserError
 
@@ -32,6 +33,8 @@ KEEP_FREED_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1),
 }
+
+PRODUCT_SECONDS = 0.25
 
 
 def environment_of(model: str) -> dict[str, str]:
@@ -134,21 +137,39 @@ def _check_same_model(framework: str, peer: Record, ours: Record) -> None:
         )
 
 
+@contextlib.contextmanager
+def start_yardstick(cores: int, precision: str, show: Callable[[str], None]) -> Iterator[Yardstick]:
+    """Starts the process of the matrix product by which turns are judged."""
+    request = {"model": "mlp", "batch_size": 1, "precision": precision, "cores": cores}
+    with start_workers(["matrix-product"], show, **request) as workers:
+        worker, description = workers["matrix-product"]
+
+        def time_product() -> float:
+            return _seconds_each(worker.ask(work="train", seconds=PRODUCT_SECONDS))
+
+        yield Yardstick(time_product, description["flops_per_example"])
+
+
+def _seconds_each(answer: Record) -> float:
+    return answer["seconds"] / answer["times"]
+
+
 def race(
     workers: Mapping[str, tuple[Worker, Record]],
     work: str,
     rounds: int,
     seconds: float,
     show: Callable[[str], None],
+    yardstick: Yardstick,
 ) -> list[Record]:
-    """Gives each worker one turn in each round.
+    """Gives each worker one turn in each round, and another one for each that was disturbed.
 
     Returns:
-      For each worker its description, "framework", "seconds_each" (seconds per train step or
-      per prediction in each round) and "peak_memory" in bytes.
+      For each worker its description, "framework", "peak_memory" in bytes, and "turns": for each
+      round those of `Yardstick.repeat`, with "seconds_each" (per train step or per prediction).
     """
     records = {
-        framework: description | {"framework": framework, "seconds_each": []}
+        framework: description | {"framework": framework, "turns": []}
         for framework, (_, description) in workers.items()
     }
     for worker, _ in workers.values():
@@ -156,25 +177,38 @@ def race(
     for number in range(rounds):
         for framework, (worker, _) in workers.items():
             show(f"{framework}, round {number + 1} of {rounds}")
-            answer = worker.ask(work=work, seconds=seconds)
-            records[framework]["seconds_each"].append(answer["seconds"] / answer["times"])
-            records[framework]["peak_memory"] = answer["peak_memory"]
+            record = records[framework]
+
+            def take_turn(worker: Worker = worker, record: Record = record) -> Turn:
+                answer = worker.ask(work=work, seconds=seconds)
+                record["peak_memory"] = answer["peak_memory"]
+                return {"seconds_each": _seconds_each(answer)}
+
+            record["turns"].append(yardstick.repeat(take_turn))
     return list(records.values())
 
 
-def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> list[Record]:
-    """Adds medians over the rounds to each record, and how many times as fast ours is.
+def summarise(records: Sequence[Record], batch_size: int, yardstick: Yardstick) -> list[Record]:
+    """Adds medians over the steady turns to each record, and how many times as fast ours is.
+
+    Ratios are taken in the rounds in which the turns of both are steady; a record without such a
+    round is left out.
 
     Args:
       records: result of `race`, ours first.
       batch_size: number of examples per step.
-      peak_flops: FLOP/s of a matrix product on this machine.
+      yardstick: judges the turns.
     """
     ours = records[0]
+    ours_each = _steady_seconds(ours, yardstick)
     summaries = []
     for record in records:
-        seconds = np.array(record["seconds_each"])
-        ratios = seconds / np.array(ours["seconds_each"])
+        seconds_each = _steady_seconds(record, yardstick)
+        common = [number for number in seconds_each if number in ours_each]
+        if not common:
+            continue
+        ratios = np.array([seconds_each[number] / ours_each[number] for number in common])
+        seconds = np.array(list(seconds_each.values()))
         flops = None
         if ours["flops_per_example"]:
             flops = ours["flops_per_example"] * batch_size / float(np.median(seconds))
@@ -182,11 +216,13 @@ def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> 
             record
             | {
                 "batch_size": batch_size,
+                "seconds_each": seconds.tolist(),
+                "discarded_turns": sum(map(len, record["turns"])) - len(seconds_each),
                 "flops_per_example": ours["flops_per_example"],
                 "milliseconds": 1e3 * float(np.median(seconds)),
                 "examples_per_second": batch_size / float(np.median(seconds)),
                 "flops_per_second": flops,
-                "share_of_peak": flops and flops / peak_flops,
+                "share_of_peak": flops and flops / yardstick.peak_flops,
                 "ours_is_faster_by": {
                     "median": float(np.median(ratios)),
                     "lowest": float(ratios.min()),
@@ -195,3 +231,12 @@ def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> 
             }
         )
     return summaries
+
+
+def _steady_seconds(record: Record, yardstick: Yardstick) -> dict[int, float]:
+    """Returns the seconds per step of each round whose turn is steady."""
+    return {
+        number: turns[-1]["seconds_each"]
+        for number, turns in enumerate(record["turns"])
+        if yardstick.is_steady(turns)
+    }

@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments.benchmark.contestants import CONTESTANTS
 
-EXAMPLES = 4096
+EXAMPLES = 16_384
 
 
 class Stopwatch:
@@ -27,14 +27,21 @@ class Stopwatch:
             "train": contestant.train,
             "predict": lambda times: [contestant.predict() for _ in range(times)],
         }
+        self._whole = {"train": getattr(contestant, "steps_per_epoch", 1), "predict": 1}
         self._seconds_each = {}
 
     def time(self, work: str, seconds: float) -> dict[str, Any]:
-        """Returns how many "times" the work was repeated and the "seconds" that took in total."""
+        """Returns how many "times" the work was repeated and the "seconds" that took in total.
+
+        Where a contestant starts anew for a part of an epoch, only whole ones are timed, unless
+        an epoch takes too long.
+        """
         if work not in self._seconds_each:
             self._run(work, 1)
             self._seconds_each[work] = self._run(work, 1)
         times = max(1, round(seconds / self._seconds_each[work]))
+        if times > self._whole[work]:
+            times -= times % self._whole[work]
         taken = self._run(work, times)
         self._seconds_each[work] = taken / times
         return {"times": times, "seconds": taken}

@@ -1,6 +1,7 @@
 """Options of the optimization, which every training has; experiments set their own defaults."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import optax
 from jax.typing import DTypeLike
@@ -113,6 +114,13 @@ def require(options: object, name: str, holds: bool, what: str) -> None:
     if not holds:
         value = getattr(options, name)
         raise UsageError(f"{option_name(name)} is {value}, but must be {what}.")
+
+
+def refuse_changed(options: object, names: Iterable[str], reason: str) -> None:
+    """Raises a UsageError with a reason if one of the options is not its default."""
+    for name in names:
+        if getattr(options, name) != getattr(type(options), name):
+            raise UsageError(f"{option_name(name)} {reason}.")
 
 
 def require_fractions(options: object, *names: str) -> None:

@@ -4,30 +4,41 @@ import json
 import pytest
 from PIL import Image
 
-from experiments.benchmark import charts, options, race
+from experiments import report
+from experiments.benchmark import accuracy, charts, options, race, steady
+from experiments.benchmark.comparison import compare_with_peers, geometric_mean
 from experiments.benchmark.ours import Ours
 from experiments.benchmark.workloads import WORKLOADS, random_data
 
+pytestmark = pytest.mark.usefixtures("every_turn_is_steady")
 QUICK = ("--models", "mlp", "--rounds", 2, "--seconds", 0.05, "--peers")
+
+
+@pytest.fixture
+def every_turn_is_steady(monkeypatch):
+    """Times few products and accepts all, since the other tests use the machine too."""
+    monkeypatch.setattr(steady, "TOLERANCE", 1000.0)
+    monkeypatch.setattr(steady, "FIRST_PRODUCTS", 1)
+    monkeypatch.setattr(race, "PRODUCT_SECONDS", 0.01)
 
 
 def test_the_table_and_the_file_agree(command, tmp_path):
     output = tmp_path / "new" / "result.json"
     status, printed, errors = command("benchmark", *QUICK, "--output", output)
     assert status == 0
-    report = json.loads(output.read_text())
-    (result,) = report["results"]
+    written = json.loads(output.read_text())
+    (result,) = written["results"]
     assert result["parameters"] == 109_386
-    assert len(result["seconds_each"]) == report["rounds"] == 2
+    assert len(result["seconds_each"]) == len(result["turns"]) == written["rounds"] == 2
     assert result["share_of_peak"] == pytest.approx(
-        result["flops_per_second"] / report["peak_flops"]
+        result["flops_per_second"] / written["peak_flops"]
     )
     header, line = printed.splitlines()  # remarks go to standard error
     assert header.startswith("model")
     assert f"{result['examples_per_second']:,.0f}" in line
     assert str(output) in errors
-    assert report["versions"]["jax"]
-    assert report["geometric_mean"] is None
+    assert written["versions"]["jax"]
+    assert written["geometric_mean"] is None
 
 
 def test_predictions_are_timed_too(command, tmp_path):
@@ -50,15 +61,78 @@ def test_a_sweep_draws_the_throughput_over_the_batch_size(command, tmp_path, mon
     assert Image.open(tmp_path / "sweep.png").width > 300
 
 
-def test_the_chart_has_a_bar_for_each_peer(tmp_path):
-    ratio = {"median": 2.0, "lowest": 1.5, "highest": 3.0}
-    results = [
-        {"model": model, "batch_size": 32, "framework": framework, "ours_is_faster_by": ratio}
-        for model in ("mlp", "gan")
-        for framework in ("ours", "torch", "keras-jax")
-        if (model, framework) != ("gan", "keras-jax")
+def results_with(ratios):
+    """Makes a result for each model and framework, given the ratio."""
+    return [
+        {
+            "model": model,
+            "batch_size": 32,
+            "framework": framework,
+            "examples_per_second": 1000.0,
+            "ours_is_faster_by": {"median": ratio, "lowest": ratio - 0.5, "highest": ratio + 1},
+        }
+        for (model, framework), ratio in ratios.items()
     ]
-    charts.compare_models(results, tmp_path / "chart.png")
+
+
+RESULTS = results_with(
+    {
+        ("mlp", "ours"): 1.0,
+        ("mlp", "torch"): 3.0,
+        ("mlp", "torch-fused"): 2.0,
+        ("mlp", "keras-jax"): 8.0,
+        ("gan", "ours"): 1.0,
+        ("gan", "torch"): 0.5,
+    }
+)
+
+
+def test_a_peer_is_compared_in_its_plain_and_in_its_best_form():
+    torch, keras, gan = compare_with_peers(RESULTS)
+    assert (torch.plain["framework"], torch.best["framework"]) == ("torch", "torch-fused")
+    assert (keras.plain, keras.best["framework"]) == (None, "keras-jax")
+    assert gan.plain is gan.best
+    assert geometric_mean(RESULTS) == pytest.approx((2.0 * 0.5) ** 0.5)
+
+
+def test_the_readmes_table_has_both_forms(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "SPEED_RESULT", tmp_path / "result.json")
+    report.SPEED_RESULT.write_text(json.dumps({"results": RESULTS}))
+    assert report.format_speeds().splitlines()[2:] == [
+        "| mlp | 32 | 1,000 | 3.00 | 2.00 (torch-fused) |  | 8.00 (keras-jax) |",
+        "| gan | 32 | 1,000 | 0.50 | 0.50 (torch) |  |  |",
+    ]
+
+
+def test_the_times_to_an_accuracy_are_cold_and_warm_for_both_sides(tmp_path, monkeypatch):
+    class Quiet:
+        is_steady = staticmethod(lambda turns: turns[-1]["product_seconds"] < 2)
+
+    def rounds(*seconds, disturbed=()):
+        return [
+            [{"seconds": s, "test_accuracy": 0.9, "product_seconds": 3 if n in disturbed else 1}]
+            for n, s in enumerate(seconds)
+        ]
+
+    turns = {"ours": rounds(8, 3, 4, 5), "keras": rounds(10, 9, 8, 20, disturbed=[1])}
+    record = {"model": "mlp", "target": 0.9} | accuracy.judge(turns, Quiet())
+    assert record["ours"]["seconds"] == [3, 4, 5]
+    assert record["keras"]["seconds"] == [8, 20]
+    assert record["cold_share_of_keras"] == 0.8
+    assert record["share_of_keras"] == (4 / 8 + 5 / 20) / 2
+    assert "8.0 s cold, 4.0 s warm" in accuracy.format_record(record)
+    monkeypatch.setattr(report, "TO_ACCURACY_RESULT", tmp_path / "result.json")
+    report.TO_ACCURACY_RESULT.write_text(json.dumps({"results": [record]}))
+    (row,) = report.format_times_to_accuracy().splitlines()[2:]
+    cells = "4 s, cold 8 s | 90.0% | 14 s, cold 10 s | 90.0% | 0.38, cold 0.80"
+    assert row == f"| mlp | {cells} |"
+    nothing = accuracy.judge({s: rounds(8, 3, disturbed=[0, 1]) for s in turns}, Quiet())
+    assert nothing["share_of_keras"] is nothing["cold_share_of_keras"] is None
+    assert "disturbed cold" in accuracy.format_record(record | nothing)
+
+
+def test_the_chart_shows_each_peer(tmp_path):
+    charts.compare_models(RESULTS, tmp_path / "chart.png")
     assert Image.open(tmp_path / "chart.png").width > 300
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from experiments.benchmark import race
 from experiments.benchmark.race import summarise
+from experiments.benchmark.steady import FIRST_PRODUCTS, TRIES, Yardstick
 from experiments.benchmark.worker import Stopwatch
 from jaxdl.errors import UserError
 
-OURS = {"framework": "ours", "parameters": 10, "flops_per_example": 5, "seconds_each": [1, 2, 4]}
+OURS = {"framework": "ours", "parameters": 10, "flops_per_example": 5}
 PEER = {"framework": "torch", "parameters": 10, "flops_per_example": None}
 COUNT_PAGE_FAULTS = """
 import ctypes, resource
@@ -26,13 +27,58 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+def yardstick_of(*product_seconds):
+    """Makes a yardstick whose first products take a second each, and the others what is given."""
+    seconds = iter([1.0] * FIRST_PRODUCTS + list(product_seconds))
+    return Yardstick(lambda: next(seconds), flops=40)
+
+
+def turns(*seconds, product=1.0):
+    return [{"seconds_each": value, "product_seconds": product} for value in seconds]
+
+
 def test_ratios_are_taken_per_round_and_medians_over_the_rounds():
-    ours, peer = summarise([OURS, PEER | {"seconds_each": [2, 6, 4]}], 8, peak_flops=40)
+    records = [
+        OURS | {"turns": [turns(1), turns(2), turns(4)]},
+        PEER | {"turns": [turns(2), turns(6), turns(4)]},
+    ]
+    ours, peer = summarise(records, 8, yardstick_of())
     assert ours["examples_per_second"] == 4
     assert peer["milliseconds"] == 4000
     assert ours["flops_per_second"] == 20
     assert (ours["share_of_peak"], peer["share_of_peak"]) == (0.5, 0.25)
     assert peer["ours_is_faster_by"] == {"median": 2, "lowest": 1, "highest": 3}
+
+
+def test_a_disturbed_turn_is_repeated_and_kept_apart():
+    yardstick = yardstick_of(1.0, 1.2, 1.1, 1.0)
+    result = yardstick.repeat(lambda: {"seconds_each": 7})
+    assert [turn["product_seconds"] for turn in result] == [1.2, 1.2, 1.1]
+    assert yardstick.is_steady(result)
+    assert not yardstick.is_steady(result[:2])
+    yardstick = yardstick_of(*[2.0] * 20)
+    assert len(yardstick.repeat(lambda: {"seconds_each": 7})) == TRIES
+
+
+def test_ratios_come_from_rounds_in_which_both_are_steady():
+    slow = turns(90, product=2.0)
+    records = [
+        OURS | {"turns": [turns(1), turns(2), [*slow, *turns(4)]]},
+        PEER | {"turns": [[*slow, *turns(3)], slow * TRIES, turns(4)]},
+        PEER | {"framework": "torch-fused", "turns": [slow, slow, slow]},
+    ]
+    ours, peer = summarise(records, 8, yardstick_of())
+    assert peer["ours_is_faster_by"] == {"median": 2, "lowest": 1, "highest": 3}
+    assert (ours["seconds_each"], peer["seconds_each"]) == ([1, 2, 4], [3, 4])
+    assert (ours["discarded_turns"], peer["discarded_turns"]) == (1, 1 + TRIES)
+
+
+def test_a_faster_product_shows_that_earlier_turns_were_disturbed():
+    yardstick = yardstick_of(1.0, 1.0, 0.5)
+    result = yardstick.repeat(lambda: {"seconds_each": 7})
+    assert yardstick.is_steady(result)
+    yardstick._measure()
+    assert not yardstick.is_steady(result)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults with glibc")
@@ -107,3 +153,21 @@ def test_a_turn_repeats_the_work_as_often_as_fits_into_its_seconds(monkeypatch):
     assert stopwatch.time("train", 2.0) == {"times": 8, "seconds": 2.0}
     assert stopwatch.time("train", 0.01) == {"times": 1, "seconds": 0.25}
     assert stopwatch.time("predict", 1.0) == {"times": 8, "seconds": 1.0}
+
+
+def test_a_long_turn_has_whole_epochs_where_a_part_costs_a_new_start():
+    class Contestant:
+        steps_per_epoch = 8
+
+        def train(self, steps):
+            calls.append(steps)
+
+        predict = None
+
+    calls = []
+    stopwatch = Stopwatch(Contestant())
+    stopwatch._seconds_each["train"] = 0.25
+    stopwatch.time("train", 5.0)
+    stopwatch._seconds_each["train"] = 0.25
+    stopwatch.time("train", 1.0)
+    assert calls == [16, 4]
