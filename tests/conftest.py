@@ -29,7 +29,8 @@ def compiled_without_optimization(request):
 
     The commands are tested as users have them.
     """
-    if "experiments" in request.path.parts or "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ:
+    of_commands = {"experiments", "faults"} & set(request.path.parts)
+    if of_commands or "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ:
         yield
         return
     jax.config.update("jax_disable_most_optimizations", True)

@@ -46,8 +46,11 @@ def test_full_disk(trial, random, training_of, tmp_path):
             assert str(tmp_path / "small") in errors.splitlines()[-1]
         more = "remount,size=1g,nr_inodes=100k"
         subprocess.run(["mount", "-o", more, str(tmp_path / "small")], check=True)
-        resumed = training.resume(tmp_path / "small")
-        assert trainings.result_of(resumed) == trainings.result_of(run)
+        result, expected = map(trainings.result_of, (training.resume(tmp_path / "small"), run))
+        if "metrics.jsonl cannot be written" in errors:  # then lines may be missing, and only they
+            assert all(line in expected["metrics"] for line in result.pop("metrics"))
+            del expected["metrics"]
+        assert result == expected
 
 
 def log_uniform(random, low, high):
