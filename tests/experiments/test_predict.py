@@ -97,7 +97,8 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
     status, output, errors = command("predict", trained_run, picture, tmp_path / "text.png")
     assert (status, output) == (1, "")
     assert errors.splitlines() == [
-        f"error: {tmp_path / 'text.png'} cannot be read as an image: give a PNG or JPEG file."
+        f"error: {tmp_path / 'text.png'} cannot be read as an image: "
+        "give a PNG, JPEG, WebP, GIF, BMP or TIFF file."
     ]
 
 
