@@ -128,8 +128,7 @@ def read_inputs(inputs: tuple[str, ...]) -> list[str]:
         raise UsageError("An input is empty: give an image file or some text.")
     lines = []
     for name in inputs:
-        stream = sys.stdin or ()  # None if it is closed
-        lines += [line for line in map(str.strip, stream) if line] if name == "-" else [name]
+        lines += [line for line in map(str.strip, sys.stdin) if line] if name == "-" else [name]
     if inputs and not lines:
         raise UsageError("Standard input holds no sentence: give one in each line.")
     return lines

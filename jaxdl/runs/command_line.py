@@ -199,11 +199,17 @@ def _one_line(box: str, module: str) -> str:
 
 
 def _prepare_streams() -> None:
-    """Lets standard input have any bytes, and standard output any text, whatever the locale is."""
+    """Lets standard input have any bytes, and standard output any text, whatever the locale is.
+
+    A stream that is closed is an empty one.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # as names of files are
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # neither closed nor of a notebook
+        if isinstance(stream, io.TextIOWrapper):  # not of a notebook or a test
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 

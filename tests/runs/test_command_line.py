@@ -354,3 +354,10 @@ def test_any_bytes_can_be_read_and_any_text_printed():
         command, 'printf "\\303\\251 \\377" | "$0" -c "$1"', PYTHONIOENCODING="ascii:strict"
     )
     assert (status, output, errors) == (0, rb"\xe9 \udcff" + b"\n", rb"\U0001f3ac" + b"\n")
+
+
+def test_a_closed_stream_is_an_empty_one(monkeypatch):
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    with pytest.raises(SystemExit, match="^0$"):
+        run_command(lambda: sys.stdout.write(sys.stdin.read()) and sys.stderr.write("nothing"))
