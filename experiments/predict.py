@@ -11,7 +11,7 @@ The first three use published weights, which are fetched once: resnet50, resnet5
 vit-base for photographs; distilbert-sst2, also called sentiment; minilm, also called similarity,
 which compares every pair of sentences. A picture may have any size, be in colour or grey, dark on
 light or light on dark, or transparent. A sentence may be any text; ``-`` reads one from each line
-of standard input. For each input one line is printed: the label, its probability, and the
+of standard input, in UTF-8. For each input one line is printed: the label, its probability, and the
 runners-up; with ``--json``, one JSON list for all. ``--explain`` draws where in the picture the
 label was seen.
 """
@@ -30,7 +30,7 @@ import tyro
 from experiments.explanation import draw_explanation
 from experiments.registry import find_experiment
 from experiments.trained_networks import load_network
-from jaxdl.console import console
+from jaxdl.console import console, printable
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
 from jaxdl.runs import Run
@@ -41,6 +41,7 @@ from jaxdl.training.optimization import refuse_changed, require
 
 MAX_SAMPLES = 10_000
 OF_SAMPLES = ("samples", "seed", "output")
+OF_GAN_ONLY = "is for samples of a run of gan, which takes no input: leave out one of the two"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,10 +119,18 @@ def compare(network: TrainedNetwork, sentences: list[str]) -> list[dict[str, Any
 
 
 def read_inputs(inputs: tuple[str, ...]) -> list[str]:
-    """Returns the inputs, "-" replaced by the lines of standard input that are not empty."""
+    """Returns the inputs, "-" replaced by the lines of standard input that are not empty.
+
+    Raises:
+      UsageError: one is empty, or standard input is.
+    """
+    if not all(map(str.strip, inputs)):
+        raise UsageError("An input is empty: give an image file or some text.")
     lines = []
     for name in inputs:
         lines += [line for line in map(str.strip, sys.stdin) if line] if name == "-" else [name]
+    if inputs and not lines:
+        raise UsageError("Standard input holds no sentence: give one in each line.")
     return lines
 
 
@@ -139,10 +148,8 @@ def main() -> None:
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
     set_up_devices()
     path, inputs = Path(options.network), read_inputs(options.inputs)
-    if options.inputs and not inputs:
-        raise UsageError("Standard input holds no sentence: give one in each line.")
     if inputs:
-        refuse_changed(options, OF_SAMPLES, "is for samples of a GAN: give no input")
+        refuse_changed(options, OF_SAMPLES, OF_GAN_ONLY)
     if not inputs and (path / "config.json").is_file():
         if options.json or options.explain:
             raise UsageError("--json and --explain are for predictions: give an input.")
@@ -169,7 +176,7 @@ def main() -> None:
         print(json.dumps(results, indent=2))
     else:
         for line in lines:
-            console.print(line)
+            console.print(printable(line))
 
 
 if __name__ == "__main__":

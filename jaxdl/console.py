@@ -6,16 +6,35 @@ piped or saved.
 """
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-console = Console(highlight=False, markup=False, soft_wrap=True)
-error_console = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal would obey (controls, changes of direction), and bytes that are not text."""
+
+
+def printable(text: str) -> str:
+    """Writes as in a string of Python what could not be printed, or would act on a terminal."""
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+class SafeConsole(Console):
+    """A console that prints each line of a text as `printable`."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """See `Console.render_str`."""
+        return super().render_str("\n".join(map(printable, text.split("\n"))), **options)
+
+
+console = SafeConsole(highlight=False, markup=False, emoji=False, soft_wrap=True)
+error_console = SafeConsole(highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=True)
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
@@ -36,7 +55,7 @@ def print_table(rows: Mapping[str, str]) -> None:
     """Prints one line for each row: its name in bold, then its value."""
     width = max(map(len, rows))
     for name, value in rows.items():
-        console.print(Text.assemble((name.rjust(width), "bold"), "  ", value))
+        console.print(Text.assemble((name.rjust(width), "bold"), "  ", printable(value)))
 
 
 def format_duration(seconds: float) -> str:

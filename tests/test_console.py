@@ -1,4 +1,5 @@
 import pytest
+from hypothesis import given, strategies
 
 from jaxdl import console
 
@@ -33,3 +34,17 @@ def test_plain_progress_shows_the_share_done_and_the_time_left(monkeypatch, caps
         "training:  30%  fine  2 minutes left",  # 10 of 100 took 20 s, so 70 take 140 s
         "training: 100%  done",
     ]
+
+
+@given(strategies.text(strategies.characters(), max_size=20))
+def test_what_is_printable_is_kept_and_the_rest_is_escaped(text):
+    escaped = console.printable(text)
+    escaped.encode()
+    assert not any(character < " " or "\x7f" <= character <= "\x9f" for character in escaped)
+    if text.isprintable():
+        assert escaped == text
+
+
+def test_a_remark_keeps_its_lines_and_escapes_the_rest(capsys):
+    console.note("error: a\x1b[31m\x9b2J\u202e\nb :cat: [bold]")
+    assert capsys.readouterr().err == "error: a\\x1b[31m\\x9b2J\\u202e\nb :cat: [bold]\n"

@@ -13,15 +13,15 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from jaxdl.data.builder import Builder, png, read_members
 from jaxdl.data.catalog import CATALOG
 from jaxdl.data.npm import NpmPackage
+from jaxdl.data.pictures import decoding
 from jaxdl.data.sources import File, damaged
 from jaxdl.data.tracking import tracked
 from jaxdl.data.website import Website
-from jaxdl.errors import reason_of
+from jaxdl.errors import UserError, reason_of
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 
@@ -200,11 +200,23 @@ def read_sheets(folder: Path) -> dict[str, Examples]:
     ):
         rows = []
         for name in tracked(names, f"cifar10: reading the {split} pictures"):
-            with Image.open(folder / name) as sheet:
-                rows.append(np.asarray(sheet.convert("RGB")).reshape(-1, 32, 32, 3))
+            rows.append(read_sheet(folder / name))
         labels = read_labels(folder / f"{split}_lables.json")
         splits[split] = Examples(np.concatenate(rows), labels)
     return splits
+
+
+def read_sheet(path: Path) -> np.ndarray:
+    """Reads a picture with one image in each row, uint8 (examples, 32, 32, 3).
+
+    Raises:
+      UserError: the file is not such a picture.
+    """
+    try:
+        with decoding(path, ["PNG"]) as sheet:
+            return np.asarray(sheet.convert("RGB")).reshape(-1, 32, 32, 3)
+    except UserError as error:
+        raise damaged(path, "it is not a picture of images") from error
 
 
 def read_labels(path: Path) -> np.ndarray:

@@ -1,14 +1,20 @@
 """Turns a user's own picture into an image like those of a data set."""
 
+import contextlib
+import stat
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import UserError
 
+FORMATS = ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF")
+"""What Pillow may decode; it knows others that start programs, such as PostScript."""
+MOST_PIXELS = 8192 * 8192
 INK_THRESHOLD = 0.2
 LARGEST_SIDE = 1024
 MNIST_SIZE = 28
@@ -18,7 +24,7 @@ def read_picture(path: Path, dataset: str) -> np.ndarray:
     """Reads an image file as an example of a data set.
 
     Args:
-      path: a file in any format that Pillow reads, of any size and mode.
+      path: a file in one of `FORMATS`, of any mode and up to `MOST_PIXELS`.
       dataset: name of the data set whose images it should look like.
 
     Returns:
@@ -46,7 +52,7 @@ def read_photograph(
     """Reads the central square of an image file; transparent parts become white.
 
     Args:
-      path: a file in any format that Pillow reads, of any size and mode.
+      path: a file in one of `FORMATS`, of any mode and up to `MOST_PIXELS`.
       side: side of the result in pixels.
       shown: side of the square, relative to that of the largest one.
       resampling: how pixels are averaged.
@@ -73,19 +79,45 @@ def open_picture(path: Path) -> Image.Image:
     Raises:
       UserError: the file is missing or is not an image.
     """
+    with decoding(path) as file:
+        file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # decodes a JPEG at a reduced size
+        file.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+        return ImageOps.exif_transpose(file)
+
+
+@contextlib.contextmanager
+def decoding(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+    """Opens an image file, to be decoded in the context; its header has been read and checked.
+
+    Args:
+      path: of the file.
+      formats: names of the formats that are tried.
+
+    Raises:
+      UserError: the file is missing or is not a regular one, has more than `MOST_PIXELS`, or
+        cannot be decoded.
+    """
     try:
-        with warnings.catch_warnings(), Image.open(path) as file:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # decodes a JPEG at a reduced size
-            picture = ImageOps.exif_transpose(file)
-            picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-            return picture
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for its writer
+            raise UserError(f"{path} cannot be read as an image: it is not a regular file.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is odd but can be decoded
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=formats) as picture:
+                if picture.width * picture.height > MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                yield picture
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.") from None
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} has too many pixels: make it smaller.") from error
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as an image: give a PNG or JPEG file.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(f"{path} has more than {MOST_PIXELS:,} pixels: make it smaller.") from error
+    except Exception as error:  # of a damaged file it may be any
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+        known = f"{', '.join(formats[:-1])} or {formats[-1]}" if formats[1:] else formats[0]
+        raise UserError(f"{path} cannot be read as an image: give a {known} file.") from error
 
 
 def to_grey(picture: Image.Image) -> np.ndarray:

@@ -11,7 +11,7 @@ from flax.errors import FlaxError
 from tokenizers import Tokenizer
 
 from jaxdl.data.tokenizer import Truncation, encode
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, one_line
 from jaxdl.training.classifier import make_predict_logits
 from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.precision import Precision
@@ -74,7 +74,7 @@ def picture_reader(read_one: Callable[[Path], np.ndarray]) -> Reader:
 
 
 def sentence_reader(tokenizer: Tokenizer, length: int, truncation: Truncation, name: str) -> Reader:
-    """Reads sentences as tokens; an empty sentence and the name of an image are a UserError.
+    """Reads sentences as tokens; a UserError if one is empty, not UTF-8, or the name of an image.
 
     Args:
       tokenizer: of the network.
@@ -87,6 +87,8 @@ def sentence_reader(tokenizer: Tokenizer, length: int, truncation: Truncation, n
         for sentence in sentences:
             if not sentence.strip():
                 raise UserError("A sentence is empty: give some text.")
+            if any("\ud800" <= character <= "\udfff" for character in sentence):
+                raise UserError(f"A sentence is not in UTF-8, convert it: {one_line(sentence)}")
             if Path(sentence).suffix.lower() in IMAGE_SUFFIXES and " " not in sentence:
                 raise UserError(f"{sentence} is an image, but {name} reads sentences.")
         return encode(tokenizer, sentences, length, truncation)

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from jaxdl.data.pictures import decoding
 from jaxdl.runs.figures import TRAIN, VALIDATION, save_figure, split_records
 
 SCALE = 2
@@ -37,7 +38,11 @@ def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
 
 def animation(frames: Sequence[Path], path: Path) -> None:
     """Joins image files to an endless GIF, in which the last one is shown for longer."""
-    first, *others = [Image.open(frame).copy() for frame in frames]
+    pictures = []
+    for frame in frames:
+        with decoding(frame, ["PNG"]) as picture:
+            pictures.append(picture.copy())
+    first, *others = pictures
     durations = [FRAME_MILLISECONDS] * len(others) + [5 * FRAME_MILLISECONDS]
     first.save(path, save_all=True, append_images=others, duration=durations, loop=0)
 

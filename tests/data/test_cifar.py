@@ -85,6 +85,14 @@ def test_the_archive_and_the_mirror_give_the_same_examples(archive, sheets, spli
     assert_same(splits, read_sheets(sheets))
 
 
+def test_the_error_of_a_damaged_sheet_is_one_line(sheets):
+    path = sheets / "data_batch_3.png"
+    for content in (path.read_bytes()[:-30], b"%!PS-Adobe-3.0 EPSF-3.0\n"):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"^.*data_batch_3\.png is damaged .*$"):
+            read_sheets(sheets)
+
+
 def test_the_fine_labels_of_cifar100_are_read(tmp_path):
     splits = {"train": new_examples(3, 2, 100), "test": new_examples(2, 3, 100)}
     contents = {

@@ -1,11 +1,17 @@
 import itertools
+import os
+import struct
+import warnings
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
 from PIL import Image, ImageDraw
 
-from jaxdl.data.pictures import read_picture
+from jaxdl.data.catalog import CATALOG
+from jaxdl.data.pictures import MOST_PIXELS, read_picture
 from jaxdl.errors import UserError
 
 MODES = ("L", "RGB", "RGBA", "P", "1", "CMYK", "I;16", "LA")
@@ -164,15 +170,60 @@ def test_the_error_of_a_file_that_is_not_a_picture_is_one_line(tmp_path):
         read_picture(tmp_path / "missing.png", "mnist")
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged files
+@pytest.mark.parametrize("kind", ["eps", "dds", "ppm", "ico", "tga", "pcx"])
+def test_a_picture_in_any_other_format_is_refused_whatever_its_name(read, kind, monkeypatch):
+    monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("started a program"))
+    advice = "give a PNG, JPEG, WebP, GIF, BMP or TIFF file"
+    with pytest.raises(UserError, match=rf"photo\.jpg cannot be read as an image: {advice}\.$"):
+        read(draw_seven((60, 60)).convert("RGB"), "photo.jpg", format=kind)
+
+
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header(read, tmp_path):
+    def chunk(name, content):
+        return (
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
+        )
+
+    for width in (
+        MOST_PIXELS // 8192 + 1,
+        2**20,
+        2**31 - 1,
+    ):  # the last two are too many for Pillow
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 8192, 8, 6, 0, 0, 0))
+        (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b""))
+        with pytest.raises(
+            UserError, match=r"large\.png has more than 67,108,864 pixels: make it smaller\.$"
+        ):
+            read_picture(tmp_path / "large.png", "mnist")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "fifo.png")
+    for path in (tmp_path / "fifo.png", Path("/dev/zero")):
+        with pytest.raises(
+            UserError, match=r"cannot be read as an image: it is not a regular file\.$"
+        ):
+            read_picture(path, "mnist")
+
+
+def test_the_error_of_a_path_that_cannot_be_opened_says_why(tmp_path):
+    with pytest.raises(UserError, match=r"\.png cannot be read: File name too long\.$"):
+        read_picture(tmp_path / f"{'a' * 300}.png", "mnist")
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     strategies.sampled_from(("png", "jpg", "gif", "bmp", "tiff", "webp")),
+    strategies.sampled_from(("mnist", "cifar10")),
     strategies.floats(0, 1, exclude_max=True),
     strategies.binary(max_size=4),
 )
 def test_a_damaged_picture_is_read_or_refused_in_one_line(
-    tmp_path_factory, kind, position, replacement
+    tmp_path_factory, kind, dataset, position, replacement
 ):
     path = tmp_path_factory.mktemp("pictures") / f"picture.{kind}"
     draw_seven((60, 60)).save(path)
@@ -182,11 +233,21 @@ def test_a_damaged_picture_is_read_or_refused_in_one_line(
     rest = content[cut + len(replacement) :] if replacement else b""
     path.write_bytes(content[:cut] + replacement + rest)
     try:
-        image = read_picture(path, "mnist")
+        with warnings.catch_warnings(action="error"):
+            image = read_picture(path, dataset)
     except UserError as error:
         assert "\n" not in str(error)
     else:
-        assert image.shape == (28, 28, 1)
+        assert image.shape == CATALOG[dataset].image_shape
+
+
+def test_the_error_of_a_broken_chunk_is_one_line(tmp_path):
+    Image.effect_noise((400, 400), 100).save(tmp_path / "picture.png")
+    before, name, after = (tmp_path / "picture.png").read_bytes().rpartition(b"IDAT")
+    assert name in before
+    (tmp_path / "picture.png").write_bytes(before + b"\x00DAT" + after)
+    with pytest.raises(UserError, match=r"picture\.png cannot be read as an image: .*$"):
+        read_picture(tmp_path / "picture.png", "mnist")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])

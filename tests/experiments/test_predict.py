@@ -84,6 +84,23 @@ def test_json_is_apart_from_the_progress_and_the_remarks_of_a_first_run(
         assert tuple(result["probabilities"]) == PUBLISHED[published_name].class_names
 
 
+def test_names_and_labels_cannot_act_on_the_terminal(command, trained_run, picture, tmp_path):
+    copy = shutil.copytree(trained_run, tmp_path / "run")
+    config = json.loads((copy / "config.json").read_text())
+    names = ["\x1b]0;title\x07", "\u202eten", *config["class_names"][2:]]
+    (copy / "config.json").write_text(json.dumps(config | {"class_names": names}))
+    hostile = picture.rename(tmp_path / "\x1b[2J\n\udcff :cat: é 🎬.png")
+    status, output, _ = command("predict", copy, hostile, "--top", 10)
+    assert (status, output.count("\n")) == (0, 1)
+    assert output.startswith(f"{tmp_path}/\\x1b[2J\\n\\udcff :cat: é 🎬.png  ")
+    assert all(name in output for name in (r"\x1b]0;title\x07", r"\u202eten"))
+    status, output, _ = command("predict", copy, hostile, "--json")
+    (prediction,) = json.loads(output)
+    assert (prediction["input"], list(prediction["probabilities"])) == (str(hostile), names)
+    _, _, errors = command("predict", copy, "\x1b[2J.png")
+    assert errors == "error: There is no file \\x1b[2J.png.\n"
+
+
 def test_help_can_be_piped():
     command = [sys.executable, "-m", "experiments.predict", "--help"]
     process = subprocess.run(command, capture_output=True, text=True)
@@ -97,7 +114,8 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
     status, output, errors = command("predict", trained_run, picture, tmp_path / "text.png")
     assert (status, output) == (1, "")
     assert errors.splitlines() == [
-        f"error: {tmp_path / 'text.png'} cannot be read as an image: give a PNG or JPEG file."
+        f"error: {tmp_path / 'text.png'} cannot be read as an image: "
+        "give a PNG, JPEG, WebP, GIF, BMP or TIFF file."
     ]
 
 
@@ -108,7 +126,10 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
         (("nowhere", "a.png"), 2, "nowhere is not the directory of a run"),
         (("RUN", "no.png"), 1, "There is no file no.png"),
         (("RUN",), 2, "which draws no samples: give it an input"),
+        (("RUN", "PICTURE", "--samples", 5), 2, "--samples is for samples of a run of gan, which"),
         (("similarity",), 2, "No input"),
+        (("sentiment", ""), 2, "An input is empty"),  # before anything is downloaded
+        (("sentiment", "-"), 2, "Standard input holds no sentence"),
         (("RUN", "--json"), 2, "give an input"),
         (("RUN", "PICTURE", "--explain", "why.txt"), 2, "--explain is why.txt"),
         (("RUN", "PICTURE", "--explain", "why.png"), 2, "--explain is for residual networks"),
@@ -119,9 +140,10 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
     ],
 )
 def test_wrong_usage_is_one_line(
-    command, trained_run, picture, small_published, tmp_path, arguments, status, words
+    command, trained_run, picture, small_published, tmp_path, monkeypatch, arguments, status, words
 ):
     small_published("minilm", tmp_path)
+    monkeypatch.setattr("sys.stdin", None)  # as where it is closed
     names = {"RUN": trained_run, "PICTURE": picture}
     given = [names.get(argument, argument) for argument in arguments]
     actual, _, errors = command("predict", *given, *(("--data-dir", tmp_path) if given else ()))

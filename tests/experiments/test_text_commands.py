@@ -55,10 +55,17 @@ def test_any_text_is_answered(command, text_run, sentence):
 
 
 @pytest.mark.parametrize(
-    ("sentence", "words"), [(" ", "A sentence is empty"), ("digit.png", "reads sentences")]
+    ("sentence", "status", "words"),
+    [
+        (" ", 2, "An input is empty"),
+        ("digit.png", 1, "reads sentences"),
+        ("na\udcefve", 1, "A sentence is not in UTF-8, convert it: na ve"),
+    ],
 )
-def test_an_input_that_is_no_sentence_is_refused_in_one_line(command, text_run, sentence, words):
-    status, _, errors = command("predict", text_run, sentence)
+def test_an_input_that_is_no_sentence_is_refused_in_one_line(
+    command, text_run, sentence, status, words
+):
+    actual, _, errors = command("predict", text_run, sentence)
     (line,) = errors.splitlines()
-    assert status == 1
+    assert actual == status
     assert words in line
