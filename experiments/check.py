@@ -70,6 +70,8 @@ def check(directory: Path) -> tuple[dict[str, str], bool]:
 def check_config(run: Run, experiment: Experiment) -> str:
     """Builds the configuration from the options of a run."""
     from_options(experiment.config, run.options)
+    if not run.has_config_as_written():
+        raise UserError("it was changed after jaxdl wrote it")
     data = "its data has no checksums" if run.data is None else "its data has checksums"
     return f"{len(run.options)} options of {run.experiment}; {data}"
 
@@ -100,7 +102,7 @@ def check_metrics(run: Run) -> str:
     last = max([summary["epochs"] if summary else 0, *numbers])
     if numbers != list(range(1, last + 1)):
         raise UserError(f"it lacks some of {last} epochs")
-    return f"{len(records):,} records, {len(numbers)} epochs"
+    return f"{len(records):,} records of {len(numbers)} epoch{'s' if len(numbers) != 1 else ''}"
 
 
 def check_summary(run: Run) -> str:

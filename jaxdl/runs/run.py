@@ -1,7 +1,8 @@
 """The directory of one training run.
 
 <runs_dir>/<experiment>/<timestamp>-<seed>/
-  config.json     the experiment, its options, the names of its classes, checksums of its data
+  config.json     the experiment, its options, the names of its classes, checksums of its data and
+                  of the file itself
   metrics.jsonl   one JSON object a line, written during the training
   tokenizer.json  of a run on texts
   checkpoints/    by Orbax
@@ -14,6 +15,7 @@ import json
 import shlex
 import shutil
 import time
+import zlib
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -113,6 +115,8 @@ class Run:
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is damaged; start a new run.") from error
+        if not run.has_config_as_written():
+            note(f"{path} was changed after jaxdl wrote it: check its options.")
         of_right_kinds = isinstance(run.experiment, str) and isinstance(run.options, dict)
         of_right_kinds &= isinstance(names, list) and all(isinstance(n, str) for n in names)
         if not of_right_kinds or not isinstance(run.data, dict | None):
@@ -159,6 +163,10 @@ class Run:
         return (self.shared or self.directory) / "tokenizer.json"
 
     @property
+    def _config(self) -> Path:
+        return self.directory / "config.json"
+
+    @property
     def _metrics(self) -> Path:
         return self.directory / "metrics.jsonl"
 
@@ -182,7 +190,12 @@ class Run:
             "options": self.options,
             **({} if self.data is None else {"data": self.data}),
         }
-        write_json(self.directory / "config.json", config)
+        write_json(self._config, config | {"checksum": _checksum(config)})
+
+    def has_config_as_written(self) -> bool:
+        """Whether config.json has the checksum that it had when it was written."""
+        config = json.loads(self._config.read_text())
+        return config.pop("checksum", None) == _checksum(config)
 
     @property
     def summary(self) -> Path:
@@ -215,6 +228,10 @@ class Run:
         """Whether nothing has been trained: there are neither metrics nor a checkpoint."""
         has_metrics = self._metrics.exists() and self._metrics.stat().st_size > 0
         return not has_metrics and not self.checkpoint_steps()
+
+
+def _checksum(config: Record) -> str:
+    return f"{zlib.crc32(json.dumps(config, sort_keys=True).encode()):08x}"
 
 
 def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:
