@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxdl.console import note
 from jaxdl.data.folders import exclusive
 from jaxdl.data.texts import pack, unpack
+from jaxdl.errors import reason_of
 
 MANIFEST = "arrays.json"
 
@@ -29,30 +31,33 @@ class Decoded:
     class_names: tuple[str, ...]
 
 
-def read_or_make(folder: Path, fingerprint: str, make: Callable[[Path], Decoded]) -> Decoded:
+def read_or_make(folder: Path, fingerprint: str, make: Callable[[], Decoded]) -> Decoded:
     """Reads the arrays from a folder; makes and caches them there if they are not there yet.
 
-    Only one process at a time makes them, and the folder appears complete or not at all.
+    Only one process at a time makes them, and the folder appears complete or not at all. If it
+    cannot be written, a remark says so.
 
     Args:
       folder: the folder of the arrays.
       fingerprint: identifies everything that the arrays depend on.
-      make: ``make(unfinished)`` returns the arrays. It may write more files to the folder
-        ``unfinished``, which is renamed to ``folder`` once the arrays are written to it too.
+      make: returns the arrays.
     """
-    cached = read(folder, fingerprint)
-    if cached is not None:
-        return cached
-    with exclusive(folder) as temporary:
-        cached = read(folder, fingerprint)  # another process may have made them in the meantime
-        if cached is None:
-            unfinished = temporary / folder.name
-            unfinished.mkdir()
-            cached = make(unfinished)
-            write(cached, fingerprint, unfinished)
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished.rename(folder)
-    return cached
+    made = read(folder, fingerprint)
+    if made is not None:
+        return made
+    try:
+        with exclusive(folder) as temporary:
+            made = read(folder, fingerprint)  # another process may have made them in the meantime
+            if made is None:
+                made = make()
+                unfinished = temporary / folder.name
+                unfinished.mkdir()
+                write(made, fingerprint, unfinished)
+                shutil.rmtree(folder, ignore_errors=True)
+                unfinished.rename(folder)
+    except OSError as error:  # of a directory that is read-only, or a disk that is full
+        note(f"{folder} cannot be written ({reason_of(error)}): the next start takes as long.")
+    return make() if made is None else made
 
 
 def write(decoded: Decoded, fingerprint: str, folder: Path) -> None:

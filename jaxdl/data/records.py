@@ -110,7 +110,10 @@ def decode(folder: Path, name: str) -> Decoded:
                 split: _decode_split(builder, split, f"{name}: decoding {split}")
                 for split in builder.info.splits
             }
-            return Decoded(splits, tuple(builder.info.features["label"].names))
+            class_names = tuple(builder.info.features["label"].names)
+            if max(split["label"].max() for split in splits.values()) >= len(class_names):
+                raise ValueError(f"there are labels beyond the {len(class_names)} class names")
+            return Decoded(splits, class_names)
     except (MemoryError, PermissionError):
         raise
     except Exception as error:  # tfds, array_record, protobuf and Pillow each have their own errors

@@ -1,14 +1,17 @@
 """Turns texts into token ids: a vocabulary of whole words, and arrays of a fixed length."""
 
-from collections.abc import Sequence
+import contextlib
+import json
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from jaxdl.data.tracking import tracked
-from jaxdl.errors import UsageError, UserError
+from jaxdl.errors import UsageError, UserError, reason_of
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
@@ -81,14 +84,17 @@ def encode(
         raise UsageError(f"The length of the texts is {length}, but must be at least 1.")
     if truncation not in ("start", "end"):
         raise UsageError(f"The truncation is {truncation!r}, but must be start or end.")
-    tokenizer = Tokenizer.from_str(tokenizer.to_str())  # a copy, which is changed below
+    with _panics_as_errors():
+        tokenizer = Tokenizer.from_str(tokenizer.to_str())  # a copy, which is changed below
     tokenizer.no_padding()
     tokenizer.enable_truncation(length, direction="left" if truncation == "start" else "right")
     tokens = np.full((len(texts), length), PADDING_ID, np.int32)
     lengths = np.empty(len(texts), np.int32)
     for start in tracked(range(0, len(texts), TEXTS_AT_ONCE), "splitting the texts into words"):
         batch = [_replace_surrogates(text) for text in texts[start : start + TEXTS_AT_ONCE]]
-        for row, encoding in enumerate(tokenizer.encode_batch_fast(batch), start):
+        with _panics_as_errors():
+            encodings = tokenizer.encode_batch_fast(batch)
+        for row, encoding in enumerate(encodings, start):
             ids = encoding.ids or [tokenizer.token_to_id(UNKNOWN)]
             tokens[row, : len(ids)] = ids
             lengths[row] = len(ids)
@@ -98,6 +104,11 @@ def encode(
 def _replace_surrogates(text: str) -> str:
     """Replaces halves of surrogate pairs, which are no characters; a command line can have them."""
     return text.encode("utf-8", "replace").decode()
+
+
+def checksum_of(tokenizer: Tokenizer) -> str:
+    """Returns the CRC-32 of a tokenizer."""
+    return f"{zlib.crc32(tokenizer.to_str().encode()):08x}"
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
@@ -121,7 +132,10 @@ def load_tokenizer(path: Path) -> Tokenizer:
       UserError: the file is absent or damaged, or has a tokenizer of another kind.
     """
     try:
-        tokenizer = Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        _require_ids_without_gaps(json.loads(text))
+        with _panics_as_errors():
+            tokenizer = Tokenizer.from_str(text)
     except OSError as error:
         raise UserError(
             f"The tokenizer {path} cannot be read ({error.strerror}); choose a run that has one."
@@ -131,6 +145,25 @@ def load_tokenizer(path: Path) -> Tokenizer:
     if tokenizer.token_to_id(PADDING) != PADDING_ID or tokenizer.token_to_id(UNKNOWN) is None:
         raise _damaged(path, f"it lacks {UNKNOWN}, or its first word is not {PADDING}")
     return tokenizer
+
+
+def _require_ids_without_gaps(described: dict[str, Any]) -> None:
+    """Raises ValueError for ids beyond the vocabulary, which cost memory and have no embedding."""
+    added = {token["id"] for token in described["added_tokens"]}
+    ids = added | {*described["model"]["vocab"].values()}
+    if ids != {*range(len(ids))}:
+        raise ValueError("its ids are not those of its vocabulary")
+
+
+@contextlib.contextmanager
+def _panics_as_errors() -> Iterator[None]:
+    """Raises UserError where the Rust code of tokenizers panics, which is no Exception."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise UserError(f"The tokenizer failed ({reason_of(error)}): restore its file.") from error
 
 
 def _damaged(path: Path, reason: str) -> UserError:

@@ -4,19 +4,20 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+import numpy as np
+
 from jaxdl.data import arrays
 from jaxdl.data.dataset import Dataset
 from jaxdl.data.tokenizer import (
     Tokenizer,
     Truncation,
     encode,
-    load_tokenizer,
-    save_tokenizer,
     train_tokenizer,
 )
 
 SPLITS = ("train", "validation", "test")
-TOKENIZER = "tokenizer.json"
+TOKENIZER = "tokenizer"
+"""What is cached beside the splits."""
 
 
 def tokenise(
@@ -43,27 +44,28 @@ def tokenise(
     key = _key(dataset, known, length, truncation)
     folder = data_dir.expanduser() / "tokens" / f"{dataset.name}-{key}"
 
-    def make(unfinished: Path) -> arrays.Decoded:
+    def make() -> arrays.Decoded:
         tokenizer = vocabulary
         if isinstance(vocabulary, int):
             tokenizer = train_tokenizer(dataset.train["text"], vocabulary)
-        save_tokenizer(tokenizer, unfinished / TOKENIZER)
         splits = {
             name: encode(tokenizer, getattr(dataset, name)["text"], length, truncation)
             for name in SPLITS
         }
-        return arrays.Decoded(splits, dataset.class_names)
+        described = np.array([tokenizer.to_str()], object)
+        return arrays.Decoded(splits | {TOKENIZER: {"text": described}}, dataset.class_names)
 
     cached = arrays.read_or_make(folder, key, make)
     splits = {
         name: cached.splits[name] | {"label": getattr(dataset, name)["label"]} for name in SPLITS
     }
-    return dataclasses.replace(dataset, **splits), load_tokenizer(folder / TOKENIZER)
+    (described,) = cached.splits[TOKENIZER]["text"]
+    return dataclasses.replace(dataset, **splits), Tokenizer.from_str(described)
 
 
 def _key(dataset: Dataset, *options: object) -> str:
     """Identifies the result: depends on the texts, on their splits and on the options."""
-    digest = hashlib.sha256(repr(options).encode())
+    digest = hashlib.sha256(repr((TOKENIZER, *options)).encode())
     for name in SPLITS:
         texts = getattr(dataset, name)["text"]
         digest.update(f"{name} {len(texts)}".encode())

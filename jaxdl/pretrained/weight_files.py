@@ -29,7 +29,8 @@ def read_tensors(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarr
       float32 arrays by their names; float16 and bfloat16 are converted, integers are omitted.
 
     Raises:
-      UserError: the file is missing, damaged, too large, or of another format.
+      UserError: the file is missing, damaged, too large, or of another format, or a value is not
+        finite.
     """
     if not path.is_file():
         raise UserError(f"The file of weights {path} does not exist: check the path.")
@@ -39,11 +40,16 @@ def read_tensors(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarr
             f"{path} is a PyTorch pickle, which can run code. If you trust it, convert it with "
             "safetensors.torch.save_file(torch.load(PATH, weights_only=True), NEW_PATH)."
         )
-    if suffix == SAFETENSORS:
-        return _read_safetensors(path, most_bytes)
-    if suffix == TFJS:
-        return _read_tfjs(path, most_bytes)
-    raise UserError(f"{path}: give weights as .safetensors, or as the model.json of TensorFlow.js.")
+    readers = {SAFETENSORS: _read_safetensors, TFJS: _read_tfjs}
+    if suffix not in readers:
+        raise UserError(
+            f"{path}: give weights as .safetensors, or as the model.json of TensorFlow.js."
+        )
+    tensors = readers[suffix](path, most_bytes)
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise UserError(f"{path}: the tensor {name} has values that are not finite.")
+    return tensors
 
 
 def _require_at_most(most_bytes: int, size: int, path: Path) -> None:

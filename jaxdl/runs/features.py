@@ -33,7 +33,7 @@ def cached_features(
     key = _digest(inputs, depends_on)
     folder = data_dir.expanduser() / FEATURES / f"{name}-{key}"
     cached = arrays.read_or_make(
-        folder, key, lambda _: arrays.Decoded({"all": {FEATURES: compute()}}, ())
+        folder, key, lambda: arrays.Decoded({"all": {FEATURES: compute()}}, ())
     )
     return cached.splits["all"][FEATURES]
 

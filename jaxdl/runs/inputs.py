@@ -11,10 +11,11 @@ from tokenizers import Tokenizer
 from jaxdl.data import Dataset, load
 from jaxdl.data.catalog import CATALOG
 from jaxdl.data.pictures import read_picture
-from jaxdl.data.tokenizer import load_tokenizer
+from jaxdl.data.tokenizer import checksum_of, load_tokenizer
 from jaxdl.data.tokens import tokenise
+from jaxdl.errors import UserError
 from jaxdl.runs.networks import Reader, picture_reader, sentence_reader, stored_dtype
-from jaxdl.runs.run import Run
+from jaxdl.runs.run import TOKENIZER, Run
 from jaxdl.training.images import image_pipeline
 from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.text_batches import TEXT_PIPELINE
@@ -77,9 +78,14 @@ def load_texts(config: Any, tokenizer: Tokenizer | None = None) -> Examples:
 
 
 def read_sentences(config: Any, run: Run) -> Reader:
-    """Reads sentences by the tokenizer of a run."""
+    """Reads sentences by the tokenizer of a run, which must be that of its training."""
     data = config.data
     tokenizer = load_tokenizer(run.tokenizer)
+    if run.data and run.data.get(TOKENIZER) != {"words": checksum_of(tokenizer)}:
+        raise UserError(
+            f"{run.tokenizer} is not the tokenizer of the training: restore the file, or make it "
+            f"again with {run.command_to_resume}"
+        )
     return sentence_reader(tokenizer, data.sequence_length, data.truncation, str(run.directory))
 
 

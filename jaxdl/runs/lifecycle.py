@@ -13,13 +13,13 @@ import jax
 
 from jaxdl.console import note, print_table
 from jaxdl.data import Dataset
-from jaxdl.data.tokenizer import save_tokenizer
+from jaxdl.data.tokenizer import checksum_of, save_tokenizer
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import exclusive_use
 from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import PLACES, to_options
-from jaxdl.runs.run import Run
+from jaxdl.runs.run import TOKENIZER, Run
 from jaxdl.training.checksums import checksum
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.optimization import option_name
@@ -89,12 +89,15 @@ def _see_from_another_process(directory: Path) -> Run:
 
 
 def checksums_of(examples: Examples) -> Data:
-    """Computes the checksum of each array of a data set, by split and feature."""
+    """Computes checksums: of each array of a data set, by split and feature; of the tokenizer."""
     splits = {name: getattr(examples.encoded, name) for name in ("train", "validation", "test")}
-    return {
+    data = {
         split: {feature: checksum(array) for feature, array in features.items()}
         for split, features in splits.items()
     }
+    if examples.tokenizer:
+        data[TOKENIZER] = {"words": checksum_of(examples.tokenizer)}
+    return data
 
 
 def _resume(config: Any, options: dict[str, Any], data: Data) -> Run:
@@ -103,7 +106,7 @@ def _resume(config: Any, options: dict[str, Any], data: Data) -> Run:
         different = [split for split in data if run.data.get(split) != data[split]]
         raise UserError(
             f"{run.directory} was trained on other data than what {config.data.data_dir} holds "
-            f"(the {' and the '.join(different)} split): give the --data-dir of its data, or start "
+            f"({', '.join(different)}): give the --data-dir of its data, or start "
             "a new run."
         )
     if not run.checkpoint_steps():

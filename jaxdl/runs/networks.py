@@ -56,11 +56,17 @@ class TrainedNetwork:
         pipeline = dataclasses.replace(self.pipeline, predict_batch_size=batch_size)
         predict = make_predict_logits(self.model, pipeline, precision=self.precision)
         try:
-            return np.asarray(predict(self.variables, examples, "predicting"), np.float32)
+            logits = np.asarray(predict(self.variables, examples, "predicting"), np.float32)
         except FlaxError as error:
             raise UserError(
                 f"The trained values of {self.name} do not fit its network: restore config.json."
             ) from error
+        if not np.isfinite(logits).all():
+            raise UserError(
+                f"The predictions of {self.name} are not finite: its weights are damaged, or come "
+                "from a training that failed."
+            )
+        return logits
 
 
 def stored_dtype(feature: str) -> type[np.generic]:

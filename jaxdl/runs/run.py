@@ -26,6 +26,8 @@ from jaxdl.training.metrics_log import MetricsLog, Record, parse_records, read_r
 
 FORMAT = 2
 """Changes with the names of options and layers: 2 has explicit names of layers."""
+TOKENIZER = "tokenizer"
+"""Beside the splits among the checksums of the data of a run on texts."""
 EXPERIMENTS_OF_OTHERS = "jaxdl.experiments"
 """Group of the entry points by which other packages provide experiments."""
 

@@ -145,6 +145,35 @@ def test_a_tokenizer_with_other_first_words_is_refused(tmp_path):
         load_tokenizer(path)
 
 
+@pytest.mark.parametrize("number", [-1, 12, 2**31, 2**64])
+def test_an_id_beyond_the_vocabulary_is_refused(tmp_path, number):
+    described = json.loads(TOKENIZER.to_str())
+    described["model"]["vocab"][max(VOCABULARY, key=VOCABULARY.get)] = number
+    (tmp_path / "tokenizer.json").write_text(json.dumps(described))
+    with pytest.raises(UserError, match="its ids are not those of its vocabulary"):
+        load_tokenizer(tmp_path / "tokenizer.json")
+
+
+def test_a_panic_in_rust_is_one_line(tmp_path, monkeypatch):
+    class PanicError(BaseException):
+        """As pyo3_runtime.PanicException, which cannot be imported."""
+
+    class Panicking:
+        @staticmethod
+        def from_str(text):
+            raise PanicError("index out of bounds\nbacktrace")
+
+    save_tokenizer(TOKENIZER, tmp_path / "tokenizer.json")
+    monkeypatch.setattr("jaxdl.data.tokenizer.Tokenizer", Panicking)
+    for call in (
+        lambda: load_tokenizer(tmp_path / "tokenizer.json"),
+        lambda: encode(TOKENIZER, TEXTS, 2),
+    ):
+        with pytest.raises(UserError, match="index out of bounds") as failure:
+            call()
+        assert "\n" not in str(failure.value)
+
+
 def test_the_error_of_a_file_that_cannot_be_read_or_written_says_why(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         load_tokenizer(tmp_path / "absent.json")

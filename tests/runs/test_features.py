@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from jaxdl.runs.features import cached_features
 
@@ -29,3 +30,21 @@ def test_damaged_features_are_computed_again(tmp_path):
         path.write_bytes(path.read_bytes()[:-3])
     again = cached_features("name", tmp_path, inputs, lambda: np.ones((2, 1), np.float32))
     np.testing.assert_array_equal(again, np.ones((2, 1)))
+
+
+def test_features_are_computed_where_they_cannot_be_kept(tmp_path, capsys):
+    (tmp_path / "features").write_text("in the way")
+    inputs = {"x": np.ones((2, 2), np.float32)}
+    for value in (0, 1):
+        features = cached_features("name", tmp_path, inputs, lambda: np.full((2, 1), value, "f4"))
+        np.testing.assert_array_equal(features, np.full((2, 1), value))
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith("cannot be written (File exists): the next start takes as long.")
+
+
+def test_an_error_in_the_computation_is_not_taken_for_one_of_the_directory(tmp_path):
+    def compute():
+        raise OSError("of the computation")
+
+    with pytest.raises(OSError, match="of the computation"):
+        cached_features("name", tmp_path, {"x": np.ones(2)}, compute)
