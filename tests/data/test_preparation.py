@@ -131,6 +131,14 @@ def test_damaged_records_are_prepared_again(data_dir, capsys):
     assert has_only_finished_folders(data_dir)
 
 
+def test_labels_beyond_the_names_of_the_classes_are_found_when_the_data_is_loaded(data_dir, capsys):
+    dataset = load("mnist", data_dir)
+    (names,) = (data_dir / "mnist" / "3.0.1").glob("label.labels.txt")
+    names.write_text("0\n1\n")
+    same(load("mnist", data_dir), dataset)
+    assert "are damaged and are prepared again" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

@@ -1,9 +1,15 @@
+import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
+
+from experiments.trained_networks import load_network
+from jaxdl.errors import UserError
 
 OPTIONS = ("--batch-size", 16, "--sequence-length", 12, "--learning-rate", 0.01)
 
@@ -37,6 +43,26 @@ def test_each_text_experiment_trains(command, review_dir, tmp_path, experiment):
     (run,) = (tmp_path / experiment).iterdir()
     figure = "attention.png" if experiment == "transformer" else "vanishing_gradient.png"
     assert (run / "figures" / figure).is_file()
+
+
+def test_the_tokenizer_must_be_that_of_the_training(command, text_run, tmp_path):
+    run = shutil.copytree(text_run, tmp_path / "run")
+    content = (run / "tokenizer.json").read_text()
+    swapped = content.replace('"wonderful"', '"?"').replace('"boring"', '"wonderful"')
+    (run / "tokenizer.json").write_text(swapped.replace('"?"', '"boring"'))
+    status, _, errors = command("predict", run, "a wonderful film")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "is not the tokenizer of the training: restore the file" in errors
+    status, output, _ = command("check", run)
+    assert status == 1
+    assert "tokenizer.json  WRONG" in output
+
+
+def test_predictions_that_are_not_finite_are_refused(text_run):
+    network = load_network(str(text_run), text_run, None)
+    broken = jax.tree.map(lambda array: array * np.nan, network.variables)
+    with pytest.raises(UserError, match="not finite: its weights are damaged"):
+        dataclasses.replace(network, variables=broken).logits(network.read(["a film"]))
 
 
 def test_sentences_get_labels(command, text_run):

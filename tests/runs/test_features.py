@@ -35,9 +35,9 @@ def test_damaged_features_are_computed_again(tmp_path):
 def test_features_are_computed_where_they_cannot_be_kept(tmp_path, capsys):
     (tmp_path / "features").write_text("in the way")
     inputs = {"x": np.ones((2, 2), np.float32)}
-    for value in (0, 1):
-        features = cached_features("name", tmp_path, inputs, lambda: np.full((2, 1), value, "f4"))
-        np.testing.assert_array_equal(features, np.full((2, 1), value))
+    for value in np.float32([[[0]], [[1]]]):
+        features = cached_features("name", tmp_path, inputs, value.copy)
+        np.testing.assert_array_equal(features, value)
         (line,) = capsys.readouterr().err.splitlines()
         assert line.endswith("cannot be written (File exists): the next start takes as long.")
 
