@@ -4,7 +4,7 @@ import signal
 import jax
 import pytest
 
-pytest_plugins = ["small_data_sets", "commands"]
+pytest_plugins = ["small_data_sets", "commands", "faults_report"]
 
 
 def pytest_configure(config):

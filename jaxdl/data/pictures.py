@@ -100,6 +100,8 @@ def decoding(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Ima
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for its writer
             raise UserError(f"{path} cannot be read as an image: it is not a regular file.")
+        if _pixels_of_webp(path) > MOST_PIXELS:
+            raise Image.DecompressionBombError
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is odd but can be decoded
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -118,6 +120,25 @@ def decoding(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Ima
             raise UserError(f"{path} cannot be read: {error.strerror}.") from error
         known = f"{', '.join(formats[:-1])} or {formats[-1]}" if formats[1:] else formats[0]
         raise UserError(f"{path} cannot be read as an image: give a {known} file.") from error
+
+
+def _pixels_of_webp(path: Path) -> int:
+    """Returns the number of pixels of a WebP file, for which Pillow allocates when it opens it.
+
+    The three layouts of the header are those of the WebP container specification; 0 for others.
+    """
+    with path.open("rb") as file:
+        header = file.read(30)
+    if len(header) < 30 or header[8:12] != b"WEBP":
+        return 0
+    kind, bits = header[12:16], int.from_bytes(header[21:25], "little")
+    width, height = (int.from_bytes(header[start : start + 3], "little") for start in (24, 27))
+    if kind == b"VP8X":
+        return (width + 1) * (height + 1)
+    if kind == b"VP8L":
+        return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
+    width, height = (int.from_bytes(header[start : start + 2], "little") for start in (26, 28))
+    return (width & 0x3FFF) * (height & 0x3FFF)
 
 
 def to_grey(picture: Image.Image) -> np.ndarray:

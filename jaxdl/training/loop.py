@@ -94,7 +94,8 @@ def fit(
     with open_store as store, deferred_interruption() as interrupted:
         step, training = _init_or_restore(store, state, epoch, plan)
         steps_before = step
-        log.drop_after(step, epochs=step // epoch.steps_per_epoch)
+        epochs = step // epoch.steps_per_epoch  # the records of an epoch are written at its end
+        log.drop_after(epochs * epoch.steps_per_epoch, epochs)
         seconds_before = float(training.seconds)
         finished = _is_finished(training, step, epoch.steps_per_epoch, plan)
         with progress("training", total_steps) as show:

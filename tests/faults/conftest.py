@@ -7,10 +7,8 @@ Each trial draws its fault from its own number, so that one that fails can be ru
 counts the trials of each kind, and those in which something was lost, wrong or unclear.
 """
 
-import json
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,56 +17,12 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 import trainings
 
-from jaxdl.runs.environment import describe_environment
-
-
-def pytest_addoption(parser):
-    parser.addoption("--trials", type=int, default=1, help="factor of the number of trials")
-    parser.addoption("--report", type=Path, help="JSON file for the counts of trials")
-
-
-def pytest_configure(config):
-    config.pluginmanager.register(Report(config.getoption("--report")))
-
 
 def pytest_generate_tests(metafunc):
     """Gives a test that takes a ``trial`` the numbers of its trials: ``@pytest.mark.trials(5)``."""
     if "trial" in metafunc.fixturenames:
         count = metafunc.definition.get_closest_marker("trials").args[0]
         metafunc.parametrize("trial", range(count * metafunc.config.getoption("--trials")))
-
-
-class Report:
-    """Counts trials by their kind: the name of the test, or what it counts itself.
-
-    A test that makes many trials records a property (kind, (tried, failed)).
-    """
-
-    def __init__(self, path: Path | None):
-        self._path = path
-        self._tried, self._failed = Counter(), Counter()
-
-    def pytest_runtest_logreport(self, report):
-        """Takes the outcome of a test, which with xdist comes from another process."""
-        if report.when != "call" or "faults" not in report.keywords:
-            return
-        counted = dict(report.user_properties)
-        if not counted:
-            kind = report.location[2].partition("[")[0].removeprefix("test_").replace("_", " ")
-            counted = {kind: (1, int(report.failed))}
-        for kind, (tried, failed) in counted.items():
-            self._tried[kind] += tried
-            self._failed[kind] += failed
-
-    def pytest_sessionfinish(self, session):
-        """Writes the counts, in the process that has them all."""
-        if self._path and not hasattr(session.config, "workerinput"):
-            kinds = [
-                {"kind": kind, "tried": tried, "failed": self._failed[kind]}
-                for kind, tried in self._tried.items()
-            ]
-            report = {"kinds": kinds, **describe_environment()}
-            self._path.write_text(json.dumps(report, indent=2) + "\n")
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_full_disk(trial, random, training_of, tmp_path):
         if "metrics.jsonl cannot be written" in errors:  # then lines may be missing, and only they
             assert all(line in expected["metrics"] for line in result.pop("metrics"))
             del expected["metrics"]
-        assert result == expected
+        assert result == expected, errors
 
 
 def log_uniform(random, low, high):

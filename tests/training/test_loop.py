@@ -128,6 +128,25 @@ def interrupt():
     signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("single_steps")
+def test_resuming_within_an_epoch_that_was_logged_logs_it_once(
+    tmp_path, uninterrupted, monkeypatch
+):
+    """The later checkpoints are damaged, or could not be written."""
+    directory, trained = uninterrupted
+    save = CheckpointStore.save
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(loop, "SHARE_OF_CHECKPOINTS", math.inf)
+    monkeypatch.setattr(
+        CheckpointStore,
+        "save",
+        lambda store, step, *more, **rest: step < 3 and save(store, step, *more, **rest),
+    )
+    fit(tmp_path)
+    monkeypatch.undo()
+    assert_same_training(tmp_path, fit(tmp_path), directory, trained)
+
+
 @pytest.mark.parametrize("step", [1, small.STEPS_PER_EPOCH, 12, TOTAL_STEPS])
 def test_an_interrupted_and_resumed_training_is_bitwise_identical(
     tmp_path, uninterrupted, call_at, step, capsys
