@@ -3,9 +3,11 @@
 import gzip
 import io
 import json
+import multiprocessing
 import resource
 import tarfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -138,9 +140,18 @@ def mutate(content, random):
 @pytest.mark.trials(1)
 @pytest.mark.parametrize("name", PARSERS)
 def test_generated_files(trial, name, tmp_path, record_property):
+    context = multiprocessing.get_context("spawn")  # in this process, trainings use memory, too
+    with ProcessPoolExecutor(1, context) as pool:
+        failures = pool.submit(failures_of, name, trial, tmp_path).result()
+    record_property(f"generated {name}", (INPUTS_OF_A_TRIAL, len(failures)))
+    assert not failures
+
+
+def failures_of(name, trial, folder):
+    """Gives a parser the files of a trial; returns number and description of each failure."""
     example, parse = PARSERS[name]
     file_name, valid = example()
-    path = tmp_path / file_name
+    path = folder / file_name
     path.write_bytes(packed(file_name, valid))
     parse(path)  # the valid file can be read
     random = np.random.default_rng((sum(name.encode()), trial))
@@ -163,8 +174,7 @@ def test_generated_files(trial, name, tmp_path, record_property):
     peak = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     if peak > MOST_BYTES:
         failures.append((number, f"{peak} bytes"))
-    record_property(f"generated {name}", (INPUTS_OF_A_TRIAL, len(failures)))
-    assert not failures
+    return failures
 
 
 def packed(file_name, content):
