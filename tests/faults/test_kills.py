@@ -61,7 +61,7 @@ def test_stopped_by_a_signal_and_resumed(trial, random, training_of, tmp_path):
     if random.random() < 0.3:  # twice, as somebody who is impatient
         time.sleep(random.uniform(0, 0.3))
         process.send_signal(kind)
-    status, errors = trainings.end_of(process, 30)
+    status, errors = trainings.end_of(process, 60)
     assert status in (0, 130, -kind), errors
     assert trainings.result_of(training.resume(tmp_path)) == trainings.result_of(run)
 

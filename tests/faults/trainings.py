@@ -33,7 +33,7 @@ DATA_SETS = {"resnet": "cifar", "vit": "cifar"} | dict.fromkeys(
 )
 NEVER_RESUMED = {"linear_probe"}
 TIMES = ("seconds", "examples_per_second", "date")
-SECONDS_TO_END = 120.0
+SECONDS_TO_END = 300.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ def end_of(process: subprocess.Popen, seconds: float = SECONDS_TO_END) -> tuple[
     return process.returncode, errors
 
 
-def wait_until(happened, processes: list[subprocess.Popen], seconds: float = 60.0) -> None:
+def wait_until(happened, processes: list[subprocess.Popen], seconds: float = 120.0) -> None:
     """Waits until something has happened, or a process has ended."""
     deadline = time.monotonic() + seconds
     while not happened() and all(process.poll() is None for process in processes):
