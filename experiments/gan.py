@@ -24,13 +24,14 @@ from experiments import cnn
 from jaxdl.analysis.sample_quality import nearest
 from jaxdl.console import note
 from jaxdl.data.catalog import CATALOG
-from jaxdl.errors import UsageError, UserError
+from jaxdl.errors import UsageError
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.runs import Run, sample_figures
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.generator_experiment import NUM_SHOWN, SEED_OF_SHOWN, GeneratorExperiment
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions, with_changes
+from jaxdl.runs.run import readable_runs
 from jaxdl.training.feature_extractor import FeatureExtractor, make_feature_extractor
 from jaxdl.training.generator import Adversarial, draw_noise, make_sampler
 from jaxdl.training.optimization import Optimization, require_fractions
@@ -126,7 +127,8 @@ def find_or_train_classifier(config: Config) -> Run:
     """Finds the classifier that an earlier run has trained for this data set, or trains one."""
     runs_dir = config.run.runs_dir / "feature_extractors" / config.data.dataset
     finished = sorted(path.parent for path in runs_dir.glob("cnn/*/summary.json"))
-    found = text_of_first(str(next(filter(_is_readable, finished), "")))
+    first = next(readable_runs(finished), None)
+    found = text_of_first(str(first.directory) if first else "")
     if found:
         return Run.open(Path(found))
     note(f"Training a classifier of {config.data.dataset} once, to evaluate samples by:")
@@ -139,14 +141,6 @@ def find_or_train_classifier(config: Config) -> Run:
         "batch_size": math.lcm(quick.optimization.batch_size, jax.device_count()),
     }
     return cnn.EXPERIMENT.train(with_changes(quick, changes))[0]
-
-
-def _is_readable(directory: Path) -> bool:
-    try:
-        Run.open(directory)
-    except (UserError, OSError):  # of another version of jaxdl, or damaged
-        return False
-    return True
 
 
 def draw_sample_figures(result: Result) -> None:

@@ -16,7 +16,6 @@ only in this shows what the shortcuts contribute, most of all with ``--depth 56`
 import dataclasses
 from typing import Literal
 
-from jaxdl.errors import UserError
 from jaxdl.models.resnet import RESNETS, Norm, ResNet
 from jaxdl.runs import Run, image_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
@@ -25,6 +24,7 @@ from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MACHINE, PLACES, ImageData, MachineOptions, RunOptions
+from jaxdl.runs.run import readable_runs
 from jaxdl.training.images import ImageAugmentation
 from jaxdl.training.optimization import ClassifierOptimization
 
@@ -95,12 +95,9 @@ def draw_residual(result: Result) -> None:
 def find_counterpart(run: Run) -> Run | None:
     """Finds the newest finished run that differs in its shortcuts only, if there is one."""
     wanted = run.options | {"residual": not run.options["residual"]}
-    for summary in sorted(run.directory.parent.glob("*/summary.json"), reverse=True):
-        try:
-            other = Run.open(summary.parent)
-        except (UserError, OSError):  # of another version of jaxdl, or damaged
-            continue
-        same = [name for name in wanted if name not in (*PLACES, *MACHINE)]
+    same = [name for name in wanted if name not in (*PLACES, *MACHINE)]
+    summaries = sorted(run.directory.parent.glob("*/summary.json"), reverse=True)
+    for other in readable_runs(summary.parent for summary in summaries):
         if all(other.options.get(name) == wanted[name] for name in same):
             return other
     return None

@@ -93,9 +93,8 @@ def require_plain_path(directory: Path) -> None:
     names = "/".join(whole.relative_to(whole.anchor).parts)
     is_utf8 = names.encode(errors="ignore").decode() == names
     if not is_utf8 or any(letter in names for letter in PATTERN_CHARACTERS):
-        shown = str(whole).encode(errors="backslashreplace").decode()
         raise UserError(
-            f"Checkpoints cannot be kept in {shown}: choose a directory without the characters "
+            f"Checkpoints cannot be kept in {whole}: choose a directory without the characters "
             f"{' '.join(PATTERN_CHARACTERS)} in its path, and with names in UTF-8."
         )
 

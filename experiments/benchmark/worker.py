@@ -33,7 +33,7 @@ class Stopwatch:
     def time(self, work: str, seconds: float) -> dict[str, Any]:
         """Returns how many "times" the work was repeated and the "seconds" that took in total.
 
-        Where a contestant starts anew for a part of an epoch, only whole ones are timed, unless
+        Where a contestant starts again for a part of an epoch, only whole ones are timed, unless
         an epoch takes too long.
         """
         if work not in self._seconds_each:

@@ -16,6 +16,7 @@ import shlex
 import shutil
 import time
 import zlib
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -117,7 +118,7 @@ class Run:
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is damaged; start a new run.") from error
-        if not run.has_config_as_written():
+        if not _is_as_written(config):
             note(f"{path} was changed after jaxdl wrote it: check its options.")
         of_right_kinds = isinstance(run.experiment, str) and isinstance(run.options, dict)
         of_right_kinds &= isinstance(names, list) and all(isinstance(n, str) for n in names)
@@ -196,8 +197,7 @@ class Run:
 
     def has_config_as_written(self) -> bool:
         """Whether config.json has the checksum that it had when it was written."""
-        config = json.loads(self._config.read_text())
-        return config.pop("checksum", None) == _checksum(config)
+        return _is_as_written(json.loads(self._config.read_text()))
 
     @property
     def summary(self) -> Path:
@@ -232,8 +232,22 @@ class Run:
         return not has_metrics and not self.checkpoint_steps()
 
 
+def readable_runs(directories: Iterable[Path]) -> Iterator[Run]:
+    """Opens runs, without those that are damaged or of another version of jaxdl."""
+    for directory in directories:
+        try:
+            yield Run.open(directory)
+        except (UserError, OSError):
+            continue
+
+
 def _checksum(config: Record) -> str:
     return f"{zlib.crc32(json.dumps(config, sort_keys=True).encode()):08x}"
+
+
+def _is_as_written(config: Record) -> bool:
+    rest = {name: value for name, value in config.items() if name != "checksum"}
+    return config.get("checksum") == _checksum(rest)
 
 
 def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from jaxdl.console import note
-from jaxdl.errors import UserError
 from jaxdl.runs.experiment import Summary
 from jaxdl.runs.options import MACHINE, PLACES, to_options
-from jaxdl.runs.run import Run
+from jaxdl.runs.run import Run, readable_runs
 from jaxdl.training.processes import is_first, text_of_first
 
 NOT_OF_THE_RESULT = {"seed", "seeds", "group", "feature_extractor", *PLACES, *MACHINE}
@@ -103,11 +102,7 @@ def _find_group(experiment: str, config: Any) -> dict[str, Any] | None:
 
 def _runs_of_group(folder: Path, name: str) -> Iterator[Run]:
     """Yields the runs of a group that can be read."""
-    for path in sorted(folder.glob("*/config.json")):
-        try:
-            run = Run.open(path.parent)
-        except (UserError, OSError):
-            continue
+    for run in readable_runs(path.parent for path in sorted(folder.glob("*/config.json"))):
         is_member = name in (run.directory.name, run.options.get("group"))
         if is_member and type(run.options.get("seed")) is int:
             yield run

@@ -166,11 +166,8 @@ def _init_or_restore(
     )
     if store is None or store.is_empty():
         return 0, initial
-    shapes = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), initial
-    )
     jax.tree.map(lambda leaf: leaf.delete(), initial)  # its memory is for what is restored
-    step, training, model = store.restore(*_split_model(shapes))
+    step, training, model = store.restore(*_split_model(initial))
     total_steps = plan.epochs * epoch.steps_per_epoch
     if step > total_steps:
         raise UserError(

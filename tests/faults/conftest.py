@@ -9,6 +9,7 @@ counts the trials of each kind, and those in which something was lost, wrong or 
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,9 @@ def training_of(data_dir, cifar_dir, review_dir, tmp_path_factory):
         if training not in finished:
             runs_dir = tmp_path_factory.mktemp("uninterrupted")
             training.resume(runs_dir)  # compiles
-            started = trainings.time.monotonic()
+            started = time.monotonic()
             run = training.resume(tmp_path_factory.mktemp("uninterrupted"))
-            finished[training] = run, trainings.time.monotonic() - started
+            finished[training] = run, time.monotonic() - started
         return finished[training]
 
     build.uninterrupted = uninterrupted

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import trainings
+from PIL import Image
 
 pytestmark = pytest.mark.faults
 
@@ -64,8 +65,6 @@ def finished(training_of):
 
 @pytest.fixture
 def digit(tmp_path):
-    from PIL import Image
-
     Image.new("L", (28, 28), 120).save(tmp_path / "digit.png")
     return tmp_path / "digit.png"
 
