@@ -1,7 +1,7 @@
 """Floor 4: one file a command, to be run as ``python -m experiments.NAME``.
 
 Until a command has been imported, Ctrl-C ends the process at once, without the traceback of an
-import; `jaxdl.runs.command_line.exiting_on_error` makes it a KeyboardInterrupt again.
+import; `jaxdl.runs.commands.exiting_on_error` makes it a KeyboardInterrupt again.
 """
 
 import signal

@@ -23,7 +23,8 @@ from jaxdl.console import console, print_table
 from jaxdl.errors import UserError, reason_of
 from jaxdl.files import exclusive_use
 from jaxdl.runs import Run
-from jaxdl.runs.command_line import parse_dataclass, run_command
+from jaxdl.runs.command_line import parse_dataclass
+from jaxdl.runs.commands import run_command
 from jaxdl.runs.experiment import Experiment
 from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.options import from_options

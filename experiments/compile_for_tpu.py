@@ -27,7 +27,8 @@ from jaxdl.console import console, progress
 from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import UserError
 from jaxdl.files import write_json
-from jaxdl.runs.command_line import parse_dataclass, run_command
+from jaxdl.runs.command_line import parse_dataclass
+from jaxdl.runs.commands import run_command
 from jaxdl.runs.experiment import Experiment
 from jaxdl.runs.options import with_changes
 from jaxdl.training.epoch import CompiledEpoch

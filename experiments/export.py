@@ -38,7 +38,8 @@ from jaxdl.pretrained.conversion import export_tensors
 from jaxdl.pretrained.loading import stage_sizes_of
 from jaxdl.pretrained.name_maps import NameMap
 from jaxdl.pretrained.weight_files import read_tensors
-from jaxdl.runs.command_line import parse_dataclass, run_command
+from jaxdl.runs.command_line import parse_dataclass
+from jaxdl.runs.commands import run_command
 from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.networks import TrainedNetwork, stored_dtype
 from jaxdl.training.classifier import logits_of

@@ -34,7 +34,8 @@ from jaxdl.console import console, printable
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError
 from jaxdl.runs import Run
-from jaxdl.runs.command_line import parse_dataclass, run_command
+from jaxdl.runs.command_line import parse_dataclass
+from jaxdl.runs.commands import run_command
 from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
 from jaxdl.training.optimization import refuse_changed, require

@@ -20,7 +20,8 @@ from experiments.benchmark.comparison import compare_with_peers
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import write_json, write_text
-from jaxdl.runs.command_line import parse_dataclass, run_command
+from jaxdl.runs.command_line import parse_dataclass
+from jaxdl.runs.commands import run_command
 from jaxdl.runs.scores import format_average
 from jaxdl.runs.seeds import average
 

@@ -34,7 +34,8 @@ from experiments.benchmark.race import installed_peers, start_yardstick
 from jaxdl.console import console, note
 from jaxdl.errors import UsageError
 from jaxdl.files import write_json
-from jaxdl.runs.command_line import parse_dataclass, run_command
+from jaxdl.runs.command_line import parse_dataclass
+from jaxdl.runs.commands import run_command
 from jaxdl.runs.environment import describe_environment
 
 

@@ -4,11 +4,8 @@ import argparse
 import contextlib
 import dataclasses
 import io
-import os
 import re
-import signal
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +15,6 @@ from jaxdl.console import note
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.options import MACHINE, PLACES, from_options, groups, to_options, with_changes
 from jaxdl.runs.run import Run, module_of
-from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.optimization import option_name
 
 Config = TypeVar("Config")
@@ -196,51 +192,3 @@ def _one_line(box: str, module: str) -> str:
     suggestion = next((re.search(r"--\S+", p) for p in parts if p.startswith("Perhaps")), None)
     hint = f"did you mean {suggestion[0]}?" if suggestion else f"see python -m {module} --help"
     return f"{message.rstrip('.')}; {hint}"
-
-
-def _prepare_streams() -> None:
-    """Lets standard input have any bytes, and standard output any text, whatever the locale is.
-
-    A stream that is closed is an empty one.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # as names of files are
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # not of a notebook or a test
-            stream.reconfigure(errors="backslashreplace", line_buffering=True)
-
-
-@contextlib.contextmanager
-def exiting_on_error() -> Iterator[None]:
-    """Ends the process after the context; errors that a user can fix are printed in one line.
-
-    Where the reader of a pipe wants no more output, it ends in silence.
-    """
-    _prepare_streams()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see experiments/__init__.py
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    except UserError as error:
-        interrupted = isinstance(error, InterruptedTraining)
-        note(str(error) if interrupted else f"error: {error}")
-        sys.exit(error.exit_status)
-    except BrokenPipeError:  # as Python's documentation of SIGPIPE advises
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(UserError.exit_status)
-    except OSError as error:
-        note(f"error: {error.strerror or error}: {error.filename or 'while reading or writing'}")
-        sys.exit(UserError.exit_status)
-    except KeyboardInterrupt:
-        note("Interrupted.")
-        sys.exit(InterruptedTraining.exit_status)
-    sys.exit(0)
-
-
-def run_command(command: Callable[[], None]) -> None:
-    """Runs a command and ends the process; see `exiting_on_error`."""
-    with exiting_on_error():
-        command()

@@ -9,7 +9,8 @@ import jax
 from jaxdl.console import console, print_table, silence
 from jaxdl.errors import UserError, reason_of
 from jaxdl.files import require_plain_path, write_json
-from jaxdl.runs.command_line import exiting_on_error, parse
+from jaxdl.runs.command_line import parse
+from jaxdl.runs.commands import exiting_on_error
 from jaxdl.runs.experiment import Experiment, Summary
 from jaxdl.runs.program_cache import cache_compiled_programs
 from jaxdl.runs.run import Run

@@ -1,13 +1,8 @@
 """Checkpoints of a training, by Orbax. No other file uses Orbax."""
 
 import contextlib
-import errno
-import gc
-import io
-import logging
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -20,13 +15,11 @@ from jaxdl.console import note
 from jaxdl.errors import UserError, reason_of
 from jaxdl.files import exclusive_use, require_plain_path
 from jaxdl.training.checksums import checksums
+from jaxdl.training.orbax_failures import is_passing, quiet_failure, silence_orbax
 from jaxdl.training.processes import is_first
 
 DESCRIPTION = "description"
 KEPT_CHECKPOINTS = 2
-PASSING_ERRORS = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.ESTALE)
-PASSING_STATUSES = ("RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "UNAVAILABLE", "Out of memory")
-SECONDS_FOR_ABANDONED_WORK = 0.3
 
 
 class CheckpointStore:
@@ -45,7 +38,7 @@ class CheckpointStore:
         Raises:
           UserError: another process uses the directory, or its name cannot be used.
         """
-        _silence_orbax()
+        silence_orbax()
         require_plain_path(directory)
         self._directory = directory.absolute()
         self._lock = contextlib.ExitStack()
@@ -82,7 +75,7 @@ class CheckpointStore:
         description = {"checksums": checksums(trees), "model_is_trained": model_is_trained}
         items[DESCRIPTION] = ocp.args.JsonSave(description)
         try:
-            with _quiet_failure():
+            with quiet_failure():
                 self._manager.save(step, args=ocp.args.Composite(**items))
         except (OSError, ValueError, RuntimeError) as error:  # TensorStore's are ValueErrors
             if jax.process_count() > 1:
@@ -98,8 +91,8 @@ class CheckpointStore:
         """Restores the newest undamaged checkpoint; damaged newer ones are renamed.
 
         Args:
-          training: a tree of arrays, or of their shapes, with the structure, dtypes and shardings
-            to restore.
+          training: a tree of arrays, which may be deleted, with the structure, shapes, dtypes and
+            shardings to restore.
           model: such a tree, too.
 
         Returns:
@@ -155,7 +148,7 @@ def verify(directory: Path) -> dict[int, str]:
     with _opened_to_read(directory) as manager:
         for step in sorted(manager.all_steps()):
             try:
-                with _quiet_failure():
+                with quiet_failure():
                     _restore(manager, step, _stored(manager, ("training", "model"), step))
                 found[step] = ""
             except Exception as error:  # see `_restore_newest`
@@ -166,7 +159,7 @@ def verify(directory: Path) -> dict[int, str]:
 @contextlib.contextmanager
 def _opened_to_read(directory: Path) -> Iterator[ocp.CheckpointManager]:
     """Opens a directory of checkpoints in this process alone."""
-    _silence_orbax()
+    silence_orbax()
     require_plain_path(directory)
     this = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(
@@ -210,10 +203,10 @@ def _restore_newest(
     steps = sorted(manager.all_steps(), reverse=True)
     for step in steps:
         try:
-            with _quiet_failure():
+            with quiet_failure():
                 trees = _restore(manager, step, abstract(step))
         except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files
-            if _is_passing(error):
+            if is_passing(error):
                 raise UserError(
                     f"The checkpoint of step {step:,} in {manager.directory} cannot be read now "
                     f"({reason_of(error)}); try again."
@@ -248,32 +241,6 @@ def _restore(manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]
     return trees | {DESCRIPTION: restored[DESCRIPTION]}
 
 
-def _silence_orbax() -> None:
-    """Suppresses what Orbax logs: what matters it also raises, and that is reported here."""
-    for name in ("absl", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
 def _by_names(paths: dict[str, str]) -> dict[str, str]:
     """Replaces paths of a tree by names: attributes are keys where a tree is restored as stored."""
     return {"/".join(re.findall(r"\w+", path)): value for path, value in paths.items()}
-
-
-def _is_passing(error: Exception) -> bool:
-    """Whether an error is one of the machine, and says nothing about the files."""
-    if isinstance(error, OSError):
-        return error.errno in PASSING_ERRORS
-    return isinstance(error, MemoryError) or any(s in str(error) for s in PASSING_STATUSES)
-
-
-@contextlib.contextmanager
-def _quiet_failure() -> Iterator[None]:
-    """Suppresses what the reads or writes that Orbax abandons print when they end."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        try:
-            yield
-        except Exception as error:
-            error.__traceback__ = error.__context__ = error.__cause__ = None  # they hold that work
-            gc.collect()
-            time.sleep(SECONDS_FOR_ABANDONED_WORK)
-            raise

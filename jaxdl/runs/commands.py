@@ -1,0 +1,61 @@
+"""How a command begins and ends: its streams, its errors in one line, its exit status."""
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from jaxdl.console import note
+from jaxdl.errors import UserError
+from jaxdl.training.interruption import InterruptedTraining
+
+
+def _prepare_streams() -> None:
+    """Lets standard input have any bytes, and standard output any text, whatever the locale is.
+
+    A stream that is closed is an empty one.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # as names of files are
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not of a notebook or a test
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+
+
+@contextlib.contextmanager
+def exiting_on_error() -> Iterator[None]:
+    """Ends the process after the context; errors that a user can fix are printed in one line.
+
+    Where the reader of a pipe wants no more output, it ends in silence.
+    """
+    _prepare_streams()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see experiments/__init__.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except UserError as error:
+        interrupted = isinstance(error, InterruptedTraining)
+        note(str(error) if interrupted else f"error: {error}")
+        sys.exit(error.exit_status)
+    except BrokenPipeError:  # as Python's documentation of SIGPIPE advises
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UserError.exit_status)
+    except OSError as error:
+        note(f"error: {error.strerror or error}: {error.filename or 'while reading or writing'}")
+        sys.exit(UserError.exit_status)
+    except KeyboardInterrupt:
+        note("Interrupted.")
+        sys.exit(InterruptedTraining.exit_status)
+    sys.exit(0)
+
+
+def run_command(command: Callable[[], None]) -> None:
+    """Runs a command and ends the process; see `exiting_on_error`."""
+    with exiting_on_error():
+        command()
