@@ -1,8 +1,8 @@
 """A cache of decoded splits, as .npy files, so that only the first start takes long."""
 
+import contextlib
 import dataclasses
 import json
-import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxdl.console import note
-from jaxdl.data.folders import exclusive
+from jaxdl.data.folders import exclusive, swap_in
 from jaxdl.data.texts import pack, unpack
 from jaxdl.errors import reason_of
 
@@ -34,8 +34,7 @@ class Decoded:
 def read_or_make(folder: Path, fingerprint: str, make: Callable[[], Decoded]) -> Decoded:
     """Reads the arrays from a folder; makes and caches them there if they are not there yet.
 
-    Only one process at a time makes them, and the folder appears complete or not at all. If it
-    cannot be written, a remark says so.
+    Only one process at a time makes them; see `keep`.
 
     Args:
       folder: the folder of the arrays.
@@ -45,19 +44,46 @@ def read_or_make(folder: Path, fingerprint: str, make: Callable[[], Decoded]) ->
     made = read(folder, fingerprint)
     if made is not None:
         return made
+    with contextlib.ExitStack() as held:
+        try:
+            temporary = held.enter_context(exclusive(folder))
+        except OSError as error:
+            note_not_kept(folder, reason_of(error))
+            return make()
+        made = read(folder, fingerprint)  # another process may have made them in the meantime
+        if made is None:
+            made = make()
+            keep(made, fingerprint, folder, temporary)
+        return made
+
+
+def keep(made: Decoded, fingerprint: str, folder: Path, temporary: Path) -> None:
+    """Caches the arrays in a folder, which appears complete or not at all.
+
+    A remark says if it replaces one that could not be used, or cannot be written.
+
+    Args:
+      made: the arrays.
+      fingerprint: identifies what they were made from.
+      folder: the folder of the arrays.
+      temporary: a folder on the same disk.
+    """
+    unusable = folder.exists()
     try:
-        with exclusive(folder) as temporary:
-            made = read(folder, fingerprint)  # another process may have made them in the meantime
-            if made is None:
-                made = make()
-                unfinished = temporary / folder.name
-                unfinished.mkdir()
-                write(made, fingerprint, unfinished)
-                shutil.rmtree(folder, ignore_errors=True)
-                unfinished.rename(folder)
+        unfinished = temporary / folder.name
+        unfinished.mkdir()
+        write(made, fingerprint, unfinished)
+        swap_in(unfinished, folder, temporary)
     except OSError as error:  # of a directory that is read-only, or a disk that is full
-        note(f"{folder} cannot be written ({reason_of(error)}): the next start takes as long.")
-    return make() if made is None else made
+        note_not_kept(folder, reason_of(error))
+    else:
+        if unusable:
+            note(f"{folder} was damaged or out of date and has been made again.")
+
+
+def note_not_kept(folder: Path, reason: str) -> None:
+    """Says that arrays cannot be cached in a folder."""
+    note(f"{folder} cannot be written ({reason}): the next start takes as long.")
 
 
 def write(decoded: Decoded, fingerprint: str, folder: Path) -> None:
@@ -72,12 +98,13 @@ def write(decoded: Decoded, fingerprint: str, folder: Path) -> None:
     for split, features in decoded.splits.items():
         for feature, array in pack(features).items():
             np.save(folder / _file_name(split, feature), array, allow_pickle=False)
-            described.setdefault(split, {})[feature] = _describe(array)
+            described.setdefault(split, {})[feature] = checksum(array)
     manifest = {
         "fingerprint": fingerprint,
         "class_names": decoded.class_names,
         "splits": described,
     }
+    manifest |= {"crc32": _crc32(manifest)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
 
 
@@ -93,7 +120,7 @@ def read(folder: Path, fingerprint: str) -> Decoded | None:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-        if manifest["fingerprint"] != fingerprint:
+        if manifest.pop("crc32") != _crc32(manifest) or manifest["fingerprint"] != fingerprint:
             return None
         splits = {
             split: unpack(
@@ -105,20 +132,25 @@ def read(folder: Path, fingerprint: str) -> Decoded | None:
             for split, features in manifest["splits"].items()
         }
         return Decoded(splits, tuple(manifest["class_names"]))
-    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
+    except Exception:  # numpy raises errors of many kinds for a damaged header
         return None
 
 
-def _read_array(path: Path, description: dict) -> np.ndarray:
+def checksum(array: np.ndarray) -> str:
+    """Returns the dtype, the shape and the CRC-32 of the bytes of an array of numbers."""
+    array = np.ascontiguousarray(array)
+    return f"{array.dtype} {array.shape} {zlib.crc32(array.view(np.uint8)):08x}"
+
+
+def _read_array(path: Path, expected: str) -> np.ndarray:
     array = np.load(path, allow_pickle=False)
-    if _describe(array) != description:
+    if checksum(array) != expected:
         raise ValueError(f"{path} is not the array that was written")
     return array
 
 
-def _describe(array: np.ndarray) -> dict:
-    crc32 = zlib.crc32(np.ascontiguousarray(array).data)
-    return {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": crc32}
+def _crc32(manifest: dict) -> int:
+    return zlib.crc32(json.dumps(manifest).encode())
 
 
 def _file_name(split: str, feature: str) -> str:

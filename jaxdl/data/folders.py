@@ -21,6 +21,14 @@ def empty_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def swap_in(new: Path, place: Path, temporary: Path) -> None:
+    """Renames a finished folder to its place; what was there before moves to ``temporary``."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        place.rename(temporary / f"old-{place.name}")
+    new.rename(place)
+
+
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[Path]:
     """Holds the lock of a folder and yields an empty temporary folder on the same disk.

@@ -8,8 +8,10 @@ from jaxdl.console import note
 from jaxdl.data import arrays, records, sources
 from jaxdl.data.arrays import Decoded
 from jaxdl.data.catalog import CATALOG
-from jaxdl.data.folders import exclusive
+from jaxdl.data.folders import exclusive, swap_in
 from jaxdl.errors import UserError
+
+ARRAYS = "arrays"
 
 
 def decoded(name: str, data_dir: Path) -> Decoded:
@@ -31,6 +33,7 @@ def decoded(name: str, data_dir: Path) -> Decoded:
         if cached is not None:
             return cached
         if _is_read_only(data_dir) and records.fingerprint(_folder(name, data_dir)):
+            arrays.note_not_kept(_folder(name, data_dir) / ARRAYS, "Read-only directory")
             return records.decode(_folder(name, data_dir), name)
         with exclusive(data_dir / name) as temporary:
             cached = _cached(name, data_dir)  # another process may have made it in the meantime
@@ -50,7 +53,7 @@ def _folder(name: str, data_dir: Path) -> Path:
 def _cached(name: str, data_dir: Path) -> Decoded | None:
     folder = _folder(name, data_dir)
     fingerprint = records.fingerprint(folder)
-    return fingerprint and arrays.read(folder / "arrays", fingerprint)
+    return fingerprint and arrays.read(folder / ARRAYS, fingerprint)
 
 
 def _is_read_only(data_dir: Path) -> bool:
@@ -68,7 +71,7 @@ def _make(name: str, data_dir: Path, temporary: Path) -> Decoded:
         note(f"{name}: the records in {folder} are damaged and are prepared again")
         _prepare(name, data_dir, temporary)
         made = records.decode(folder, name)
-    _cache(made, folder, temporary)
+    arrays.keep(made, records.fingerprint(folder), folder / ARRAYS, temporary)
     counts = " + ".join(f"{len(split['label']):,}" for split in made.splits.values())
     seconds = time.monotonic() - started
     note(f"{name}: prepared {counts} examples in {folder} ({seconds:.1f} s)")
@@ -81,20 +84,4 @@ def _prepare(name: str, data_dir: Path, temporary: Path) -> None:
     archives.mkdir(parents=True, exist_ok=True)
     sources.obtain(name, builder_class.SOURCES, archives, temporary)
     prepared = records.prepare(builder_class, archives, temporary / "records")
-    _swap_in(prepared, _folder(name, data_dir), temporary)
-
-
-def _cache(made: Decoded, folder: Path, temporary: Path) -> None:
-    unfinished = temporary / "arrays"
-    unfinished.mkdir()
-    fingerprint = records.fingerprint(folder)
-    arrays.write(made, fingerprint, unfinished)
-    _swap_in(unfinished, folder / "arrays", temporary)
-
-
-def _swap_in(new: Path, place: Path, temporary: Path) -> None:
-    """Renames a finished folder to its place; what was there before moves to ``temporary``."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists():
-        place.rename(temporary / f"old-{place.name}")
-    new.rename(place)
+    swap_in(prepared, _folder(name, data_dir), temporary)

@@ -13,6 +13,7 @@ import jax
 
 from jaxdl.console import note, print_table
 from jaxdl.data import Dataset
+from jaxdl.data.arrays import checksum
 from jaxdl.data.tokenizer import checksum_of, save_tokenizer
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import exclusive_use
@@ -20,7 +21,6 @@ from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import PLACES, to_options
 from jaxdl.runs.run import TOKENIZER, Run
-from jaxdl.training.checksums import checksum
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.optimization import option_name
 from jaxdl.training.plan import Trained

@@ -1,11 +1,12 @@
 """Checksums of arrays, by which a damaged checkpoint is recognised."""
 
-import zlib
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+
+from jaxdl.data.arrays import checksum
 
 
 def checksums(trees: dict[str, Any]) -> dict[str, str]:
@@ -22,9 +23,3 @@ def _whole(leaf: Any) -> np.ndarray:
     if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
         leaf = multihost_utils.process_allgather(leaf, tiled=True)
     return np.asarray(leaf)
-
-
-def checksum(array: np.ndarray) -> str:
-    """Returns the dtype, the shape and the CRC-32 of the bytes of an array of numbers."""
-    array = np.ascontiguousarray(array)
-    return f"{array.dtype} {array.shape} {zlib.crc32(array.view(np.uint8)):08x}"

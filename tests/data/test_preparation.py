@@ -110,12 +110,14 @@ def test_an_interrupted_preparation_leaves_nothing_behind(data_dir, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["train-image.npy", "test-label.npy", "arrays.json"])
-def test_a_damaged_cache_is_rebuilt_from_the_records(data_dir, monkeypatch, name):
+def test_a_damaged_cache_is_rebuilt_from_the_records(data_dir, monkeypatch, capsys, name):
     dataset = load("mnist", data_dir)
+    assert "made again" not in capsys.readouterr().err
     damaged = data_dir / "mnist" / "3.0.1" / "arrays" / name
     damaged.write_bytes(damaged.read_bytes()[:-10])
     monkeypatch.delattr(records, "prepare")
     same(load("mnist", data_dir), dataset)
+    assert "was damaged or out of date and has been made again" in capsys.readouterr().err
     monkeypatch.delattr(records, "decode")
     same(load("mnist", data_dir), dataset)
 
@@ -244,23 +246,35 @@ def test_a_data_directory_without_write_permission_is_refused(tmp_path):
         load("mnist", tmp_path / "locked")
 
 
-def test_prepared_records_on_a_read_only_disk_are_used(data_dir, monkeypatch):
+def test_prepared_records_on_a_read_only_disk_are_used(data_dir, monkeypatch, capsys):
     dataset = load("mnist", data_dir)
     (data_dir / "mnist" / "3.0.1" / "arrays" / "arrays.json").unlink()
     (data_dir / "mnist.lock").unlink(missing_ok=True)
     monkeypatch.setattr(preparation, "_is_read_only", lambda data_dir: True)
     same(load("mnist", data_dir), dataset)
     assert not (data_dir / "mnist.lock").exists()
+    assert "arrays cannot be written (Read-only directory)" in capsys.readouterr().err
+
+
+def full(*arguments):
+    raise OSError(28, "No space left on device")
 
 
 def test_the_error_of_a_full_disk_says_so(data_dir, monkeypatch):
-    def full(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(preparation.arrays, "write", full)
+    monkeypatch.setattr(preparation.records, "prepare", full)
     with pytest.raises(UserError, match="No space left on device"):
         load("mnist", data_dir)
-    assert not (data_dir / "mnist" / "3.0.1" / "arrays").exists()
+    assert not (data_dir / "mnist").exists()
+
+
+def test_a_disk_too_full_for_the_cache_is_remarked_on(data_dir, monkeypatch, capsys):
+    dataset = load("mnist", data_dir)
+    cache = data_dir / "mnist" / "3.0.1" / "arrays"
+    (cache / "arrays.json").unlink()
+    monkeypatch.setattr(preparation.arrays, "write", full)
+    same(load("mnist", data_dir), dataset)
+    assert f"{cache} cannot be written (No space left on device)" in capsys.readouterr().err
+    assert has_only_finished_folders(data_dir)
 
 
 def test_a_warm_start_is_quick(data_dir):

@@ -38,13 +38,15 @@ def test_the_second_start_reads_the_same_from_the_cache(fresh, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("pattern", ["*.npy", "*tokenizer*", "*.json"])
-def test_a_damaged_cache_is_made_again(fresh, tmp_path, pattern):
+def test_a_damaged_cache_is_made_again(fresh, tmp_path, capsys, pattern):
     paths = list((tmp_path / "fresh" / "tokens").rglob(pattern))
     assert paths
     for path in paths:
         path.write_bytes(path.read_bytes()[:-2] + b"xx")
     for _ in range(2):
         assert_same(tokenise(DATASET, tmp_path / "fresh", 10, 4, "start"), fresh)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("was damaged or out of date and has been made again.")
 
 
 def test_texts_are_tokenised_where_the_result_cannot_be_kept(fresh, tmp_path, capsys):

@@ -42,9 +42,14 @@ def test_features_are_computed_where_they_cannot_be_kept(tmp_path, capsys):
         assert line.endswith("cannot be written (File exists): the next start takes as long.")
 
 
-def test_an_error_in_the_computation_is_not_taken_for_one_of_the_directory(tmp_path):
+def test_an_error_in_the_computation_is_not_taken_for_one_of_the_directory(tmp_path, capsys):
+    calls = []
+
     def compute():
+        calls.append("compute")
         raise OSError("of the computation")
 
     with pytest.raises(OSError, match="of the computation"):
         cached_features("name", tmp_path, {"x": np.ones(2)}, compute)
+    assert calls == ["compute"]
+    assert capsys.readouterr().err == ""
