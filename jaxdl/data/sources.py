@@ -98,8 +98,7 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
     Raises:
       UserError: a file in ``folder`` differs from the published one, or no source delivers.
     """
-    present = _present(name, {file for source in sources for file in source.files}, folder)
-    if any(present.issuperset(source.files) for source in sources):
+    if are_present(name, sources, folder):
         return
     failures = []
     for source in sources:
@@ -112,12 +111,18 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
             return
         except SourceError as failure:
             failures.append(f"{source.label}: {failure}")
-    missing = [file for file in sources[0].files if file not in present]
+    missing = [file for file in sources[0].files if not (folder / file.name).exists()]
     wanted = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in missing)
     raise UserError(
         f"{name}: the data could not be downloaded ({'; '.join(failures)}). "
         f"Go online, or put into {folder} the files: {wanted}."
     )
+
+
+def are_present(name: str, sources: tuple[Source, ...], folder: Path) -> bool:
+    """Returns whether the files of a source lie in ``folder``; raises as `obtain` does."""
+    present = _present(name, {file for source in sources for file in source.files}, folder)
+    return any(present.issuperset(source.files) for source in sources)
 
 
 def accept(path: Path, file: File, folder: Path) -> None:

@@ -103,6 +103,8 @@ def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
             dataclasses.replace(place, files=tuple(f for f in place.files if f.name == only))
             for place in places
         )
+    if sources.are_present(name, places, folder):  # of which the directory may be read-only
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder) as temporary:

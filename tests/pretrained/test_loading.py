@@ -19,6 +19,13 @@ def test_a_model_is_loaded_from_its_files(name, tmp_path, monkeypatch):
     jax.tree.map(np.testing.assert_array_equal, variables, expected)
 
 
+def test_files_that_are_there_need_no_directory_that_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "minilm", small_models.place("minilm", tmp_path))
+    (tmp_path / "weights" / "minilm.lock").mkdir()  # in the way of the lock
+    load_published("minilm", tmp_path)
+    load_tokenizer_of("minilm", tmp_path)
+
+
 def test_a_file_of_other_weights_may_be_given(tmp_path, monkeypatch):
     monkeypatch.setitem(PUBLISHED, "minilm", small_models.place("minilm", tmp_path))
     path = tmp_path / "weights" / "minilm" / "model.safetensors"
