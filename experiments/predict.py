@@ -32,7 +32,7 @@ from experiments.registry import find_experiment
 from experiments.trained_networks import load_network
 from jaxdl.console import console, printable
 from jaxdl.data import DEFAULT_DATA_DIR
-from jaxdl.errors import UsageError
+from jaxdl.errors import UsageError, UserError
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
@@ -104,12 +104,15 @@ def compare(network: TrainedNetwork, sentences: list[str]) -> list[dict[str, Any
 
     Raises:
       UsageError: there are fewer than two.
-      UserError: one is empty.
+      UserError: one is empty, or an embedding is zero.
     """
     if len(sentences) < 2:
         raise UsageError(f"{network.name} compares sentences: give two or more.")
     vectors = network.logits(network.read(sentences))
-    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not lengths.all():
+        raise UserError(f"An embedding of {network.name} is zero: its weights are damaged.")
+    vectors = vectors / lengths
     return [
         {
             "sentences": [sentences[first], sentences[second]],

@@ -14,6 +14,7 @@ PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 SAFETENSORS, TFJS = ".safetensors", ".json"
 HEADER_BYTES = 1 << 22  # more than the names and shapes of the tensors need
 MOST_BYTES = 1 << 30
+LARGEST = 1e18  # the squares of values that are much larger are not finite in float32
 MOST_DIMENSIONS, LONGEST_SIDE = 32, 1 << 31
 
 
@@ -30,7 +31,7 @@ def read_tensors(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarr
 
     Raises:
       UserError: the file is missing, damaged, too large, or of another format, or a value is not
-        finite.
+        finite or is absurdly large.
     """
     if not path.is_file():
         raise UserError(f"The file of weights {path} does not exist: check the path.")
@@ -47,8 +48,11 @@ def read_tensors(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarr
         )
     tensors = readers[suffix](path, most_bytes)
     for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise UserError(f"{path}: the tensor {name} has values that are not finite.")
+        if not (np.abs(tensor) < LARGEST).all():  # NaN is not
+            raise UserError(
+                f"{path}: the tensor {name} has values that are not finite or are beyond "
+                f"{LARGEST:g}: fetch or export the file again."
+            )
     return tensors
 
 

@@ -4,14 +4,17 @@ import math
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import small_models
 from PIL import Image, ImageDraw
 
+from experiments.predict import compare
 from jaxdl import console
 from jaxdl.data.website import Website
+from jaxdl.errors import UserError
 from jaxdl.pretrained import PUBLISHED
 
 
@@ -42,6 +45,12 @@ def test_json_has_all_probabilities(command, trained_run, picture):
     assert np.isclose(sum(prediction["probabilities"].values()), 1.0)
     assert prediction["probability"] == max(prediction["probabilities"].values())
     assert prediction["probabilities"][prediction["label"]] == prediction["probability"]
+
+
+def test_an_embedding_without_a_direction_is_refused():
+    network = SimpleNamespace(name="minilm", read=len, logits=lambda number: np.zeros((number, 3)))
+    with pytest.raises(UserError, match="An embedding of minilm is zero"):
+        compare(network, ["one", "two"])
 
 
 @pytest.fixture

@@ -224,8 +224,8 @@ def test_other_formats_and_missing_files_are_refused(tmp_path):
         read_tensors(tmp_path / "absent.safetensors")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused(tmp_path, value):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, -1e38])
+def test_values_that_are_not_finite_or_absurd_are_refused(tmp_path, value):
     changed = TENSORS | {"second": np.float32([value])}
     save_file(changed, tmp_path / "a.safetensors")
     for path in (tmp_path / "a.safetensors", small_models.write_tfjs(changed, tmp_path, 100)):
