@@ -84,7 +84,7 @@ def encode(
         raise UsageError(f"The length of the texts is {length}, but must be at least 1.")
     if truncation not in ("start", "end"):
         raise UsageError(f"The truncation is {truncation!r}, but must be start or end.")
-    with _panics_as_errors():
+    with _failures_as_errors():
         tokenizer = Tokenizer.from_str(tokenizer.to_str())  # a copy, which is changed below
     tokenizer.no_padding()
     tokenizer.enable_truncation(length, direction="left" if truncation == "start" else "right")
@@ -92,7 +92,7 @@ def encode(
     lengths = np.empty(len(texts), np.int32)
     for start in tracked(range(0, len(texts), TEXTS_AT_ONCE), "splitting the texts into words"):
         batch = [_replace_surrogates(text) for text in texts[start : start + TEXTS_AT_ONCE]]
-        with _panics_as_errors():
+        with _failures_as_errors():
             encodings = tokenizer.encode_batch_fast(batch)
         for row, encoding in enumerate(encodings, start):
             ids = encoding.ids or [tokenizer.token_to_id(UNKNOWN)]
@@ -134,7 +134,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
     try:
         text = Path(path).read_text(encoding="utf-8")
         _require_ids_without_gaps(json.loads(text))
-        with _panics_as_errors():
+        with _failures_as_errors():
             tokenizer = Tokenizer.from_str(text)
     except OSError as error:
         raise UserError(
@@ -156,11 +156,11 @@ def _require_ids_without_gaps(described: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _panics_as_errors() -> Iterator[None]:
-    """Raises UserError where the Rust code of tokenizers panics, which is no Exception."""
+def _failures_as_errors() -> Iterator[None]:
+    """Raises UserError where the Rust code of tokenizers fails or panics, which is no Exception."""
     try:
         yield
-    except (Exception, KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:
         raise UserError(f"The tokenizer failed ({reason_of(error)}): restore its file.") from error

@@ -174,6 +174,16 @@ def test_a_panic_in_rust_is_one_line(tmp_path, monkeypatch):
         assert "\n" not in str(failure.value)
 
 
+def test_a_tokenizer_that_fails_when_it_is_used_is_one_line(tmp_path):
+    described = json.loads(TOKENIZER.to_str())
+    described["model"]["unk_token"] = "absent"
+    (tmp_path / "tokenizer.json").write_text(json.dumps(described))
+    tokenizer = load_tokenizer(tmp_path / "tokenizer.json")
+    with pytest.raises(UserError, match="restore its file") as failure:
+        encode(tokenizer, ["a word that is unseen"], 2)
+    assert "\n" not in str(failure.value)
+
+
 def test_the_error_of_a_file_that_cannot_be_read_or_written_says_why(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         load_tokenizer(tmp_path / "absent.json")
