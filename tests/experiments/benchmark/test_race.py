@@ -6,7 +6,6 @@ import pytest
 
 from experiments.benchmark import race
 from experiments.benchmark.race import summarise
-from experiments.benchmark.steady import FIRST_PRODUCTS, TRIES, Yardstick
 from experiments.benchmark.worker import Stopwatch
 from jaxdl.errors import UserError
 
@@ -27,14 +26,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def yardstick_of(*product_seconds):
-    """Makes a yardstick whose first products take a second each, and the others what is given."""
-    seconds = iter([1.0] * FIRST_PRODUCTS + list(product_seconds))
-    return Yardstick(lambda: next(seconds), flops=40)
-
-
-def turns(*seconds, product=1.0):
-    return [{"seconds_each": value, "product_seconds": product} for value in seconds]
+def turns(*seconds, steady=True):
+    return [{"seconds_each": value, "steady": steady} for value in seconds]
 
 
 def test_ratios_are_taken_per_round_and_medians_over_the_rounds():
@@ -42,7 +35,7 @@ def test_ratios_are_taken_per_round_and_medians_over_the_rounds():
         OURS | {"turns": [turns(1), turns(2), turns(4)]},
         PEER | {"turns": [turns(2), turns(6), turns(4)]},
     ]
-    ours, peer = summarise(records, 8, yardstick_of())
+    ours, peer = summarise(records, 8, peak_flops=40)
     assert ours["examples_per_second"] == 4
     assert peer["milliseconds"] == 4000
     assert ours["flops_per_second"] == 20
@@ -50,35 +43,17 @@ def test_ratios_are_taken_per_round_and_medians_over_the_rounds():
     assert peer["ours_is_faster_by"] == {"median": 2, "lowest": 1, "highest": 3}
 
 
-def test_a_disturbed_turn_is_repeated_and_kept_apart():
-    yardstick = yardstick_of(1.0, 1.2, 1.1, 1.0)
-    result = yardstick.repeat(lambda: {"seconds_each": 7})
-    assert [turn["product_seconds"] for turn in result] == [1.2, 1.2, 1.1]
-    assert yardstick.is_steady(result)
-    assert not yardstick.is_steady(result[:2])
-    yardstick = yardstick_of(*[2.0] * 20)
-    assert len(yardstick.repeat(lambda: {"seconds_each": 7})) == TRIES
-
-
 def test_ratios_come_from_rounds_in_which_both_are_steady():
-    slow = turns(90, product=2.0)
+    slow = turns(90, steady=False)
     records = [
         OURS | {"turns": [turns(1), turns(2), [*slow, *turns(4)]]},
-        PEER | {"turns": [[*slow, *turns(3)], slow * TRIES, turns(4)]},
+        PEER | {"turns": [[*slow, *turns(3)], slow * 5, turns(4)]},
         PEER | {"framework": "torch-fused", "turns": [slow, slow, slow]},
     ]
-    ours, peer = summarise(records, 8, yardstick_of())
+    ours, peer = summarise(records, 8, peak_flops=40)
     assert peer["ours_is_faster_by"] == {"median": 2, "lowest": 1, "highest": 3}
     assert (ours["seconds_each"], peer["seconds_each"]) == ([1, 2, 4], [3, 4])
-    assert (ours["discarded_turns"], peer["discarded_turns"]) == (1, 1 + TRIES)
-
-
-def test_a_faster_product_shows_that_earlier_turns_were_disturbed():
-    yardstick = yardstick_of(1.0, 1.0, 0.5)
-    result = yardstick.repeat(lambda: {"seconds_each": 7})
-    assert yardstick.is_steady(result)
-    yardstick._measure()
-    assert not yardstick.is_steady(result)
+    assert (ours["discarded_turns"], peer["discarded_turns"]) == (1, 1 + 5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults with glibc")
