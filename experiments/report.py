@@ -13,10 +13,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tyro
 
-from experiments.benchmark.comparison import compare_with_peers
+from experiments.benchmark.tables import format_speeds, format_times_to_accuracy
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import write_json, write_text
@@ -25,14 +24,12 @@ from jaxdl.runs.commands import run_command
 from jaxdl.runs.scores import format_average
 from jaxdl.runs.seeds import average
 
+Record = dict[str, Any]
+
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "experiments" / "results"
 README = REPOSITORY / "README.md"
-TO_ACCURACY_RESULT = (
-    REPOSITORY / "experiments" / "benchmark" / "results" / "to-accuracy-cpu-2-cores.json"
-)
-SPEED_RESULT = REPOSITORY / "experiments" / "benchmark" / "results" / "cpu-2-cores.json"
-TPU_RESULT = RESULTS / "tpu" / "v5e-2x2.json"
+BENCHMARK = REPOSITORY / "experiments" / "benchmark" / "results"
 BEGIN, END = "<!-- {}: python -m experiments.report -->", "<!-- end of {} -->"
 
 
@@ -81,7 +78,7 @@ def format_table() -> str:
     return "\n".join(header + [format_row(p.stem, json.loads(p.read_text())) for p in paths])
 
 
-def format_row(name: str, result: dict[str, Any]) -> str:
+def format_row(name: str, result: Record) -> str:
     """Formats one row: the mean ± standard deviation of the score over seeds, and the mean time."""
     seconds, device = result["seconds_total"], result["device_kind"]
     if result["platform"] == "cpu":
@@ -99,7 +96,7 @@ def format_row(name: str, result: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def format_headline(result: dict[str, Any]) -> str:
+def format_headline(result: Record) -> str:
     """Formats the accuracy of a classifier, or the Frechet distance of a generator."""
     if "test_accuracy" in result:
         return format_average("test_accuracy", result["test_accuracy"])
@@ -108,56 +105,8 @@ def format_headline(result: dict[str, Any]) -> str:
     return f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor"
 
 
-def format_times_to_accuracy() -> str:
-    """Formats the Markdown table of the results of the benchmark's --to-accuracy."""
-    rows = [
-        "| model | here | test accuracy | in Keras | test accuracy | share of the time |",
-        "|---|---|---|---|---|---|",
-    ]
-    for result in json.loads(TO_ACCURACY_RESULT.read_text())["results"]:
-        cells = [result["model"]]
-        for name in ("ours", "keras"):
-            seconds = f"{np.median(result[name]['seconds']):.0f} s"
-            if "cold_seconds" in result[name]:
-                seconds += f", cold {result[name]['cold_seconds']:.0f} s"
-            cells += [seconds, f"{np.median(result[name]['test_accuracy']):.1%}"]
-        share = f"{result['share_of_keras']:.2f}"
-        if "cold_share_of_keras" in result:
-            share += f", cold {result['cold_share_of_keras']:.2f}"
-        rows.append(f"| {' | '.join([*cells, share])} |")
-    return "\n".join(rows)
-
-
-def format_speeds() -> str:
-    """Formats the Markdown table of the benchmark: how many times as fast as each peer."""
-    report = json.loads(SPEED_RESULT.read_text())
-    comparisons = compare_with_peers(report["results"])
-    peers = list(dict.fromkeys(comparison.peer for comparison in comparisons))
-    header = ["model", "batch", "here, examples/s"]
-    header += [f"{peer}, {form}" for peer in peers for form in ("plain form", "best form")]
-    rows = [header, ["---"] * len(header)]
-    for ours in (result for result in report["results"] if result["framework"] == "ours"):
-        case = ours["model"], ours["batch_size"]
-        of_case = {c.peer: c for c in comparisons if c.case == case}
-        cells = [case[0], str(case[1]), f"{ours['examples_per_second']:,.0f}"]
-        for peer in peers:
-            comparison = of_case.get(peer)
-            for form in ("plain", "best"):
-                cells.append(_format_ratio(comparison and getattr(comparison, form), form))
-        rows.append(cells)
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _format_ratio(result: dict[str, Any] | None, form: str) -> str:
-    if not result:
-        return ""
-    ratio = f"{result['ours_is_faster_by']['median']:.2f}"
-    return ratio if form == "plain" else f"{ratio} ({result['framework']})"
-
-
-def format_tpu_table() -> str:
+def format_tpu_table(report: Record) -> str:
     """Formats the Markdown table of the results of experiments.compile_for_tpu."""
-    report = json.loads(TPU_RESULT.read_text())
     kinds = report["published_peaks"]
     counts = report["results"][0]["computing_share"]["v5e"]
     header = ["experiment", "batch", "memory", "GFLOP", "collectives"]
@@ -179,21 +128,38 @@ def format_tpu_table() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def format_trials(report: Record) -> str:
+    """Formats the Markdown table of the campaign of tests/faults."""
+    rows = ["| fault | tried | survived | failed |", "|---|---|---|---|"]
+    for kind in report["kinds"]:
+        tried, failed = kind["tried"], kind["failed"]
+        rows.append(f"| {kind['kind']} | {tried:,} | {tried - failed:,} | {failed:,} |")
+    return "\n".join(rows)
+
+
 TABLES = {
-    "results": format_table,
-    "to-accuracy": format_times_to_accuracy,
-    "speed": format_speeds,
-    "tpu": format_tpu_table,
+    "to-accuracy": (BENCHMARK / "to-accuracy-cpu-2-cores.json", format_times_to_accuracy),
+    "speed": (BENCHMARK / "cpu-2-cores.json", format_speeds),
+    "tpu": (RESULTS / "tpu" / "v5e-2x2.json", format_tpu_table),
+    "faults": (RESULTS / "faults" / "cpu-2-cores.json", format_trials),
 }
+
+
+def format_named(name: str) -> str:
+    """Formats the table of a name, which is "results" or a key of TABLES."""
+    if name == "results":
+        return format_table()
+    path, format_ = TABLES[name]
+    return format_(json.loads(path.read_text()))
 
 
 def with_tables(readme: str) -> str:
     """Returns the README with each table between its two markers, where it has them."""
-    for name, format_ in TABLES.items():
+    for name in ("results", *TABLES):
         begin, end = BEGIN.format(name), END.format(name)
         before, found, rest = readme.partition(begin)
         if found:
-            readme = f"{before}{begin}\n{format_()}\n{end}{rest.partition(end)[2]}"
+            readme = f"{before}{begin}\n{format_named(name)}\n{end}{rest.partition(end)[2]}"
     return readme
 
 

@@ -65,3 +65,9 @@ def test_a_file_that_is_no_result_is_refused(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(report.UserError, match=r"neither a result that --seeds wrote"):
         report.collect(tmp_path / "a.json", "name")
+
+
+def test_the_trials_of_faults_become_rows():
+    kinds = [{"kind": "killed", "tried": 1100, "failed": 1}]
+    (row,) = report.format_trials({"kinds": kinds}).splitlines()[2:]
+    assert row == "| killed | 1,100 | 1,099 | 1 |"

@@ -4,8 +4,7 @@ import json
 import pytest
 from PIL import Image
 
-from experiments import report
-from experiments.benchmark import accuracy, charts, options, race, steady
+from experiments.benchmark import accuracy, charts, options, race, steady, tables
 from experiments.benchmark.comparison import compare_with_peers, geometric_mean
 from experiments.benchmark.ours import Ours
 from experiments.benchmark.workloads import WORKLOADS, random_data
@@ -96,16 +95,14 @@ def test_a_peer_is_compared_in_its_plain_and_in_its_best_form():
     assert geometric_mean(RESULTS) == pytest.approx((2.0 * 0.5) ** 0.5)
 
 
-def test_the_readmes_table_has_both_forms(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "SPEED_RESULT", tmp_path / "result.json")
-    report.SPEED_RESULT.write_text(json.dumps({"results": RESULTS}))
-    assert report.format_speeds().splitlines()[2:] == [
+def test_the_readmes_table_has_both_forms():
+    assert tables.format_speeds({"results": RESULTS}).splitlines()[2:] == [
         "| mlp | 32 | 1,000 | 3.00 | 2.00 (torch-fused) |  | 8.00 (keras-jax) |",
         "| gan | 32 | 1,000 | 0.50 | 0.50 (torch) |  |  |",
     ]
 
 
-def test_the_times_to_an_accuracy_are_cold_and_warm_for_both_sides(tmp_path, monkeypatch):
+def test_the_times_to_an_accuracy_are_cold_and_warm_for_both_sides():
     def rounds(*seconds, disturbed=()):
         return [
             [{"seconds": s, "test_accuracy": 0.9, "steady": number not in disturbed}]
@@ -119,9 +116,7 @@ def test_the_times_to_an_accuracy_are_cold_and_warm_for_both_sides(tmp_path, mon
     assert record["cold_share_of_keras"] == 0.8
     assert record["share_of_keras"] == (4 / 8 + 5 / 20) / 2
     assert "8.0 s cold, 4.0 s warm" in accuracy.format_record(record)
-    monkeypatch.setattr(report, "TO_ACCURACY_RESULT", tmp_path / "result.json")
-    report.TO_ACCURACY_RESULT.write_text(json.dumps({"results": [record]}))
-    (row,) = report.format_times_to_accuracy().splitlines()[2:]
+    (row,) = tables.format_times_to_accuracy({"results": [record]}).splitlines()[2:]
     cells = "4 s, cold 8 s | 90.0% | 14 s, cold 10 s | 90.0% | 0.38, cold 0.80"
     assert row == f"| mlp | {cells} |"
     nothing = accuracy.judge({s: rounds(8, 3, disturbed=[0, 1]) for s in turns})

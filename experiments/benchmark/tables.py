@@ -1,0 +1,55 @@
+"""Formats the result files of the benchmark as Markdown tables for the README."""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.benchmark.comparison import compare_with_peers
+
+Record = dict[str, Any]
+
+
+def format_times_to_accuracy(report: Record) -> str:
+    """Formats what --to-accuracy wrote: medians of the warm runs, and the cold one."""
+    rows = [
+        "| model | here | test accuracy | in Keras | test accuracy | share of the time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for result in report["results"]:
+        cells = [result["model"]]
+        for name in ("ours", "keras"):
+            seconds = f"{np.median(result[name]['seconds']):.0f} s"
+            if "cold_seconds" in result[name]:
+                seconds += f", cold {result[name]['cold_seconds']:.0f} s"
+            cells += [seconds, f"{np.median(result[name]['test_accuracy']):.1%}"]
+        share = f"{result['share_of_keras']:.2f}"
+        if "cold_share_of_keras" in result:
+            share += f", cold {result['cold_share_of_keras']:.2f}"
+        rows.append(f"| {' | '.join([*cells, share])} |")
+    return "\n".join(rows)
+
+
+def format_speeds(report: Record) -> str:
+    """Formats how many times as fast ours is as each peer, in its plain and in its best form."""
+    comparisons = compare_with_peers(report["results"])
+    peers = list(dict.fromkeys(comparison.peer for comparison in comparisons))
+    header = ["model", "batch", "here, examples/s"]
+    header += [f"{peer}, {form}" for peer in peers for form in ("plain form", "best form")]
+    rows = [header, ["---"] * len(header)]
+    for ours in (result for result in report["results"] if result["framework"] == "ours"):
+        case = ours["model"], ours["batch_size"]
+        of_case = {c.peer: c for c in comparisons if c.case == case}
+        cells = [case[0], str(case[1]), f"{ours['examples_per_second']:,.0f}"]
+        for peer in peers:
+            comparison = of_case.get(peer)
+            for form in ("plain", "best"):
+                cells.append(_format_ratio(comparison and getattr(comparison, form), form))
+        rows.append(cells)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _format_ratio(result: Record | None, form: str) -> str:
+    if not result:
+        return ""
+    ratio = f"{result['ours_is_faster_by']['median']:.2f}"
+    return ratio if form == "plain" else f"{ratio} ({result['framework']})"
