@@ -15,9 +15,9 @@ which is checked by the number of parameters here and by the logits in the tests
 optimizer on the same random data in memory, in separate processes that take turns. For a ResNet,
 glibc keeps freed memory in all processes; each framework trains the GAN as its own tutorial does.
 
-Before and after each turn a matrix product is timed. If it is a tenth slower than the median of the
-last twenty, or half as slow again as the fastest one, something else used the machine: the turn is
-discarded and repeated, at most four times. The table
+Before and after each turn a matrix product is timed. While it is a tenth slower than the fastest
+one, something else uses the machine: a turn waits for up to a minute, and one that was disturbed is
+discarded and repeated, at most three times. The table
 has the medians over the remaining turns, the FLOP/s as a share of the machine's peak, and the speed
 of ours relative to the peer, with its range over the rounds. The default takes about an hour on two
 idle CPU cores.

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.benchmark.race import Record
-from experiments.benchmark.steady import Yardstick, is_steady
+from experiments.benchmark.steady import Yardstick
 from experiments.benchmark.tutorial_data import load_data
 from experiments.registry import find_experiment
 from jaxdl.console import console, progress
@@ -54,7 +54,7 @@ def time_to_accuracy(models: Sequence[str], rounds: int, yardstick: Yardstick) -
                     for side in SIDES:
                         run = partial(_run, side, model, turn, Path(caches) / side)
                         turns[side].append(yardstick.repeat(run))
-            results.append({"model": model, "target": TARGETS[model]} | judge(turns))
+            results.append({"model": model, "target": TARGETS[model]} | judge(turns, yardstick))
             console.print(format_record(results[-1]))
     return results
 
@@ -76,11 +76,11 @@ def _seconds(seconds: float | None) -> str:
     return "disturbed" if seconds is None else f"{seconds:.1f} s"
 
 
-def judge(turns: dict[str, list[list[Record]]]) -> Record:
+def judge(turns: dict[str, list[list[Record]]], yardstick: Yardstick) -> Record:
     """Returns what the steady turns of both sides amount to, the cold round first."""
     sides, steady = {}, {}
     for side, rounds in turns.items():
-        steady[side] = [r[-1] if is_steady(r) else None for r in rounds]
+        steady[side] = [r[-1] if yardstick.is_steady(r) else None for r in rounds]
         cold, *warm = steady[side]
         sides[side] = {
             "cold_seconds": cold and cold["seconds"],

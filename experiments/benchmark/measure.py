@@ -85,17 +85,17 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
 def judge(
     timed: Sequence[tuple[tuple[str, int], list[Record]]], work: str, yardstick: Yardstick
 ) -> Record:
-    """Returns what all cases so far amount to; a faster product raises the peak for all of them.
+    """Returns what all cases so far amount to; a later product may show that turns were disturbed.
 
     Args:
       timed: model and batch size of each case, and its records of `race`.
       work: "train" or "predict".
-      yardstick: knows the peak.
+      yardstick: judges the turns.
     """
     results, left_out = [], []
     for (model, size), records in timed:
         case = {"model": model, "work": work}
-        summaries = summarise(records, size, yardstick.peak_flops)
+        summaries = summarise(records, size, yardstick)
         results += [case | summary for summary in summaries]
         steady = {summary["framework"] for summary in summaries}
         left_out += [

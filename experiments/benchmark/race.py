@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmark.contestants import CONTESTANTS, PEERS
-from experiments.benchmark.steady import Turn, Yardstick, is_steady
+from experiments.benchmark.steady import Turn, Yardstick
 from jaxdl.console import note
 from jaxdl.errors import UserError
 
@@ -188,7 +188,7 @@ def race(
     return list(records.values())
 
 
-def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> list[Record]:
+def summarise(records: Sequence[Record], batch_size: int, yardstick: Yardstick) -> list[Record]:
     """Adds medians over the steady turns to each record, and how many times as fast ours is.
 
     Ratios are taken in the rounds in which the turns of both are steady; a record without such a
@@ -197,13 +197,13 @@ def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> 
     Args:
       records: result of `race`, ours first.
       batch_size: number of examples per step.
-      peak_flops: FLOP/s of the machine.
+      yardstick: judges the turns.
     """
     ours = records[0]
-    ours_each = _steady_seconds(ours)
+    ours_each = _steady_seconds(ours, yardstick)
     summaries = []
     for record in records:
-        seconds_each = _steady_seconds(record)
+        seconds_each = _steady_seconds(record, yardstick)
         common = [number for number in seconds_each if number in ours_each]
         if not common:
             continue
@@ -222,7 +222,7 @@ def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> 
                 "milliseconds": 1e3 * float(np.median(seconds)),
                 "examples_per_second": batch_size / float(np.median(seconds)),
                 "flops_per_second": flops,
-                "share_of_peak": flops and flops / peak_flops,
+                "share_of_peak": flops and flops / yardstick.peak_flops,
                 "ours_is_faster_by": {
                     "median": float(np.median(ratios)),
                     "lowest": float(ratios.min()),
@@ -233,10 +233,10 @@ def summarise(records: Sequence[Record], batch_size: int, peak_flops: float) -> 
     return summaries
 
 
-def _steady_seconds(record: Record) -> dict[int, float]:
+def _steady_seconds(record: Record, yardstick: Yardstick) -> dict[int, float]:
     """Returns the seconds per step of each round whose turn is steady."""
     return {
         number: turns[-1]["seconds_each"]
         for number, turns in enumerate(record["turns"])
-        if is_steady(turns)
+        if yardstick.is_steady(turns)
     }

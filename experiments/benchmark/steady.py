@@ -1,23 +1,21 @@
 """Tells whether something else used the machine during a turn, and repeats turns that it disturbed.
 
+On a virtual machine that something is often outside, and stays for minutes: then a turn waits.
 Under contention the threads of some frameworks wait for each other in loops, and fall to a tenth of
-their speed, while others lose a half: the ratio between them then says nothing. A machine whose
-speed drifts, as that of a virtual one does, slows all of them alike and leaves the ratio.
+their speed, while others lose a half: the ratio between them then says nothing.
 """
 
 import math
-from collections import deque
+import time
 from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 Turn = dict[str, Any]
 
 TOLERANCE = 0.1
-CONTENTION = 1.5
-RECENT = 20
-TRIES = 5
+TRIES = 4
+LONGEST_WAIT, SECONDS_BETWEEN_PRODUCTS = 60.0, 1.0
+FIRST_PRODUCTS = 20
 
 
 class Yardstick:
@@ -38,8 +36,7 @@ class Yardstick:
         self._time_product = time_product
         self._flops = flops
         self.fastest = math.inf
-        self._recent: deque[float] = deque(maxlen=RECENT)
-        for _ in range(RECENT):
+        for _ in range(FIRST_PRODUCTS):
             self._measure()
 
     @property
@@ -48,43 +45,41 @@ class Yardstick:
         return self._flops / self.fastest
 
     def repeat(self, take_turn: Callable[[], Turn]) -> list[Turn]:
-        """Takes a turn until it is steady, a few times at most.
-
-        A turn is steady if the products before and after it are at most a tenth slower than the
-        median of the recent ones and less than one and a half times as slow as the fastest one.
+        """Waits until the machine is quiet and takes a turn, again and again if it is disturbed.
 
         Returns:
-          All turns, of which only the last may be "steady", each with "product_seconds", those of
-          the slower one of its two products.
+          All turns, of which only the last may be steady, each with "product_seconds", those of
+          the slower one of the products before and after it.
         """
         turns: list[Turn] = []
-        before = self._measure()
-        while len(turns) < TRIES and not is_steady(turns):
-            usual = float(np.median(self._recent))
+        while len(turns) < TRIES and not self.is_steady(turns):
+            before = self._wait_until_quiet()
             result = take_turn()
-            after = self._measure()
-            slower = max(before, after)
-            steady = slower <= (1 + TOLERANCE) * usual and slower < CONTENTION * self.fastest
-            turns.append(result | {"product_seconds": slower, "steady": steady})
-            before = after
+            turns.append(result | {"product_seconds": max(before, self._measure())})
         return turns
+
+    def is_steady(self, turns: list[Turn]) -> bool:
+        """Whether the last turn was at most a tenth slower than on an undisturbed machine.
+
+        This can change when a faster product shows that the machine was disturbed before.
+        """
+        return bool(turns) and self._is_quiet(turns[-1]["product_seconds"])
 
     def describe(self) -> dict[str, float]:
         """Describes how turns were judged, for the result file."""
-        return {
-            "tolerance": TOLERANCE,
-            "contention": CONTENTION,
-            "tries": TRIES,
-            "fastest_product_seconds": self.fastest,
-        }
+        return {"tolerance": TOLERANCE, "tries": TRIES, "fastest_product_seconds": self.fastest}
+
+    def _wait_until_quiet(self) -> float:
+        """Times products until one is fast, but not for long; returns the seconds of the last."""
+        give_up = time.monotonic() + LONGEST_WAIT
+        while not self._is_quiet(seconds := self._measure()) and time.monotonic() < give_up:
+            time.sleep(SECONDS_BETWEEN_PRODUCTS)
+        return seconds
+
+    def _is_quiet(self, product_seconds: float) -> bool:
+        return product_seconds <= (1 + TOLERANCE) * self.fastest
 
     def _measure(self) -> float:
         seconds = self._time_product()
         self.fastest = min(self.fastest, seconds)
-        self._recent.append(seconds)
         return seconds
-
-
-def is_steady(turns: list[Turn]) -> bool:
-    """Whether the last of the turns that `Yardstick.repeat` returns is steady."""
-    return bool(turns) and turns[-1]["steady"]

@@ -17,8 +17,7 @@ QUICK = ("--models", "mlp", "--rounds", 2, "--seconds", 0.05, "--peers")
 def every_turn_is_steady(monkeypatch):
     """Times few products and accepts all, since the other tests use the machine too."""
     monkeypatch.setattr(steady, "TOLERANCE", 1000.0)
-    monkeypatch.setattr(steady, "CONTENTION", 1000.0)
-    monkeypatch.setattr(steady, "RECENT", 1)
+    monkeypatch.setattr(steady, "FIRST_PRODUCTS", 1)
     monkeypatch.setattr(race, "PRODUCT_SECONDS", 0.01)
 
 
@@ -103,14 +102,17 @@ def test_the_readmes_table_has_both_forms():
 
 
 def test_the_times_to_an_accuracy_are_cold_and_warm_for_both_sides():
+    class Quiet:
+        is_steady = staticmethod(lambda turns: turns[-1]["product_seconds"] < 2)
+
     def rounds(*seconds, disturbed=()):
         return [
-            [{"seconds": s, "test_accuracy": 0.9, "steady": number not in disturbed}]
-            for number, s in enumerate(seconds)
+            [{"seconds": s, "test_accuracy": 0.9, "product_seconds": 3 if n in disturbed else 1}]
+            for n, s in enumerate(seconds)
         ]
 
     turns = {"ours": rounds(8, 3, 4, 5), "keras": rounds(10, 9, 8, 20, disturbed=[1])}
-    record = {"model": "mlp", "target": 0.9} | accuracy.judge(turns)
+    record = {"model": "mlp", "target": 0.9} | accuracy.judge(turns, Quiet())
     assert record["ours"]["seconds"] == [3, 4, 5]
     assert record["keras"]["seconds"] == [8, 20]
     assert record["cold_share_of_keras"] == 0.8
@@ -119,7 +121,7 @@ def test_the_times_to_an_accuracy_are_cold_and_warm_for_both_sides():
     (row,) = tables.format_times_to_accuracy({"results": [record]}).splitlines()[2:]
     cells = "4 s, cold 8 s | 90.0% | 14 s, cold 10 s | 90.0% | 0.38, cold 0.80"
     assert row == f"| mlp | {cells} |"
-    nothing = accuracy.judge({s: rounds(8, 3, disturbed=[0, 1]) for s in turns})
+    nothing = accuracy.judge({s: rounds(8, 3, disturbed=[0, 1]) for s in turns}, Quiet())
     assert nothing["share_of_keras"] is nothing["cold_share_of_keras"] is None
     assert "disturbed cold" in accuracy.format_record(record | nothing)
 

@@ -6,6 +6,7 @@ import pytest
 
 from experiments.benchmark import race
 from experiments.benchmark.race import summarise
+from experiments.benchmark.steady import TRIES, Yardstick
 from experiments.benchmark.worker import Stopwatch
 from jaxdl.errors import UserError
 
@@ -26,16 +27,22 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def turns(*seconds, steady=True):
-    return [{"seconds_each": value, "steady": steady} for value in seconds]
+@pytest.fixture
+def yardstick():
+    """One whose products all take a second."""
+    return Yardstick(lambda: 1.0, flops=40)
 
 
-def test_ratios_are_taken_per_round_and_medians_over_the_rounds():
+def turns(*seconds, product=1.0):
+    return [{"seconds_each": value, "product_seconds": product} for value in seconds]
+
+
+def test_ratios_are_taken_per_round_and_medians_over_the_rounds(yardstick):
     records = [
         OURS | {"turns": [turns(1), turns(2), turns(4)]},
         PEER | {"turns": [turns(2), turns(6), turns(4)]},
     ]
-    ours, peer = summarise(records, 8, peak_flops=40)
+    ours, peer = summarise(records, 8, yardstick)
     assert ours["examples_per_second"] == 4
     assert peer["milliseconds"] == 4000
     assert ours["flops_per_second"] == 20
@@ -43,17 +50,17 @@ def test_ratios_are_taken_per_round_and_medians_over_the_rounds():
     assert peer["ours_is_faster_by"] == {"median": 2, "lowest": 1, "highest": 3}
 
 
-def test_ratios_come_from_rounds_in_which_both_are_steady():
-    slow = turns(90, steady=False)
+def test_ratios_come_from_rounds_in_which_both_are_steady(yardstick):
+    slow = turns(90, product=2.0)
     records = [
         OURS | {"turns": [turns(1), turns(2), [*slow, *turns(4)]]},
-        PEER | {"turns": [[*slow, *turns(3)], slow * 5, turns(4)]},
+        PEER | {"turns": [[*slow, *turns(3)], slow * TRIES, turns(4)]},
         PEER | {"framework": "torch-fused", "turns": [slow, slow, slow]},
     ]
-    ours, peer = summarise(records, 8, peak_flops=40)
+    ours, peer = summarise(records, 8, yardstick)
     assert peer["ours_is_faster_by"] == {"median": 2, "lowest": 1, "highest": 3}
     assert (ours["seconds_each"], peer["seconds_each"]) == ([1, 2, 4], [3, 4])
-    assert (ours["discarded_turns"], peer["discarded_turns"]) == (1, 1 + 5)
+    assert (ours["discarded_turns"], peer["discarded_turns"]) == (1, 1 + TRIES)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults with glibc")

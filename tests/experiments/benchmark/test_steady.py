@@ -1,9 +1,21 @@
-from experiments.benchmark.steady import RECENT, TRIES, Yardstick, is_steady
+import pytest
+
+from experiments.benchmark import steady
+from experiments.benchmark.steady import FIRST_PRODUCTS, TRIES, Yardstick
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """A clock that only waiting advances."""
+    now = [0.0]
+    monkeypatch.setattr(steady.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(steady.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return now
 
 
 def yardstick_of(*product_seconds):
     """Makes a yardstick whose first products take a second each, and the others what is given."""
-    seconds = iter([1.0] * RECENT + list(product_seconds))
+    seconds = iter([1.0] * FIRST_PRODUCTS + list(product_seconds))
     return Yardstick(lambda: next(seconds), flops=40)
 
 
@@ -12,29 +24,35 @@ def repeat(yardstick):
 
 
 def test_a_disturbed_turn_is_repeated_and_kept_apart():
-    result = repeat(yardstick_of(1.0, 1.2, 1.1, 1.0))
-    assert [turn["product_seconds"] for turn in result] == [1.2, 1.2, 1.1]
-    assert [turn["steady"] for turn in result] == [False, False, True]
-    assert is_steady(result)
-    assert not is_steady(result[:2])
+    yardstick = yardstick_of(1.0, 1.2, 1.0, 1.1)
+    result = repeat(yardstick)
+    assert [turn["product_seconds"] for turn in result] == [1.2, 1.1]
+    assert yardstick.is_steady(result)
+    assert not yardstick.is_steady(result[:1])
 
 
-def test_a_slow_drift_of_the_machine_disturbs_nothing():
-    products = [1.0 + 0.005 * number for number in range(80)]
-    yardstick = yardstick_of(*products)
-    assert all(len(repeat(yardstick)) == 1 for _ in range(40))
+def test_a_turn_waits_until_the_machine_is_quiet(clock):
+    result = repeat(yardstick_of(*[1.3] * 20, 1.0, 1.0))
+    assert len(result) == 1
+    assert clock[0] == 20
 
 
-def test_contention_that_lasts_never_becomes_usual():
-    yardstick = yardstick_of(*[1.6] * 100)
-    for _ in range(10):
-        result = repeat(yardstick)
-        assert len(result) == TRIES
-        assert not is_steady(result)
+def test_waiting_ends(clock):
+    result = repeat(yardstick_of(*[1.3] * 1000))
+    assert len(result) == TRIES
+    assert clock[0] == TRIES * steady.LONGEST_WAIT
+
+
+def test_a_faster_product_shows_that_earlier_turns_were_disturbed():
+    yardstick = yardstick_of(1.0, 1.0, 0.5, 0.5)
+    before = repeat(yardstick)
+    assert yardstick.is_steady(before)
+    assert yardstick.is_steady(repeat(yardstick))
+    assert not yardstick.is_steady(before)
 
 
 def test_the_peak_is_that_of_the_fastest_product():
-    yardstick = yardstick_of(1.0, 0.8)
+    yardstick = yardstick_of(1.0, 0.92)
     assert yardstick.peak_flops == 40
     repeat(yardstick)
-    assert yardstick.peak_flops == 50
+    assert yardstick.peak_flops == pytest.approx(40 / 0.92)
