@@ -31,7 +31,7 @@ from experiments.benchmark.accuracy import TARGETS, time_to_accuracy
 from experiments.benchmark.measure import measure, versions
 from experiments.benchmark.options import Options
 from experiments.benchmark.profile import profile
-from experiments.benchmark.race import installed_peers, start_yardstick
+from experiments.benchmark.race import Record, installed_peers, start_yardstick
 from jaxdl.console import console, note
 from jaxdl.errors import UsageError
 from jaxdl.files import write_json
@@ -84,9 +84,11 @@ def compare_to_accuracy(options: Options) -> None:
     output = choose_output(options)
     report = {"environment": describe_environment(), "versions": versions()}
     with start_yardstick(options.threads, options.precision, note) as yardstick:
-        report["results"] = time_to_accuracy(models, options.rounds, yardstick)
-        report["steadiness"] = yardstick.describe()
-    write_json(output, report)
+
+        def save(results: list[Record]) -> None:
+            write_json(output, report | {"results": results, "steadiness": yardstick.describe()})
+
+        time_to_accuracy(models, options.rounds, yardstick, save)
     note(f"The results are in {output}.")
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,19 +26,28 @@ TARGETS = {"mlp": 0.971, "cnn": 0.991, "rnn": 0.743, "lstm": 0.845}
 SIDES = ("ours", "keras")
 
 
-def time_to_accuracy(models: Sequence[str], rounds: int, yardstick: Yardstick) -> list[Record]:
+def time_to_accuracy(
+    models: Sequence[str],
+    rounds: int,
+    yardstick: Yardstick,
+    save: Callable[[list[Record]], None],
+) -> None:
     """Runs both processes in turn, from the start of the command to its exit, on prepared data.
 
     Ours uses the experiment's quick preset, with the number of the round as its seed, and draws all
     figures. The first run of each is cold: for ours the compilation cache is empty. The later ones
     are warm. Runs that something else disturbed are repeated and not counted.
 
-    Returns:
-      For each model its "target", and for "ours" and "keras" the "seconds" and the
-      "test_accuracy" of each steady warm run, "cold_seconds", and the "turns" of each round, the
-      cold one first, as `Yardstick.repeat` returns them; "share_of_keras" and
-      "cold_share_of_keras" are our share of the time of Keras, the former the median over the
-      rounds in which both were steady. What no steady run gives is None.
+    Args:
+      models: names of models.
+      rounds: number of warm runs.
+      yardstick: judges the runs.
+      save: called after each model with the results of all so far. Each has "model", its "target",
+        and for "ours" and "keras" the "seconds" and the "test_accuracy" of each steady warm run,
+        "cold_seconds", and the "turns" of each round, the cold one first, as `Yardstick.repeat`
+        returns them. "share_of_keras" and "cold_share_of_keras" are our share of the time of
+        Keras, the former the median over the rounds in which both were steady. What no steady run
+        gives is None.
 
     Raises:
       UserError: a process fails.
@@ -56,7 +65,7 @@ def time_to_accuracy(models: Sequence[str], rounds: int, yardstick: Yardstick) -
                         turns[side].append(yardstick.repeat(run))
             results.append({"model": model, "target": TARGETS[model]} | judge(turns, yardstick))
             console.print(format_record(results[-1]))
-    return results
+            save(results)
 
 
 def format_record(record: Record) -> str:

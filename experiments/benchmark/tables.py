@@ -10,7 +10,7 @@ Record = dict[str, Any]
 
 
 def format_times_to_accuracy(report: Record) -> str:
-    """Formats what --to-accuracy wrote: medians of the warm runs, and the cold one."""
+    """Formats what --to-accuracy wrote: medians of the warm runs, and the cold one if steady."""
     rows = [
         "| model | here | test accuracy | in Keras | test accuracy | share of the time |",
         "|---|---|---|---|---|---|",
@@ -18,14 +18,12 @@ def format_times_to_accuracy(report: Record) -> str:
     for result in report["results"]:
         cells = [result["model"]]
         for name in ("ours", "keras"):
-            seconds = f"{np.median(result[name]['seconds']):.0f} s"
-            if "cold_seconds" in result[name]:
-                seconds += f", cold {result[name]['cold_seconds']:.0f} s"
-            cells += [seconds, f"{np.median(result[name]['test_accuracy']):.1%}"]
-        share = f"{result['share_of_keras']:.2f}"
-        if "cold_share_of_keras" in result:
-            share += f", cold {result['cold_share_of_keras']:.2f}"
-        rows.append(f"| {' | '.join([*cells, share])} |")
+            warm, cold = np.median(result[name]["seconds"]), result[name]["cold_seconds"]
+            accuracy = np.median(result[name]["test_accuracy"])
+            cells += [f"{warm:.0f} s" + (f", cold {cold:.0f} s" if cold else ""), f"{accuracy:.1%}"]
+        warm, cold = result["share_of_keras"], result["cold_share_of_keras"]
+        cells.append(f"{warm:.2f}" + (f", cold {cold:.2f}" if cold else ""))
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
