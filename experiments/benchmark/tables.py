@@ -1,12 +1,9 @@
 """Formats the result files of the benchmark as Markdown tables for the README."""
 
-from typing import Any
-
 import numpy as np
 
 from experiments.benchmark.comparison import compare_with_peers
-
-Record = dict[str, Any]
+from experiments.benchmark.race import Record
 
 
 def format_times_to_accuracy(report: Record) -> str:
