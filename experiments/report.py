@@ -56,6 +56,7 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
     try:
         result = json.loads(path.read_text())
         if "seed" in result:
+            result.pop("checksum", None)  # which is that of the file of a run
             result = average([result])
         format_row(name, result)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -47,8 +47,8 @@ def silence() -> None:
 
 
 def note(message: str) -> None:
-    """Prints a remark, a warning or an error on standard error."""
-    error_console.print(message)
+    """Prints a remark, a warning or an error on standard error, in one line."""
+    error_console.print(printable(message))
 
 
 def print_table(rows: Mapping[str, str]) -> None:

@@ -13,6 +13,10 @@ class UserError(Exception):
     exit_status = 1
 
 
+class InUseError(UserError):
+    """Another process uses a directory."""
+
+
 class UsageError(UserError):
     """The command line itself is wrong. Commands exit with status 2."""
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,12 +12,23 @@ from typing import Any, TextIO
 import filelock
 
 from jaxdl.console import note
-from jaxdl.errors import UserError
+from jaxdl.errors import InUseError, UserError
 
 WITHOUT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 """Errors of file systems that cannot be told to write at once."""
 
 PATTERN_CHARACTERS = "*?[\\"
+
+
+def with_checksum(record: dict[str, Any]) -> dict[str, Any]:
+    """Returns a record of plain JSON values with its CRC-32 as "checksum"."""
+    record = {name: value for name, value in record.items() if name != "checksum"}
+    return record | {"checksum": f"{zlib.crc32(json.dumps(record, sort_keys=True).encode()):08x}"}
+
+
+def is_unchanged(record: dict[str, Any]) -> bool:
+    """Whether a record is what `with_checksum` returned."""
+    return record == with_checksum(record)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -32,7 +44,7 @@ def write_text(path: Path, text: str) -> None:
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
-        with temporary.open("w") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             _write_through(file, text)
         temporary.replace(path)
         sync_directory(path.parent)
@@ -106,14 +118,14 @@ def exclusive_use(directory: Path) -> Iterator[None]:
     The directory is made if it does not exist.
 
     Raises:
-      UserError: another process holds it.
+      InUseError: another process holds it.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         try:
             held.enter_context(filelock.FileLock(directory / "lock", timeout=0))
         except filelock.Timeout as error:
-            raise UserError(
+            raise InUseError(
                 f"{directory} is in use by another process: wait for it, or stop it."
             ) from error
         except NotImplementedError:

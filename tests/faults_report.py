@@ -29,7 +29,8 @@ class Report:
 
     def pytest_runtest_logreport(self, report):
         """Takes the outcome of a test, which with xdist comes from another process."""
-        if report.when != "call" or "faults" not in report.keywords:
+        is_outcome = report.when == "call" or report.failed  # of a fixture
+        if not is_outcome or report.skipped or "faults" not in report.keywords:
             return
         counted = dict(report.user_properties)
         if not counted:

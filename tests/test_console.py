@@ -45,6 +45,6 @@ def test_what_is_printable_is_kept_and_the_rest_is_escaped(text):
         assert escaped == text
 
 
-def test_a_remark_keeps_its_lines_and_escapes_the_rest(capsys):
+def test_a_remark_is_one_line_that_does_not_act_on_a_terminal(capsys):
     console.note("error: a\x1b[31m\x9b2J\u202e\nb :cat: [bold]")
-    assert capsys.readouterr().err == "error: a\\x1b[31m\\x9b2J\\u202e\nb :cat: [bold]\n"
+    assert capsys.readouterr().err == "error: a\\x1b[31m\\x9b2J\\u202e\\nb :cat: [bold]\n"

@@ -15,13 +15,20 @@ def format_times_to_accuracy(report: Record) -> str:
     for result in report["results"]:
         cells = [result["model"]]
         for name in ("ours", "keras"):
-            warm, cold = np.median(result[name]["seconds"]), result[name]["cold_seconds"]
+            seconds, cold = result[name]["seconds"], result[name]["cold_seconds"]
+            warm = np.median(seconds) if seconds else None
             accuracy = np.median(result[name]["test_accuracy"])
-            cells += [f"{warm:.0f} s" + (f", cold {cold:.0f} s" if cold else ""), f"{accuracy:.1%}"]
-        warm, cold = result["share_of_keras"], result["cold_share_of_keras"]
-        cells.append(f"{warm:.2f}" + (f", cold {cold:.2f}" if cold else ""))
+            cells += [_format_warm_and_cold(warm, cold, "{:.0f} s"), f"{accuracy:.1%}"]
+        shares = result["share_of_keras"], result["cold_share_of_keras"]
+        cells.append(_format_warm_and_cold(*shares, "{:.2f}"))
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _format_warm_and_cold(warm: float | None, cold: float | None, pattern: str) -> str:
+    """Formats what was measured in steady runs; None where there was none."""
+    cells = [] if warm is None else [pattern.format(warm)]
+    return ", ".join(cells + ([] if cold is None else [f"cold {pattern.format(cold)}"]))
 
 
 def format_speeds(report: Record) -> str:

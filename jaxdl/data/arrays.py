@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxdl.console import note
-from jaxdl.data.folders import exclusive, swap_in
+from jaxdl.data.folders import making, swap_in
 from jaxdl.data.texts import pack, unpack
 from jaxdl.errors import reason_of
 
@@ -46,7 +46,7 @@ def read_or_make(folder: Path, fingerprint: str, make: Callable[[], Decoded]) ->
         return made
     with contextlib.ExitStack() as held:
         try:
-            temporary = held.enter_context(exclusive(folder))
+            temporary = held.enter_context(making(folder))
         except OSError as error:
             note_not_kept(folder, reason_of(error))
             return make()

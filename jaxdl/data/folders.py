@@ -30,10 +30,10 @@ def swap_in(new: Path, place: Path, temporary: Path) -> None:
 
 
 @contextlib.contextmanager
-def exclusive(folder: Path) -> Iterator[Path]:
-    """Holds the lock of a folder and yields an empty temporary folder on the same disk.
+def making(folder: Path) -> Iterator[Path]:
+    """Locks a folder to make it, and yields an empty temporary folder on the same disk.
 
-    What is made in the temporary folder can be renamed to ``folder``. The lock is the file
+    What is made there can be renamed to ``folder``. The lock is the file
     ``FOLDER.lock`` and the temporary folder is ``FOLDER.temporary``. The parents of the folder
     are made if they do not exist. While another process holds the lock, this one waits.
 

@@ -81,6 +81,8 @@ def open_picture(path: Path) -> Image.Image:
     """
     with decoding(path) as file:
         file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # decodes a JPEG at a reduced size
+        if file.mode == "F" and not np.isfinite(np.asarray(file)).all():
+            raise ValueError("a pixel is not a number")
         file.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
         return ImageOps.exif_transpose(file)
 
@@ -147,7 +149,7 @@ def to_grey(picture: Image.Image) -> np.ndarray:
     Transparent parts become background: black under light strokes, and white under dark ones.
     """
     if picture.mode.startswith(("I", "F")):  # 16 bits or more, which Pillow would clip at 255
-        levels = np.asarray(picture, np.float32)
+        levels = np.clip(np.asarray(picture, np.float32), 0, None)
         return levels / max(levels.max(), 1.0)
     grey, alpha = picture.convert("RGBA").convert("LA").split()
     grey, alpha = (np.asarray(band, np.float32) / 255 for band in (grey, alpha))

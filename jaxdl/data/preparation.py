@@ -8,8 +8,8 @@ from jaxdl.console import note
 from jaxdl.data import arrays, records, sources
 from jaxdl.data.arrays import Decoded
 from jaxdl.data.catalog import CATALOG
-from jaxdl.data.folders import exclusive, swap_in
-from jaxdl.errors import UserError
+from jaxdl.data.folders import making, swap_in
+from jaxdl.errors import UserError, reason_of
 
 ARRAYS = "arrays"
 
@@ -35,13 +35,13 @@ def decoded(name: str, data_dir: Path) -> Decoded:
         if _is_read_only(data_dir) and records.fingerprint(_folder(name, data_dir)):
             arrays.note_not_kept(_folder(name, data_dir) / ARRAYS, "Read-only directory")
             return records.decode(_folder(name, data_dir), name)
-        with exclusive(data_dir / name) as temporary:
+        with making(data_dir / name) as temporary:
             cached = _cached(name, data_dir)  # another process may have made it in the meantime
             return cached or _make(name, data_dir, temporary)
     except OSError as error:
         raise UserError(
             f"{name}: the data directory {data_dir} cannot be used "
-            f"({error.strerror or error}). Fix that or choose another --data-dir."
+            f"({reason_of(error)}). Fix that or choose another --data-dir."
         ) from error
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxdl.data.arrays import Decoded
 from jaxdl.data.tracking import tracked
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, one_line
 
 FILE_FORMAT = "array_record"
 INFORMATION = "dataset_info.json"
@@ -117,7 +117,7 @@ def decode(folder: Path, name: str) -> Decoded:
     except (MemoryError, PermissionError):
         raise
     except Exception as error:  # tfds, array_record, protobuf and Pillow each have their own errors
-        reason = " ".join(str(error).split())
+        reason = one_line(str(error))
         raise DamagedRecordsError(
             f"{name}: the records in {folder} are damaged ({type(error).__name__}: {reason}). "
             "Delete that folder to prepare them again."

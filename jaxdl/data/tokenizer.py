@@ -11,7 +11,8 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from jaxdl.data.tracking import tracked
-from jaxdl.errors import UsageError, UserError, reason_of
+from jaxdl.errors import UsageError, UserError, one_line, reason_of
+from jaxdl.files import write_text
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
@@ -118,10 +119,10 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
       UserError: the file cannot be written.
     """
     try:
-        Path(path).write_text(tokenizer.to_str(), encoding="utf-8")
+        write_text(Path(path), tokenizer.to_str())
     except OSError as error:
         raise UserError(
-            f"The tokenizer cannot be written to {path} ({error.strerror}); choose another path."
+            f"The tokenizer cannot be written to {path} ({reason_of(error)}); choose another path."
         ) from error
 
 
@@ -138,10 +139,10 @@ def load_tokenizer(path: Path) -> Tokenizer:
             tokenizer = Tokenizer.from_str(text)
     except OSError as error:
         raise UserError(
-            f"The tokenizer {path} cannot be read ({error.strerror}); choose a run that has one."
+            f"The tokenizer {path} cannot be read ({reason_of(error)}); choose a run that has one."
         ) from error
     except Exception as error:  # tokenizers raises nothing more specific
-        raise _damaged(path, " ".join(str(error).split())) from error
+        raise _damaged(path, one_line(str(error))) from error
     if tokenizer.token_to_id(PADDING) != PADDING_ID or tokenizer.token_to_id(UNKNOWN) is None:
         raise _damaged(path, f"it lacks {UNKNOWN}, or its first word is not {PADDING}")
     return tokenizer

@@ -17,7 +17,7 @@ from jaxdl.data.tokenizer import (
 
 SPLITS = ("train", "validation", "test")
 TOKENIZER = "tokenizer"
-"""What is cached beside the splits."""
+"""What is cached, and has a checksum, beside the splits."""
 
 
 def tokenise(

@@ -11,8 +11,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from jaxdl.data import sources
-from jaxdl.data.folders import exclusive
-from jaxdl.errors import UserError
+from jaxdl.data.folders import making
+from jaxdl.errors import UserError, reason_of
 from jaxdl.pretrained.catalog import PUBLISHED, VOCABULARY, Published
 from jaxdl.pretrained.conversion import Tensors, import_variables, likeliest_names
 from jaxdl.pretrained.name_maps import NameMap
@@ -107,11 +107,11 @@ def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder) as temporary:
+        with making(folder) as temporary:
             sources.obtain(name, places, folder, temporary)
     except OSError as error:
         raise UserError(
             f"{name}: the data directory {data_dir} cannot be used "
-            f"({error.strerror or error}). Fix that or give another --data-dir."
+            f"({reason_of(error)}). Fix that or give another --data-dir."
         ) from error
     return folder

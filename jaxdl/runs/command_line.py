@@ -1,4 +1,4 @@
-"""From a command line to a configuration, and from an error to an exit status."""
+"""From a command line to a configuration."""
 
 import argparse
 import contextlib
@@ -101,13 +101,19 @@ def _as_given(name: str, value: Any) -> str:
 
 
 def _options_of_run(name: str, directory: Path, default: Config) -> Config:
-    """Reads the options of an earlier run, to be resumed on the devices of ``default``."""
+    """Reads the options of an earlier run, to be resumed on the devices of ``default``.
+
+    Wherever its config.json says that it was made, other runs are made beside it.
+    """
     run = Run.open(directory)
     if run.experiment != name:
         raise UsageError(
             f"{run.directory} is a run of {run.experiment}: resume it with {run.command_to_resume}"
         )
     config = dataclasses.replace(from_options(type(default), run.options), machine=default.machine)
+    folder = directory.absolute().parent
+    runs_dir = folder.parent if folder.name == name else default.run.runs_dir
+    config = with_changes(config, {"runs_dir": runs_dir})
     if config.data.data_dir.is_dir():
         return config
     return with_changes(config, {"data_dir": default.data.data_dir})  # from another machine

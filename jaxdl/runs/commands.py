@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jaxdl.console import note
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, reason_of
 from jaxdl.training.interruption import InterruptedTraining
 
 
@@ -47,7 +47,8 @@ def exiting_on_error() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UserError.exit_status)
     except OSError as error:
-        note(f"error: {error.strerror or error}: {error.filename or 'while reading or writing'}")
+        where = error.filename or "standard input or output"
+        note(f"error: {reason_of(error)}: {where}")
         sys.exit(UserError.exit_status)
     except KeyboardInterrupt:
         note("Interrupted.")

@@ -12,10 +12,10 @@ from jaxdl.data import Dataset, load
 from jaxdl.data.catalog import CATALOG
 from jaxdl.data.pictures import read_picture
 from jaxdl.data.tokenizer import checksum_of, load_tokenizer
-from jaxdl.data.tokens import tokenise
+from jaxdl.data.tokens import TOKENIZER, tokenise
 from jaxdl.errors import UserError
 from jaxdl.runs.networks import Reader, picture_reader, sentence_reader, stored_dtype
-from jaxdl.runs.run import TOKENIZER, Run
+from jaxdl.runs.run import Run
 from jaxdl.training.images import image_pipeline
 from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.text_batches import TEXT_PIPELINE
@@ -81,7 +81,7 @@ def read_sentences(config: Any, run: Run) -> Reader:
     """Reads sentences by the tokenizer of a run, which must be that of its training."""
     data = config.data
     tokenizer = load_tokenizer(run.tokenizer)
-    if run.data and run.data.get(TOKENIZER) != {"words": checksum_of(tokenizer)}:
+    if run.data.get(TOKENIZER) != {"words": checksum_of(tokenizer)}:
         raise UserError(
             f"{run.tokenizer} is not the tokenizer of the training: restore the file, or make it "
             f"again with {run.command_to_resume}"

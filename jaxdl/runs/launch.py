@@ -43,6 +43,7 @@ def launch(experiment: Experiment, description: str) -> None:
                 run, summary = group.result_of(seed) or experiment.train(group.config_of(seed))
                 group = group.named_by(run)
                 _print_results(run, summary)
+                _require_model(run, summary)
                 results.append((run, summary))
             if len(results) > 1 and is_first():
                 first = results[0][0].directory
@@ -84,6 +85,14 @@ def _print_results(run: Run, summary: Summary) -> None:
         rows["throughput"] = f"{summary['examples_per_second']:,.0f} examples/s"
         seconds += f", {summary['seconds_compile']:.1f} s to compile"
     print_table(rows | {"time": seconds, "run": str(run.directory)})
+
+
+def _require_model(run: Run, summary: Summary) -> None:
+    if is_first() and not run.has_model_of(summary):
+        raise UserError(
+            f"The trained model was not saved in {run.checkpoints}: free some space there, then "
+            f"train it again with {run.command_to_resume}"
+        )
 
 
 def _print_average(overall: Summary, path: Path) -> None:

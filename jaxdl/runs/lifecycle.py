@@ -15,12 +15,13 @@ from jaxdl.console import note, print_table
 from jaxdl.data import Dataset
 from jaxdl.data.arrays import checksum
 from jaxdl.data.tokenizer import checksum_of, save_tokenizer
+from jaxdl.data.tokens import TOKENIZER
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import exclusive_use
 from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import PLACES, to_options
-from jaxdl.runs.run import TOKENIZER, Run
+from jaxdl.runs.run import Run
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.optimization import option_name
 from jaxdl.training.plan import Trained
@@ -59,6 +60,7 @@ def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> It
                 run = _resume(config, options, data)
             else:
                 names = examples.dataset.class_names
+                _require_data_of_group(experiment, config, data)
                 where = (experiment, config.run.runs_dir, config.run.seed)
                 run = Run.create(*where, options, names, data)
                 held.enter_context(exclusive_use(run.directory))
@@ -102,16 +104,26 @@ def checksums_of(examples: Examples) -> Data:
 
 def _resume(config: Any, options: dict[str, Any], data: Data) -> Run:
     run = Run.open(config.run.resume)
-    if run.data not in (None, data):  # None in a run that was made before they were kept
-        different = [split for split in data if run.data.get(split) != data[split]]
-        raise UserError(
-            f"{run.directory} was trained on other data than what {config.data.data_dir} holds "
-            f"({', '.join(different)}): give the --data-dir of its data, or start "
-            "a new run."
-        )
+    _require_data_of(run, data, config.data.data_dir)
     if not run.checkpoint_steps():
         note(f"{run.checkpoints} holds no checkpoint: the training starts from its beginning.")
-    return run.with_options(options, data)
+    return run.with_options(options)
+
+
+def _require_data_of_group(experiment: str, config: Any, data: Data) -> None:
+    """Refuses other data than that of the first of several seeds, once that run has begun."""
+    if config.run.group:
+        first = Run.open(config.run.runs_dir / experiment / config.run.group)
+        _require_data_of(first, data, config.data.data_dir)
+
+
+def _require_data_of(run: Run, data: Data, data_dir: Path) -> None:
+    different = [split for split in data if run.data.get(split) != data[split]]
+    if different:
+        raise UserError(
+            f"{run.directory} was trained on other data than what {data_dir} holds "
+            f"({', '.join(different)}): give the --data-dir of its data, or start a new run."
+        )
 
 
 def _remove_if_empty(run: Run, kind: type[BaseException] | None, *_: object) -> None:

@@ -1,13 +1,14 @@
 """The directory of one training run.
 
 <runs_dir>/<experiment>/<timestamp>-<seed>/
-  config.json     the experiment, its options, the names of its classes, checksums of its data and
-                  of the file itself
+  config.json     the experiment, its options, the names of its classes, checksums of its data
   metrics.jsonl   one JSON object a line, written during the training
   tokenizer.json  of a run on texts
   checkpoints/    by Orbax
   figures/        PNG files
   summary.json    results, times, machine; written when the training has finished
+
+config.json and summary.json hold their own checksums.
 """
 
 import dataclasses
@@ -15,24 +16,21 @@ import json
 import shlex
 import shutil
 import time
-import zlib
 from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from jaxdl.console import note
 from jaxdl.errors import UsageError, UserError, reason_of
-from jaxdl.files import sync_directory, write_json
+from jaxdl.files import is_unchanged, sync_directory, with_checksum, write_json
 from jaxdl.training.metrics_log import MetricsLog, Record, parse_records, read_records
 
-FORMAT = 2
-"""Changes with the names of options and layers: 2 has explicit names of layers."""
-TOKENIZER = "tokenizer"
-"""Beside the splits among the checksums of the data of a run on texts."""
+FORMAT = 3
+"""Changes with the names of options and layers, and with what files hold: 3 has checksums."""
 EXPERIMENTS_OF_OTHERS = "jaxdl.experiments"
 """Group of the entry points by which other packages provide experiments."""
 
-
+KINDS_IN_CONFIG = {"experiment": str, "options": dict, "class_names": list, "data": dict}
 KINDS_IN_SUMMARY = {
     **dict.fromkeys(("experiment", "dataset", "date"), str),
     **dict.fromkeys(("seed", "epochs", "best_epoch", "steps", "parameters"), int),
@@ -57,7 +55,7 @@ class Run:
       experiment: the name of the experiment; see `module_of`.
       options: the options of the experiment, as plain JSON values.
       class_names: of the labels, in their order.
-      data: checksums of its data, see `jaxdl.runs.lifecycle`; None if they are not known.
+      data: checksums of its data; see `jaxdl.runs.lifecycle`.
       shared: where checkpoints and tokenizer are, if elsewhere: see `for_another_process`.
     """
 
@@ -65,7 +63,7 @@ class Run:
     experiment: str
     options: Record
     class_names: tuple[str, ...]
-    data: Record | None = None
+    data: Record
     shared: Path | None = None
 
     @classmethod
@@ -76,7 +74,7 @@ class Run:
         seed: int,
         options: Record,
         class_names: tuple,
-        data: Record | None = None,
+        data: Record,
     ) -> "Run":
         """Makes a new directory and writes config.json.
 
@@ -100,7 +98,7 @@ class Run:
 
         Raises:
           UsageError: it is not the directory of a run.
-          UserError: its config.json is damaged, or of another version of jaxdl.
+          UserError: its config.json is damaged or was changed, or is of another version of jaxdl.
         """
         path = directory / "config.json"
         if not path.is_file():
@@ -109,27 +107,26 @@ class Run:
             config = json.loads(path.read_text())
             if config.get("format", 1) != FORMAT:
                 raise UserError(
-                    f"{directory} was made by another version of jaxdl, which named layers and "
-                    "options differently; train again, or use that version."
+                    f"{directory} was made by another version of jaxdl, which wrote other files; "
+                    "train again, or use that version."
                 )
-            names = config["class_names"]
-            run = cls(
-                directory, config["experiment"], config["options"], tuple(names), config.get("data")
-            )
+            values = [config[name] for name in KINDS_IN_CONFIG]
+            experiment, options, names, data = values
+            fits = all(map(isinstance, values, KINDS_IN_CONFIG.values()))
+            fits = fits and all(isinstance(name, str) for name in names)
+            if not (fits and is_unchanged(config)):
+                raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UserError(f"{path} is damaged; start a new run.") from error
-        if not _is_as_written(config):
-            note(f"{path} was changed after jaxdl wrote it: check its options.")
-        of_right_kinds = isinstance(run.experiment, str) and isinstance(run.options, dict)
-        of_right_kinds &= isinstance(names, list) and all(isinstance(n, str) for n in names)
-        if not of_right_kinds or not isinstance(run.data, dict | None):
-            raise UserError(f"{path} is damaged; start a new run.")
-        return run
+            raise UserError(
+                f"{path} is damaged or was changed; restore it, or start a new run."
+            ) from error
+        return cls(directory, experiment, options, tuple(names), data)
 
-    def with_options(self, options: Record, data: Record | None = None) -> "Run":
-        """Returns the run with other options and checksums, which are written to config.json."""
-        run = dataclasses.replace(self, options=options, data=data)
-        run._write_config()
+    def with_options(self, options: Record) -> "Run":
+        """Returns the run with other options, which are written to config.json."""
+        run = dataclasses.replace(self, options=options)
+        if run != self:
+            run._write_config()
         return run
 
     def for_another_process(self, directory: Path) -> "Run":
@@ -191,13 +188,9 @@ class Run:
             "experiment": self.experiment,
             "class_names": self.class_names,
             "options": self.options,
-            **({} if self.data is None else {"data": self.data}),
+            "data": self.data,
         }
-        write_json(self._config, config | {"checksum": _checksum(config)})
-
-    def has_config_as_written(self) -> bool:
-        """Whether config.json has the checksum that it had when it was written."""
-        return _is_as_written(json.loads(self._config.read_text()))
+        write_json(self._config, with_checksum(config))
 
     @property
     def summary(self) -> Path:
@@ -207,20 +200,27 @@ class Run:
     def write_summary(self, summary: Record) -> None:
         """Writes summary.json; if it cannot be written, says so, since the results are printed."""
         try:
-            write_json(self.summary, summary)
+            write_json(self.summary, with_checksum(summary))
         except OSError as error:
             note(f"The results cannot be written to {self.summary} ({reason_of(error)}).")
 
     def read_summary(self) -> Record | None:
-        """Reads summary.json; None if there is none, or if it is damaged."""
+        """Reads summary.json; None if there is none, or if it is damaged or was changed."""
         try:
             summary = json.loads(self.summary.read_bytes())
+            if not is_unchanged(summary):
+                return None
+            del summary["checksum"]
             values = {name: summary[name] for name in KINDS_IN_SUMMARY}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         fits = all(type(values[name]) is kind for name, kind in KINDS_IN_SUMMARY.items())
         scores = [value for name, value in summary.items() if name.startswith("test_")]
         return summary if fits and all(isinstance(score, float) for score in scores) else None
+
+    def has_model_of(self, summary: Record) -> bool:
+        """Whether there is a checkpoint of the model that a summary describes."""
+        return summary["steps"] in self.checkpoint_steps()
 
     def checkpoint_steps(self) -> list[int]:
         """Returns the steps of the checkpoints, whatever their state."""
@@ -239,15 +239,6 @@ def readable_runs(directories: Iterable[Path]) -> Iterator[Run]:
             yield Run.open(directory)
         except (UserError, OSError):
             continue
-
-
-def _checksum(config: Record) -> str:
-    return f"{zlib.crc32(json.dumps(config, sort_keys=True).encode()):08x}"
-
-
-def _is_as_written(config: Record) -> bool:
-    rest = {name: value for name, value in config.items() if name != "checksum"}
-    return config.get("checksum") == _checksum(rest)
 
 
 def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:

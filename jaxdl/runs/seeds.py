@@ -69,9 +69,8 @@ def find_group(experiment: str, config: Any) -> Group:
         found = json.loads(text_of_first(found))
     if found is None:
         return Group(config, [options.seed], options.group, {options.seed: options.resume})
-    beside = dataclasses.replace(options, runs_dir=options.resume.absolute().parent.parent)
     return Group(
-        dataclasses.replace(config, run=beside),
+        config,
         range(found["first"], found["first"] + options.seeds),
         found["name"],
         {int(seed): Path(directory) for seed, directory in found["begun"].items()},
@@ -94,6 +93,7 @@ def _find_group(experiment: str, config: Any) -> dict[str, Any] | None:
         seed: summary
         for seed, summary in summaries.items()
         if summary and _of_the_result(summary["options"]) == wanted
+        if runs[seed].has_model_of(summary)
     }
     note(f"Resuming {count} seeds: {len(finished)} finished, {len(runs) - len(finished)} begun.")
     begun = {seed: str(run.directory) for seed, run in runs.items()}

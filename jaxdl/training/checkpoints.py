@@ -13,13 +13,17 @@ import orbax.checkpoint as ocp
 
 from jaxdl.console import note
 from jaxdl.errors import UserError, reason_of
-from jaxdl.files import exclusive_use, require_plain_path
+from jaxdl.files import exclusive_use, is_unchanged, require_plain_path, with_checksum
 from jaxdl.training.checksums import checksums
 from jaxdl.training.orbax_failures import is_passing, quiet_failure, silence_orbax
 from jaxdl.training.processes import is_first
 
 DESCRIPTION = "description"
 KEPT_CHECKPOINTS = 2
+
+
+class ChangedError(Exception):
+    """A checkpoint can be read, but is not what was written."""
 
 
 class CheckpointStore:
@@ -73,7 +77,7 @@ class CheckpointStore:
         trees = {"training": training, "model": model}
         items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
         description = {"checksums": checksums(trees), "model_is_trained": model_is_trained}
-        items[DESCRIPTION] = ocp.args.JsonSave(description)
+        items[DESCRIPTION] = ocp.args.JsonSave(with_checksum(description))
         try:
             with quiet_failure():
                 self._manager.save(step, args=ocp.args.Composite(**items))
@@ -84,11 +88,14 @@ class CheckpointStore:
                 shutil.rmtree(unfinished, ignore_errors=True)
             note(
                 f"The checkpoint of step {step:,} was not written to {self._directory} "
-                f"({reason_of(error)}): the training goes on without it."
+                f"({reason_of(error)})."
             )
 
     def restore(self, training: Any, model: Any) -> tuple[int, Any, Any] | None:
         """Restores the newest undamaged checkpoint; damaged newer ones are renamed.
+
+        Where several processes train together, a damaged one is an error, since it may be damaged
+        for some of them only.
 
         Args:
           training: a tree of arrays, which may be deleted, with the structure, shapes, dtypes and
@@ -143,6 +150,9 @@ def verify(directory: Path) -> dict[int, str]:
 
     Returns:
       For the step of each checkpoint what is wrong with it, "" if nothing is.
+
+    Raises:
+      UserError: one cannot be read now, which says nothing about it.
     """
     found = {}
     with _opened_to_read(directory) as manager:
@@ -152,7 +162,8 @@ def verify(directory: Path) -> dict[int, str]:
                     _restore(manager, step, _stored(manager, ("training", "model"), step))
                 found[step] = ""
             except Exception as error:  # see `_restore_newest`
-                found[step] = reason_of(error)
+                _raise_if_passing(error, step, manager.directory)
+                found[step] = str(error) if isinstance(error, ChangedError) else "it cannot be read"
     return found
 
 
@@ -206,11 +217,7 @@ def _restore_newest(
             with quiet_failure():
                 trees = _restore(manager, step, abstract(step))
         except Exception as error:  # Orbax and TensorStore raise many kinds for damaged files
-            if is_passing(error):
-                raise UserError(
-                    f"The checkpoint of step {step:,} in {manager.directory} cannot be read now "
-                    f"({reason_of(error)}); try again."
-                ) from error
+            _raise_if_passing(error, step, manager.directory)
             if jax.process_count() > 1:
                 raise UserError(
                     f"The checkpoint of step {step:,} is damaged; remove it from "
@@ -228,17 +235,33 @@ def _restore_newest(
     return None
 
 
+def _raise_if_passing(error: Exception, step: int, directory: Path) -> None:
+    if is_passing(error):
+        raise UserError(
+            f"The checkpoint of step {step:,} in {directory} cannot be read now "
+            f"({reason_of(error)}); try again."
+        ) from error
+
+
 def _restore(manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]) -> dict[str, Any]:
-    """Restores trees of a checkpoint and its description; raises ValueError if checksums differ."""
+    """Restores trees of a checkpoint and its description.
+
+    Raises:
+      ChangedError: a checksum differs.
+      Exception: of Orbax or TensorStore, whatever their kind.
+    """
     items = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
     items[DESCRIPTION] = ocp.args.JsonRestore()
     restored = manager.restore(step, args=ocp.args.Composite(**items))
     trees = {name: restored[name] for name in abstract}
-    saved = _by_names(restored[DESCRIPTION]["checksums"])
+    description = restored[DESCRIPTION]
+    if not is_unchanged(description):
+        raise ChangedError("its description was changed")
+    saved = _by_names(description["checksums"])
     expected = {path: saved[path] for path in saved if path.split("/")[0] in trees}
     if _by_names(checksums(trees)) != expected:
-        raise ValueError("the checksums differ")
-    return trees | {DESCRIPTION: restored[DESCRIPTION]}
+        raise ChangedError("an array was changed")
+    return trees | {DESCRIPTION: description}
 
 
 def _by_names(paths: dict[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ AFTER_BLOCKS = {"norm", "pooler", HEAD}
 KERNEL = "kernel"
 NOT_KERNELS = {"bias", "scale", "embedding", "positions", "token", "token_types"}
 DECAYED = {KERNEL, "embedding"}
-"""Names of the parameters that weight decay shrinks, as in BERT; all others are left alone."""
+"""Names of the parameters that weight decay shrinks; all others are left alone."""
 
 
 def block_number(layer: str) -> int | None:

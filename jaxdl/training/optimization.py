@@ -1,6 +1,7 @@
 """Options of the optimization, which every training has; experiments set their own defaults."""
 
 import dataclasses
+import math
 from collections.abc import Iterable
 
 import optax
@@ -48,7 +49,7 @@ class Optimization:
             require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("patience", "weight_decay", "gradient_clip"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
-        require(self, "learning_rate", self.learning_rate > 0, "above 0")
+        require(self, "learning_rate", 0 < self.learning_rate < math.inf, "above 0 and finite")
         require_fractions(self, "warmup_fraction", "ema_decay")
 
     def without_effect(self) -> dict[str, str]:

@@ -32,7 +32,7 @@ def quiet_failure() -> Iterator[None]:
     with contextlib.redirect_stderr(io.StringIO()):
         try:
             yield
-        except Exception as error:
+        except BaseException as error:  # a second Ctrl-C, too
             error.__traceback__ = error.__context__ = error.__cause__ = None  # they hold that work
             gc.collect()
             time.sleep(SECONDS_FOR_ABANDONED_WORK)

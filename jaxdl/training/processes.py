@@ -74,7 +74,7 @@ def _wait_for(coordinator: str) -> None:
         except OSError as error:
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"No first process answers at {coordinator} ({error.strerror or error}); "
+                    f"No first process answers at {coordinator} ({reason_of(error)}); "
                     "check --coordinator and --process-id."
                 ) from error
             time.sleep(0.2)

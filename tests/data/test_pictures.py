@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies
 from PIL import Image, ImageDraw
 
 from jaxdl.data.catalog import CATALOG
-from jaxdl.data.pictures import MOST_PIXELS, read_picture
+from jaxdl.data.pictures import MOST_PIXELS, read_photograph, read_picture
 from jaxdl.errors import UserError
 
 MODES = ("L", "RGB", "RGBA", "P", "1", "CMYK", "I;16", "LA")
@@ -270,3 +270,21 @@ def test_a_photograph_of_16_bits_keeps_its_levels_and_a_transparent_one_is_white
 def test_a_photograph_may_have_only_one_colour(read):
     image = read(Image.new("RGB", (40, 40), "white"), dataset="cifar100")
     assert (image == 255).all()
+
+
+@pytest.mark.parametrize("level", [np.nan, np.inf, -np.inf])
+def test_a_pixel_that_is_not_a_number_is_one_line(tmp_path, level):
+    levels = np.full((9, 9), 0.5, np.float32)
+    levels[3, 3] = level
+    Image.fromarray(levels).save(tmp_path / "picture.tiff")
+    with pytest.raises(UserError, match=r"picture\.tiff cannot be read as an image: give .*\.$"):
+        read_photograph(tmp_path / "picture.tiff", 9)
+
+
+def test_levels_below_black_are_black(tmp_path):
+    levels = np.zeros((9, 9), np.float32)
+    levels[3, 3], levels[5, 5] = -5.0, 1.0
+    Image.fromarray(levels).save(tmp_path / "picture.tiff")
+    image = read_photograph(tmp_path / "picture.tiff", 9)
+    assert image[3, 3].tolist() == [0, 0, 0]
+    assert image[5, 5].tolist() == [255, 255, 255]

@@ -1,11 +1,12 @@
 """The command that verifies a run: each kind of damage is named, and nothing is changed."""
 
+import errno
 import json
 import shutil
 
 import pytest
 
-from jaxdl.files import exclusive_use
+from jaxdl.files import exclusive_use, with_checksum, write_json
 
 
 def flip_bit(path):
@@ -15,7 +16,7 @@ def flip_bit(path):
 
 
 def change_json(path, **changes):
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_json(path, with_checksum(json.loads(path.read_text()) | changes))
 
 
 def flip_bit_of_checkpoint(run):
@@ -26,11 +27,6 @@ def flip_bit_of_checkpoint(run):
 def change_option(run):
     options = json.loads((run / "config.json").read_text())["options"]
     change_json(run / "config.json", options=options | {"dropout_rate": "much"})
-
-
-def change_value(run):
-    options = json.loads((run / "config.json").read_text())["options"]
-    change_json(run / "config.json", options=options | {"dropout_rate": 0.125})
 
 
 def damage_line(run):
@@ -48,17 +44,29 @@ def repeat_lines(run):
     (run / "metrics.jsonl").write_text(lines + lines)
 
 
+def change_score(run):
+    text = (run / "summary.json").read_text()
+    score = json.loads(text)["test_accuracy"]
+    (run / "summary.json").write_text(text.replace(str(score), "0.999"))
+
+
+def cut_figure(run):
+    figure = next((run / "figures").glob("*.png"))
+    figure.write_bytes(figure.read_bytes()[:-1000])
+
+
 DAMAGES = {
     "checkpoints  WRONG: damaged: that of step 96 (": flip_bit_of_checkpoint,
     "checkpoints  WRONG: there is none": lambda run: shutil.rmtree(run / "checkpoints"),
     "config.json  WRONG: config.json of the run is damaged: --dropout-rate": change_option,
-    "config.json  WRONG: it was changed after jaxdl wrote it": change_value,
-    "metrics.jsonl  WRONG: 1 damaged lines": damage_line,
-    "metrics.jsonl  WRONG: it lacks some of 6 epochs": drop_lines,
+    "metrics.jsonl  WRONG: 1 damaged line": damage_line,
+    "metrics.jsonl  WRONG: it does not hold all of 6 epochs": drop_lines,
     "metrics.jsonl  WRONG: its steps do not rise": repeat_lines,
     "summary.json  WRONG: it cannot be read": lambda run: change_json(
         run / "summary.json", steps="many"
     ),
+    "summary.json  WRONG: it cannot be read, or was changed": change_score,
+    "figures  WRONG: ": cut_figure,
     "summary.json  WRONG: its seed is not that of": lambda run: change_json(
         run / "summary.json", seed=3
     ),
@@ -101,14 +109,38 @@ def test_an_unfinished_run_is_not_wrong(command, copy):
     (copy / "summary.json").unlink()
     status, output, _ = command("check", copy)
     assert status == 0
-    assert f"none yet: finish the run with python -m experiments.cnn --resume {copy}" in output
+    assert "summary.json  none yet: the training has not been finished" in output
+    shutil.rmtree(copy / "checkpoints")
+    (copy / "metrics.jsonl").write_text("")
+    status, output, _ = command("check", copy)
+    assert status == 0
+    assert "checkpoints  none yet" in output
+
+
+def test_metrics_that_are_gone_are_missed(command, copy):
+    (copy / "summary.json").unlink()
+    (copy / "metrics.jsonl").write_text("")
+    status, output, _ = command("check", copy)
+    assert status == 1
+    assert "metrics.jsonl  WRONG: it is empty, but there is a trained model" in output
+
+
+def test_a_run_that_cannot_be_written_is_verified_without_its_lock(command, copy, monkeypatch):
+    (copy / "lock").touch()
+
+    def refuse(directory):
+        raise OSError(errno.EROFS, "Read-only file system", str(directory / "lock"))
+
+    monkeypatch.setattr("jaxdl.files.exclusive_use", refuse)
+    status, output, _ = command("check", copy)
+    assert (status, output.splitlines()[-1]) == (0, f"Nothing is wrong in {copy}.")
 
 
 def test_what_cannot_be_verified_is_one_line(command, copy, tmp_path):
     assert command("check", tmp_path / "nowhere")[0] == 2
     with exclusive_use(copy):
         status, _, errors = command("check", copy)
-    assert (status, errors.count("\n")) == (1, 1)
+    assert (status, errors.count("\n")) == (3, 1)
     assert "is in use by another process" in errors
     (copy / "config.json").write_text("{")
     status, _, errors = command("check", copy)

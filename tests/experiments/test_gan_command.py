@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from experiments import gan
+from jaxdl.files import with_checksum, write_json
 from jaxdl.runs import Run
 from jaxdl.runs.options import with_changes
 from jaxdl.training.generator import draw_noise
@@ -99,7 +100,7 @@ def test_a_feature_extractor_must_be_trained_on_the_data_and_give_features(
     other.mkdir()
     config = json.loads((trained_run / "config.json").read_text())
     config["options"]["architecture"] = "lenet5"
-    (other / "config.json").write_text(json.dumps(config))
+    write_json(other / "config.json", with_checksum(config))
     extractors = {
         gan_run: "must be a run of experiments.cnn",
         other: "architecture cnn",
@@ -133,7 +134,7 @@ def test_a_feature_extractor_that_is_gone_has_to_be_restored(command, gan_run, t
     shutil.copytree(gan_run, resumed)
     config = json.loads((resumed / "config.json").read_text())
     config["options"]["feature_extractor"] = str(tmp_path / "gone")
-    (resumed / "config.json").write_text(json.dumps(config))
+    write_json(resumed / "config.json", with_checksum(config))
     status, _, errors = command("gan", "--resume", resumed)
     assert status == 2
     *_, line = errors.splitlines()
@@ -153,7 +154,7 @@ def test_a_feature_extractor_is_trained_once(monkeypatch, tmp_path):
     def train(experiment, config):
         assert experiment.name == "cnn"
         trained.append(config)
-        run = Run.create("cnn", config.run.runs_dir, 0, {}, ("zero", "one"))
+        run = Run.create("cnn", config.run.runs_dir, 0, {}, ("zero", "one"), {})
         run.write_summary({})
         return run, {}
 

@@ -15,6 +15,7 @@ from experiments.predict import compare
 from jaxdl import console
 from jaxdl.data.website import Website
 from jaxdl.errors import UserError
+from jaxdl.files import with_checksum, write_json
 from jaxdl.pretrained import PUBLISHED
 
 
@@ -97,12 +98,14 @@ def test_names_and_labels_cannot_act_on_the_terminal(command, trained_run, pictu
     copy = shutil.copytree(trained_run, tmp_path / "run")
     config = json.loads((copy / "config.json").read_text())
     names = ["\x1b]0;title\x07", "\u202eten", *config["class_names"][2:]]
-    (copy / "config.json").write_text(json.dumps(config | {"class_names": names}))
+    write_json(copy / "config.json", with_checksum(config | {"class_names": names}))
     hostile = picture.rename(tmp_path / "\x1b[2J\n\udcff :cat: é 🎬.png")
     status, output, _ = command("predict", copy, hostile, "--top", 10)
     assert (status, output.count("\n")) == (0, 1)
     assert output.startswith(f"{tmp_path}/\\x1b[2J\\n\\udcff :cat: é 🎬.png  ")
     assert all(name in output for name in (r"\x1b]0;title\x07", r"\u202eten"))
+    status, _, errors = command("predict", copy, tmp_path / "x\nerror: forged.png")
+    assert (status, errors) == (1, f"error: There is no file {tmp_path}/x\\nerror: forged.png.\n")
     status, output, _ = command("predict", copy, hostile, "--json")
     (prediction,) = json.loads(output)
     assert (prediction["input"], list(prediction["probabilities"])) == (str(hostile), names)
@@ -175,9 +178,6 @@ def test_a_run_whose_config_does_not_fit_its_checkpoint_is_one_line(
     copy = shutil.copytree(trained_run, tmp_path / "copy")
     config = json.loads((copy / "config.json").read_text())
     changed = config | {"class_names": config["class_names"][:9]}
-    (copy / "config.json").write_text(json.dumps(changed))
-    lines = (
-        f"{copy / 'config.json'} was changed after jaxdl wrote it: check its options.\n"
-        f"error: The trained values of {copy} do not fit its network: restore config.json.\n"
-    )
+    write_json(copy / "config.json", with_checksum(changed))
+    lines = f"error: The trained values of {copy} do not fit its network: restore config.json.\n"
     assert command("predict", copy, picture) == (1, "", lines)

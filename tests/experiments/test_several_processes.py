@@ -135,3 +135,19 @@ def test_options_that_differ_from_those_of_the_first_are_refused(data_dir, tmp_p
     assert "error: --seed is 3 in process 1, but 0 in the first: give all" in error
     assert [process.returncode != 0 for process in processes] == [True, True]
     assert not list(tmp_path.glob("cnn/*/summary.json"))
+
+
+def test_a_damaged_checkpoint_is_one_line_that_says_what_to_do(data_dir, tmp_path, start_all):
+    runs_dir = tmp_path / "runs"
+    statuses, outputs = wait_for(start_all(2, *options_for(data_dir, runs_dir, 2)))
+    assert statuses == [0, 0], outputs
+    (run,) = (runs_dir / "cnn").iterdir()
+    newest = max((run / "checkpoints").glob("[0-9]*"), key=lambda path: int(path.name))
+    for path in (path for path in newest.rglob("*") if path.is_file()):
+        path.write_bytes(path.read_bytes()[::-1])
+    statuses, outputs = wait_for(start_all(2, "--resume", run, "--epochs", 3))
+    assert 0 not in statuses
+    line = (
+        f"error: The checkpoint of step {newest.name} is damaged; remove it from {run}/checkpoints."
+    )
+    assert any(line in errors for _, errors in outputs), outputs

@@ -11,6 +11,7 @@ from PIL import Image
 
 from experiments import mlp
 from jaxdl.runs import Run
+from jaxdl.runs.run import FORMAT
 
 QUICK = ("--epochs", 2, "--batch-size", 40)
 
@@ -36,7 +37,7 @@ def test_a_run_leaves_the_documented_files(trained_run):
     assert summary["parameters"] == 225_034
     assert summary["test_accuracy"] > 0.8  # stripes are easy
     config = json.loads((trained_run / "config.json").read_text())
-    assert (config["format"], config["experiment"]) == (2, "cnn")
+    assert (config["format"], config["experiment"]) == (FORMAT, "cnn")
     assert config["options"]["batch_size"] == 20
     epochs = [line["epoch"] for line in lines_without_times(trained_run) if "epoch" in line]
     assert epochs == [1, 2, 3, 4, 5, 6]

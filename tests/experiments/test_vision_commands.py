@@ -66,7 +66,7 @@ def test_two_runs_that_differ_in_their_shortcuts_are_compared(train):
 def test_a_counterpart_differs_in_its_shortcuts_only_and_is_of_this_version(tmp_path):
     def make(**changes):
         options = to_options(with_changes(resnet.Config(), changes))
-        run = resnet.Run.create("resnet", tmp_path, 0, options, ())
+        run = resnet.Run.create("resnet", tmp_path, 0, options, (), {})
         run.write_summary({})
         return run
 

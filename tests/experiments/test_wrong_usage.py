@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from jaxdl.runs.run import FORMAT
+
 
 @pytest.fixture
 def refused(command, data_dir, tmp_path):
@@ -155,7 +157,7 @@ def older_run(trained_run, tmp_path):
     older = tmp_path / "older"
     shutil.copytree(trained_run, older)
     config = json.loads((older / "config.json").read_text())
-    assert config.pop("format") == 2
+    assert config.pop("format") == FORMAT
     (older / "config.json").write_text(json.dumps(config))
     return older
 
@@ -179,8 +181,8 @@ def test_a_run_of_an_older_format_is_refused_in_one_line(
     status, output, errors = command(name, *given, *(folders if name == "gan" else ()))
     assert (status, output) == (1, "")
     assert errors == (
-        f"error: {older_run} was made by another version of jaxdl, which named layers and "
-        "options differently; train again, or use that version.\n"
+        f"error: {older_run} was made by another version of jaxdl, which wrote other files; "
+        "train again, or use that version.\n"
     )
     assert not (tmp_path / "runs").exists()
 

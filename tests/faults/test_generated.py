@@ -20,8 +20,9 @@ from jaxdl.data.idx import read_idx
 from jaxdl.data.pictures import FORMATS, read_photograph
 from jaxdl.data.tokenizer import load_tokenizer
 from jaxdl.errors import UserError
+from jaxdl.files import with_checksum
 from jaxdl.pretrained.weight_files import read_tensors
-from jaxdl.runs.run import Run
+from jaxdl.runs.run import FORMAT, Run
 from jaxdl.training.metrics_log import read_records
 
 pytestmark = pytest.mark.faults
@@ -66,8 +67,8 @@ def manifest():
 
 def config():
     options = {"epochs": 3, "learning_rate": 0.1, "widths": [3, 4], "optimizer": "adam"}
-    run = {"format": 2, "experiment": "mlp", "class_names": ["a", "b"], "options": options}
-    return "config.json", json.dumps(run, indent=2).encode()
+    run = {"format": FORMAT, "experiment": "mlp", "class_names": ["a", "b"], "options": options}
+    return "config.json", json.dumps(with_checksum(run | {"data": {}}), indent=2).encode()
 
 
 def metrics():

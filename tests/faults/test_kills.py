@@ -6,6 +6,8 @@ import time
 import pytest
 import trainings
 
+from jaxdl.training.processes import SECONDS_TO_MEET
+
 pytestmark = [pytest.mark.faults]
 
 NAMES = [*trainings.OPTIONS, "cnn-2"]
@@ -45,7 +47,7 @@ def test_killed_and_resumed(trial, random, training_of, tmp_path):
     wait_for(random.choice(MOMENTS), processes, tmp_path, seconds, random)
     random.choice(processes).kill()
     for process in processes:
-        process.communicate(timeout=trainings.SECONDS_TO_END)
+        process.communicate(timeout=SECONDS_TO_MEET + trainings.SECONDS_TO_END)
     assert trainings.result_of(training.resume(tmp_path)) == trainings.result_of(run)
 
 

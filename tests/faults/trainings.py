@@ -94,11 +94,11 @@ def find_run(runs_dir: Path, name: str) -> Path | None:
 
 def result_of(run: Path) -> dict:
     """Collects what must not depend on a fault: scores, metrics, figures and the model's bits."""
-    summary = json.loads((run / "summary.json").read_text())
+    summary = _without_times(json.loads((run / "summary.json").read_text()))
     metrics = run / "metrics.jsonl"  # which a linear probe has not
     lines = metrics.read_text().splitlines() if metrics.exists() else []
     return {
-        "summary": {k: v for k, v in _without_times(summary).items() if k != "options"},
+        "summary": {k: v for k, v in summary.items() if k not in ("options", "checksum")},
         "metrics": [_without_times(json.loads(line)) for line in lines],
         "figures": sorted(path.name for path in (run / "figures").iterdir()),
         "model": checksums({"model": load_model(run / "checkpoints")}),

@@ -43,6 +43,7 @@ def train(config):
     if config.run.resume:
         run = Run.open(config.run.resume).with_options(options)
     else:
-        run = Run.create("tiny", config.run.runs_dir, config.run.seed, options, ())
+        run = Run.create("tiny", config.run.runs_dir, config.run.seed, options, (), {})
+    (run.checkpoints / "8").mkdir(parents=True, exist_ok=True)
     run.write_summary(summarise(config.run.seed, options))
     return run, run.read_summary()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from jaxdl.errors import UsageError, UserError
+from jaxdl.files import with_checksum, write_json
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse
 from jaxdl.runs.options import (
@@ -100,7 +101,7 @@ def test_an_option_has_to_fit_the_preset_or_the_run_and_not_the_default(make_run
     assert parse_line("--preset", "wide", "--num-heads", "6") == changed(**wide)
     directory = make_run(changed(**wide))
     config = parse_line("--num-heads", "6", "--resume", str(directory))
-    assert config == changed(**wide, resume=directory)
+    assert config == changed(**wide, resume=directory, runs_dir=directory.parent.parent)
     with pytest.raises(UsageError, match="--num-heads is 4, but must be a divisor of 18"):
         parse_line("--preset", "wide", "--num-heads", "4")
 
@@ -153,7 +154,7 @@ def test_help_describes_each_preset_by_options_as_they_are_given(capsys):
 @pytest.fixture
 def make_run(tmp_path):
     def make(config=TUTORIAL, experiment="tiny"):
-        return Run.create(experiment, tmp_path, 0, to_options(config), ()).directory
+        return Run.create(experiment, tmp_path, 0, to_options(config), (), {}).directory
 
     return make
 
@@ -162,14 +163,27 @@ def test_a_resumed_run_has_the_options_it_had(make_run):
     earlier = changed(epochs=4, flip=True, learning_rate=0.3)
     directory = make_run(earlier)
     config = parse_line("--resume", str(directory))
-    assert config == with_changes(earlier, {"resume": directory})
+    runs_dir = directory.parent.parent  # other runs are made beside it, wherever it was made
+    assert config == with_changes(earlier, {"resume": directory, "runs_dir": runs_dir})
+
+
+def test_a_run_in_a_folder_of_another_name_does_not_say_where_others_are_made(make_run):
+    directory = make_run(changed(runs_dir=Path("/etc")), "tiny")
+    copy = directory.rename(directory.parent.parent / "copy")
+    assert parse_line("--resume", str(copy)).run.runs_dir == Path("runs")
 
 
 def test_more_epochs_and_other_directories_may_be_given_to_a_resumed_run(make_run):
     directory = make_run()
     config = parse_line("--resume", str(directory), "--epochs", "50", "--data-dir", "elsewhere")
     assert config == with_changes(
-        TUTORIAL, {"resume": directory, "epochs": 50, "data_dir": Path("elsewhere")}
+        TUTORIAL,
+        {
+            "resume": directory,
+            "runs_dir": directory.parent.parent,
+            "epochs": 50,
+            "data_dir": Path("elsewhere"),
+        },
     )
 
 
@@ -183,7 +197,7 @@ def test_a_run_of_an_experiment_without_epochs_can_be_named(tmp_path):
         machine: MachineOptions = MachineOptions()
 
     options = to_options(WithoutEpochs())
-    directory = Run.create("probe", tmp_path, 0, options, ()).directory
+    directory = Run.create("probe", tmp_path, 0, options, (), {}).directory
     config = parse("probe", WithoutEpochs, {}, "A probe.", ["--resume", str(directory)])
     assert config.run.resume == directory
 
@@ -241,7 +255,7 @@ OTHER_VALUES = strategies.recursive(
 @given(strategies.sampled_from(sorted(to_options(Config()))), OTHER_VALUES)
 def test_no_value_in_the_config_of_a_run_is_a_traceback(tmp_path_factory, name, value):
     options = to_options(Config()) | {name: value}
-    run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, options, ())
+    run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, options, (), {})
     try:
         parse_line("--resume", str(run.directory))
     except UserError as error:
@@ -286,6 +300,6 @@ def test_a_run_with_unknown_options_is_one_clear_line(make_run):
     config = json.loads((directory / "config.json").read_text())
     del config["options"]["flip"]
     config["options"]["momentum"] = 0.9
-    (directory / "config.json").write_text(json.dumps(config))
+    write_json(directory / "config.json", with_checksum(config))
     with pytest.raises(UserError, match=r"^.*another version of jaxdl, with options momentum\.$"):
         parse_line("--resume", str(directory))

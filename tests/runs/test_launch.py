@@ -87,9 +87,17 @@ def test_one_seed_is_one_run_without_an_average(run_command, tmp_path, capsys):
 
 
 def test_a_run_cannot_be_resumed_with_several_seeds(run_command, tmp_path, capsys):
-    run = Run.create("tiny", tmp_path, 0, to_options(Config()), ())
+    run = Run.create("tiny", tmp_path, 0, to_options(Config()), (), {})
     assert run_command("--resume", str(run.directory), "--seeds", "2") == (2, [])
     assert "--seeds" in capsys.readouterr().err
+
+
+def test_a_model_that_was_not_saved_is_an_error_below_its_results(run_command, monkeypatch, capsys):
+    monkeypatch.setattr(Run, "checkpoint_steps", lambda run: [4])
+    assert run_command()[0] == 1
+    out, err = capsys.readouterr()
+    assert "50.00 %" in out
+    assert err.startswith("error: The trained model was not saved in ")
 
 
 def test_nothing_is_trained_where_nothing_can_be_written(run_command, tmp_path, capsys):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,7 +7,7 @@ from small_experiment import Config, summarise
 
 from jaxdl.data import Dataset
 from jaxdl.errors import UserError
-from jaxdl.runs import Run, lifecycle
+from jaxdl.runs import lifecycle
 from jaxdl.runs.experiment import Result, draw_figures
 from jaxdl.runs.figures import learning_curves
 from jaxdl.runs.inputs import Examples
@@ -60,13 +61,16 @@ def test_a_run_is_resumed_with_the_same_data_only(trained):
     assert (trained.directory / "config.json").read_bytes() == before
 
 
-def test_a_run_without_checksums_gets_them_when_it_is_resumed(trained):
-    path = trained.directory / "config.json"
-    config = json.loads(path.read_text())
-    del config["data"]
-    path.write_text(json.dumps(config))
-    with create_or_resume_run("tiny", resuming(trained), make_examples()):
-        assert Run.open(trained.directory).data == trained.data
+def test_the_seeds_of_a_group_have_the_same_data(config, trained):
+    options = {"group": trained.directory.name, "seed": 1}
+    second = dataclasses.replace(config, run=dataclasses.replace(config.run, **options))
+    with create_or_resume_run("tiny", second, make_examples()) as run:
+        assert run.data == trained.data
+    with (
+        pytest.raises(UserError, match=r"was trained on other data than what .*\(train\): give"),
+        create_or_resume_run("tiny", second, make_examples(train=1)),
+    ):
+        pass
 
 
 def test_processes_have_the_same_data(config, monkeypatch):

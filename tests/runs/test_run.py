@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from jaxdl.errors import UsageError, UserError
-from jaxdl.files import write_json
+from jaxdl.files import with_checksum, write_json
 from jaxdl.runs import Run
 from jaxdl.runs.run import FORMAT
 
@@ -32,7 +32,7 @@ OPTIONS = {"epochs": 3, "resume": None, "learning_rate": 0.1, "data_dir": "data"
 
 @pytest.fixture
 def run(tmp_path):
-    return Run.create("tiny", tmp_path / "runs", 7, OPTIONS, ("T-shirt/top", "naïve"))
+    return Run.create("tiny", tmp_path / "runs", 7, OPTIONS, ("T-shirt/top", "naïve"), {})
 
 
 def test_a_created_run_is_opened(run):
@@ -51,7 +51,7 @@ def test_the_directory_says_experiment_time_and_seed(run, tmp_path):
 
 def test_runs_of_the_same_second_have_different_directories(tmp_path, monkeypatch):
     monkeypatch.setattr("time.strftime", lambda _: "20260102-030405")
-    names = [Run.create("tiny", tmp_path, 0, {}, ()).directory.name for _ in range(3)]
+    names = [Run.create("tiny", tmp_path, 0, {}, (), {}).directory.name for _ in range(3)]
     assert names == [f"20260102-030405-0{suffix}" for suffix in ("", "-2", "-3")]
 
 
@@ -69,7 +69,7 @@ records = strategies.dictionaries(
 @settings(max_examples=20, deadline=None)
 @given(strategies.lists(records, max_size=4))
 def test_logged_records_are_read(tmp_path_factory, lines):
-    run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, {}, ())
+    run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, {}, (), {})
     log = run.metrics_log()
     for line in lines:
         log.add(line)
@@ -154,6 +154,9 @@ def test_a_directory_without_config_is_wrong_usage(tmp_path):
             Run.open(directory)
 
 
+WHOLE = {"experiment": "tiny", "options": {}, "class_names": [], "data": {}}
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -163,22 +166,34 @@ def test_a_directory_without_config_is_wrong_usage(tmp_path):
         b"null",
         b"[]",
         b"3",
-        b'{"format": 2}',
-        b'{"format": 2, "experiment": "tiny"}',
-        b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": null}',
-        b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": "ab"}',
-        b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": [1]}',
-        b'{"format": 2, "experiment": "tiny", "options": [], "class_names": []}',
-        b'{"format": 2, "experiment": 3, "options": {}, "class_names": []}',
-        b'{"format": 2, "experiment": "tiny", "options": {}, "class_names": [], "data": 3}',
+        {},
+        {"experiment": "tiny"},
+        WHOLE | {"class_names": None},
+        WHOLE | {"class_names": "ab"},
+        WHOLE | {"class_names": [1]},
+        WHOLE | {"options": []},
+        WHOLE | {"experiment": 3},
+        WHOLE | {"data": 3},
         b"[" * 100_000,
     ],
 )
 def test_a_damaged_config_is_one_clear_line(run, content):
+    if isinstance(content, dict):
+        content = json.dumps(with_checksum({"format": FORMAT} | content)).encode()
     (run.directory / "config.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"^.*config\.json is damaged; .*$") as failure:
+    with pytest.raises(
+        UserError, match=r"^.*config\.json is damaged or was changed; .*$"
+    ) as failure:
         Run.open(run.directory)
     assert failure.value.exit_status == 1
+
+
+def test_a_changed_config_is_one_clear_line(run):
+    path = run.directory / "config.json"
+    for changes in ({"options": OPTIONS | {"epochs": 4}}, {"checksum": None}):
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        with pytest.raises(UserError, match=r"is damaged or was changed; restore it, or start"):
+            Run.open(run.directory)
 
 
 @pytest.mark.parametrize("format", [None, 1, FORMAT + 1])
@@ -195,7 +210,7 @@ def test_a_run_of_another_format_is_one_clear_line(run, format):
 
 
 def test_the_command_to_resume_can_be_copied_to_a_shell(tmp_path):
-    run = Run.create("tiny", tmp_path / "my runs", 0, {}, ())
+    run = Run.create("tiny", tmp_path / "my runs", 0, {}, (), {})
     words = shlex.split(run.command_to_resume)
     assert words == ["python", "-m", "experiments.tiny", "--resume", str(run.directory)]
 
@@ -222,4 +237,4 @@ def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for runs_dir in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UserError, match=r"^Cannot write to .*; give another --runs-dir\.$"):
-            Run.create("tiny", runs_dir, 0, {}, ())
+            Run.create("tiny", runs_dir, 0, {}, (), {})

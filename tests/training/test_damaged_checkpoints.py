@@ -79,6 +79,16 @@ def test_a_change_of_a_few_bits_in_any_file_is_never_unseen(tmp_path, how):
     assert fell_back >= 3  # the other changes are of bytes that are not read
 
 
+def test_a_changed_description_is_seen(tmp_path):
+    write(tmp_path, 10, 20)
+    (path,) = (tmp_path / "20" / "description").glob("metadata")
+    content = path.read_text()
+    path.write_text(content.replace("model_is_trained", "model_is_tramned"))
+    assert path.read_text() != content
+    small.assert_bitwise_identical(load_model(tmp_path), new_trees(10)[1])
+    assert verify(tmp_path) == {10: "", 20: "its description was changed"}
+
+
 def same(tree, other):
     return all(jax.tree.leaves(jax.tree.map(np.array_equal, tree, other)))
 

@@ -122,6 +122,34 @@ def test_a_training_that_crashed_resumes_from_its_last_checkpoint(
     assert_same_training(tmp_path, fit(tmp_path), *uninterrupted)
 
 
+def test_checkpoints_hold_the_model_once_and_take_a_twentieth_of_the_time(tmp_path, monkeypatch):
+    plan, state, data = small.new_plan(), small.new_state(), small.new_data()
+    epoch = CompiledEpoch(small.step, state, data, plan.batch_size, plan.seed, plan.mesh)
+    now, saved = [100.0], []
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+
+    class Store:
+        seconds = 0.1
+
+        def save(self, step, training, model, model_is_trained):
+            saved.append((training, model))
+            now[0] += self.seconds
+
+        def restore(self, *_):
+            return None
+
+        def is_empty(self):
+            return True
+
+    step, training = loop._init_or_restore(Store(), state, epoch, plan)
+    assert loop._save(Store(), step, training) == pytest.approx(now[0] + 30)
+    Store.seconds = 6.0
+    assert loop._save(Store(), step, training) == pytest.approx(now[0] + 120)
+    kept, model = saved[-1]
+    assert kept.best_variables is None
+    assert model is training.best_variables
+
+
 def test_resuming_a_finished_training_changes_nothing(tmp_path, uninterrupted):
     fit(tmp_path)
     assert_same_training(tmp_path, fit(tmp_path), *uninterrupted)
