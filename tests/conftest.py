@@ -27,10 +27,10 @@ def signals_as_on_a_terminal():
 def compiled_without_optimization(request):
     """Small programs are compiled in half the time, unless the environment says otherwise.
 
-    The commands are tested as users have them.
+    Some commands are tested as users have them.
     """
-    of_commands = {"experiments", "faults"} & set(request.path.parts)
-    if of_commands or "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ:
+    as_users = {"faults", "benchmark", "test_training_commands.py"} & set(request.path.parts)
+    if as_users or "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ:
         yield
         return
     jax.config.update("jax_disable_most_optimizations", True)

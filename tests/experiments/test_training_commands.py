@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from experiments import mlp
+from experiments import cnn, mlp
 from jaxdl.runs import Run
+from jaxdl.runs.command_line import parse
+from jaxdl.runs.options import to_options
 from jaxdl.runs.run import FORMAT
 
 QUICK = ("--epochs", 2, "--batch-size", 40)
@@ -86,15 +88,16 @@ def test_several_seeds_are_averaged(command, data_dir, tmp_path):
     assert not {"data_dir", "runs_dir"} & set(result["options"])
 
 
-def test_the_tutorial_preset_is_the_recipe_of_the_tutorial(command, folders):
-    status, output, _ = command("cnn", "--preset", "tutorial", "--epochs", 1, *folders)
-    assert status == 0
-    run = output.split()[-1]
-    options = json.loads(open(f"{run}/config.json").read())["options"]  # noqa: PTH123, SIM115
+@pytest.mark.parametrize("experiment", [mlp.EXPERIMENT, cnn.EXPERIMENT])
+def test_the_tutorial_preset_is_the_recipe_of_the_tutorial(experiment):
+    line = ["--preset", "tutorial"]
+    config = parse(experiment.name, experiment.config, experiment.presets, "", line)
+    options = to_options(config)
     assert options["optimizer"] == "adam"
     assert options["batch_size"] == 32
     assert options["schedule"] == "constant"
-    assert options["shift"] == options["rotation"] == options["zoom"] == 0
+    if experiment is cnn.EXPERIMENT:
+        assert options["shift"] == options["rotation"] == options["zoom"] == 0
 
 
 @pytest.mark.parametrize("architecture", ["lenet5", pytest.param("vgg", marks=pytest.mark.slow)])

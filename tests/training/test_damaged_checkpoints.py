@@ -24,14 +24,24 @@ def damage(step_directory, how):
         how(path)
 
 
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """Checkpoints of the steps 10 and 20, to be copied."""
+    directory = tmp_path_factory.mktemp("checkpoints")
+    write(directory, 10, 20)
+    return directory
+
+
 DAMAGES = pytest.mark.parametrize(
     "how", [truncate, garble, lambda path: path.unlink()], ids=["truncated", "garbled", "deleted"]
 )
 
 
 @DAMAGES
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(tmp_path, how, capsys):
-    write(tmp_path, 10, 20)
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(
+    checkpoints, tmp_path, how, capsys
+):
+    shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
     damage(tmp_path / "20", how)
     small.assert_bitwise_identical(load_model(tmp_path), new_trees(10)[1])
     assert steps_in(tmp_path) == ["10", "20"]  # only read
@@ -55,10 +65,10 @@ def overwrite(path, position):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("how", [flip_bit, overwrite])
-def test_a_change_of_a_few_bits_in_any_file_is_never_unseen(tmp_path, how):
+@pytest.mark.parametrize("how", [flip_bit, pytest.param(overwrite, marks=pytest.mark.slow)])
+def test_a_change_of_a_few_bits_in_any_file_is_never_unseen(checkpoints, tmp_path, how):
     """Whatever is restored is what was saved, from this checkpoint or from the one before."""
-    write(tmp_path / "whole", 10, 20)
+    shutil.copytree(checkpoints, tmp_path / "whole")
     saved = {step: [*new_trees(step)] for step in (10, 20)}
     random = np.random.default_rng(0)
     fell_back = 0
@@ -79,8 +89,8 @@ def test_a_change_of_a_few_bits_in_any_file_is_never_unseen(tmp_path, how):
     assert fell_back >= 3  # the other changes are of bytes that are not read
 
 
-def test_a_changed_description_is_seen(tmp_path):
-    write(tmp_path, 10, 20)
+def test_a_changed_description_is_seen(checkpoints, tmp_path):
+    shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
     (path,) = (tmp_path / "20" / "description").glob("metadata")
     content = path.read_text()
     path.write_text(content.replace("model_is_trained", "model_is_tramned"))
@@ -94,8 +104,8 @@ def same(tree, other):
 
 
 @DAMAGES
-def test_each_checkpoint_is_verified_without_a_change(tmp_path, how):
-    write(tmp_path, 10, 20)
+def test_each_checkpoint_is_verified_without_a_change(checkpoints, tmp_path, how):
+    shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
     assert verify(tmp_path) == {10: "", 20: ""}
     files = [path for path in (tmp_path / "10").rglob("*") if path.is_file()]
     how(max(files, key=lambda path: path.stat().st_size))
@@ -115,8 +125,10 @@ def test_a_step_whose_checkpoint_is_damaged_again_is_set_aside_again(tmp_path):
 
 
 @DAMAGES
-def test_if_all_checkpoints_are_damaged_the_error_is_one_line_and_they_stay_in_place(tmp_path, how):
-    write(tmp_path, 10, 20)
+def test_if_all_checkpoints_are_damaged_the_error_is_one_line_and_they_stay_in_place(
+    checkpoints, tmp_path, how
+):
+    shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
     for step in ("10", "20"):
         damage(tmp_path / step, how)
     message = r"can be used: .* Start again in a new directory\.$"

@@ -21,23 +21,26 @@ def every_turn_is_steady(monkeypatch):
     monkeypatch.setattr(race, "PRODUCT_SECONDS", 0.01)
 
 
-def test_the_table_and_the_file_agree(command, tmp_path):
+def test_the_table_and_the_file_agree_and_the_throughput_is_drawn(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(options, "SWEEP", (1, 32))
     output = tmp_path / "new" / "result.json"
-    status, printed, errors = command("benchmark", *QUICK, "--output", output)
+    status, printed, errors = command("benchmark", *QUICK, "--sweep", "--output", output)
     assert status == 0
     written = json.loads(output.read_text())
-    (result,) = written["results"]
-    assert result["parameters"] == 109_386
-    assert len(result["seconds_each"]) == len(result["turns"]) == written["rounds"] == 2
-    assert result["share_of_peak"] == pytest.approx(
-        result["flops_per_second"] / written["peak_flops"]
-    )
-    header, line = printed.splitlines()  # remarks go to standard error
+    header, *lines = printed.splitlines()  # remarks go to standard error
     assert header.startswith("model")
-    assert f"{result['examples_per_second']:,.0f}" in line
+    assert [result["batch_size"] for result in written["results"]] == [1, 32]
+    for result, line in zip(written["results"], lines, strict=True):
+        assert result["parameters"] == 109_386
+        assert len(result["seconds_each"]) == len(result["turns"]) == written["rounds"] == 2
+        assert result["share_of_peak"] == pytest.approx(
+            result["flops_per_second"] / written["peak_flops"]
+        )
+        assert f"{result['examples_per_second']:,.0f}" in line
     assert str(output) in errors
     assert written["versions"]["jax"]
     assert written["geometric_mean"] is None
+    assert Image.open(output.with_suffix(".png")).width > 300
 
 
 def test_predictions_are_timed_too(command, tmp_path):
@@ -48,16 +51,6 @@ def test_predictions_are_timed_too(command, tmp_path):
     (result,) = json.loads(output.read_text())["results"]
     assert result["batch_size"] == 1
     assert result["share_of_peak"] is None
-
-
-def test_a_sweep_draws_the_throughput_over_the_batch_size(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(options, "SWEEP", (1, 8))
-    output = tmp_path / "sweep.json"
-    status, _, _ = command("benchmark", *QUICK, "--sweep", "--output", output)
-    assert status == 0
-    results = json.loads(output.read_text())["results"]
-    assert [result["batch_size"] for result in results] == [1, 8]
-    assert Image.open(tmp_path / "sweep.png").width > 300
 
 
 def results_with(ratios):
