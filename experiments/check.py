@@ -15,7 +15,6 @@ import contextlib
 import dataclasses
 import itertools
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +22,7 @@ from typing import Annotated, Any
 import tyro
 
 from experiments.registry import find_experiment
-from jaxdl.console import console, note, print_table
+from jaxdl.console import console, print_table
 from jaxdl.data.pictures import decoding
 from jaxdl.errors import InUseError, UserError, reason_of
 from jaxdl.files import exclusive_use
@@ -167,7 +166,7 @@ def check_figures(run: Run) -> str:
     for path in paths:
         with decoding(path, ("PNG",)) as picture:
             picture.load()
-    return f"{len(paths)}"
+    return str(len(paths))
 
 
 def main() -> None:
@@ -177,8 +176,8 @@ def main() -> None:
     try:
         found, right = check(options.run)
     except InUseError as error:
-        note(f"error: {error}")
-        sys.exit(STATUS_IN_USE)
+        error.exit_status = STATUS_IN_USE
+        raise
     print_table(found)
     if not right:
         raise UserError(f"{options.run} is damaged.")

@@ -47,7 +47,7 @@ def exiting_on_error() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UserError.exit_status)
     except OSError as error:
-        where = error.filename or "standard input or output"
+        where = error.filename or "while reading or writing a file or a standard stream"
         note(f"error: {reason_of(error)}: {where}")
         sys.exit(UserError.exit_status)
     except KeyboardInterrupt:

@@ -118,8 +118,8 @@ def _require_data_of_group(experiment: str, config: Any, data: Data) -> None:
 
 
 def _require_data_of(run: Run, data: Data, data_dir: Path) -> None:
-    different = [split for split in data if run.data.get(split) != data[split]]
-    if different:
+    if run.data != data:
+        different = [split for split in data | run.data if run.data.get(split) != data.get(split)]
         raise UserError(
             f"{run.directory} was trained on other data than what {data_dir} holds "
             f"({', '.join(different)}): give the --data-dir of its data, or start a new run."

@@ -69,8 +69,9 @@ def find_group(experiment: str, config: Any) -> Group:
         found = json.loads(text_of_first(found))
     if found is None:
         return Group(config, [options.seed], options.group, {options.seed: options.resume})
+    beside = dataclasses.replace(options, runs_dir=options.resume.absolute().parent.parent)
     return Group(
-        config,
+        dataclasses.replace(config, run=beside),
         range(found["first"], found["first"] + options.seeds),
         found["name"],
         {int(seed): Path(directory) for seed, directory in found["begun"].items()},

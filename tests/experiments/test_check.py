@@ -142,6 +142,11 @@ def test_what_cannot_be_verified_is_one_line(command, copy, tmp_path):
         status, _, errors = command("check", copy)
     assert (status, errors.count("\n")) == (3, 1)
     assert "is in use by another process" in errors
+    text = (copy / "config.json").read_text()
+    (copy / "config.json").write_text(text.replace('"epochs": 6', '"epochs": 7'))
+    status, _, errors = command("check", copy)
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "config.json is damaged or was changed" in errors
     (copy / "config.json").write_text("{")
     status, _, errors = command("check", copy)
     assert (status, errors.count("\n")) == (1, 1)

@@ -100,6 +100,14 @@ def test_the_tutorial_preset_is_the_recipe_of_the_tutorial(experiment):
         assert options["shift"] == options["rotation"] == options["zoom"] == 0
 
 
+@pytest.mark.slow
+def test_the_tutorial_preset_trains(command, folders):
+    status, output, _ = command("cnn", "--preset", "tutorial", "--epochs", 1, *folders)
+    assert status == 0
+    options = json.loads((Path(output.split()[-1]) / "config.json").read_text())["options"]
+    assert (options["preset"], options["optimizer"]) == ("tutorial", "adam")
+
+
 @pytest.mark.parametrize("architecture", ["lenet5", pytest.param("vgg", marks=pytest.mark.slow)])
 def test_each_architecture_trains(command, folders, architecture):
     options = ("--architecture", architecture, "--epochs", 1, "--batch-size", 80)

@@ -94,6 +94,12 @@ def test_any_run_of_a_group_resumes_the_whole(interrupted, seed, capsys):
     assert (trained, again) == ([], seeds)
 
 
+def test_the_missing_runs_are_made_beside_the_others(interrupted, tmp_path):
+    _, seeds, results = resume(interrupted[6], "--runs-dir", str(tmp_path / "elsewhere"))
+    assert seeds == [4, 5, 6, 7, 8]
+    assert {run.directory.parent for run, _ in results} == {interrupted[4].directory.parent}
+
+
 def test_more_epochs_are_for_the_whole_group(interrupted):
     trained, _, results = resume(interrupted[6], "--epochs", "9")
     assert trained == [(4, True), (5, True), (6, True), (7, False), (8, False)]
