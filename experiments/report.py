@@ -18,7 +18,7 @@ import tyro
 from experiments.benchmark.tables import format_speeds, format_times_to_accuracy
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
-from jaxdl.files import write_json, write_text
+from jaxdl.files import is_unchanged, write_json, write_text
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.scores import format_average
@@ -49,14 +49,16 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
     """Keeps a result under a name, and a figure if one is given.
 
     Raises:
-      UserError: the file is no such result, or there is no such figure.
+      UserError: the file is no such result, or was changed, or there is no such figure.
     """
     if figure and not figure.is_file():
         raise UserError(f"There is no figure {figure}.")
     try:
         result = json.loads(path.read_text())
         if "seed" in result:
-            result.pop("checksum", None)  # which is that of the file of a run
+            if not is_unchanged(result):
+                raise UserError(f"{path} was changed after jaxdl wrote it.")
+            result.pop("checksum")  # which is that of the file of a run
             result = average([result])
         format_row(name, result)
     except (OSError, ValueError, KeyError, TypeError) as error:

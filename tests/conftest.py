@@ -3,6 +3,9 @@ import signal
 
 import jax
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same_examples", derandomize=True)  # what passed once passes again
 
 pytest_plugins = ["small_data_sets", "commands", "faults_report"]
 

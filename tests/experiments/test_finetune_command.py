@@ -38,6 +38,7 @@ def test_all_layers_are_tuned_on_texts(command, review_dir, small_published, tmp
     assert only_run(tmp_path)[1]["epochs"] == 7
 
 
+@pytest.mark.slow
 def test_images(command, cifar_dir, small_published, tmp_path):
     small_published("resnet50", cifar_dir)
     folders = ("--data-dir", cifar_dir, "--runs-dir", tmp_path)

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from experiments import report
+from jaxdl.files import with_checksum
 
 
 def test_the_readmes_tables_are_those_that_the_results_give():
@@ -44,13 +45,17 @@ def test_a_single_run_becomes_a_row_without_a_deviation(tmp_path, monkeypatch):
         "jax_version": "1.2.3",
         "options": {"seed": 3, "epochs": 2, "runs_dir": "runs"},
     }
-    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / "summary.json").write_text(json.dumps(with_checksum(summary)))
     report.collect(tmp_path / "summary.json", "net-mnist")
     kept = json.loads((report.RESULTS / "net-mnist.json").read_text())
     assert kept["seeds"] == [3]
     assert kept["options"] == {"epochs": 2}
     (row,) = report.format_table().splitlines()[2:]
     assert "| 1 | 98.77 % | 12 s |" in row
+    better = with_checksum(summary) | {"test_accuracy": 0.99765}
+    (tmp_path / "summary.json").write_text(json.dumps(better))
+    with pytest.raises(report.UserError, match="was changed after jaxdl wrote it"):
+        report.collect(tmp_path / "summary.json", "net-mnist")
 
 
 def test_the_score_of_a_generator_is_its_distance_over_the_floor():

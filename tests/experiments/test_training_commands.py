@@ -108,7 +108,8 @@ def test_the_tutorial_preset_trains(command, folders):
     assert (options["preset"], options["optimizer"]) == ("tutorial", "adam")
 
 
-@pytest.mark.parametrize("architecture", ["lenet5", pytest.param("vgg", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["lenet5", "vgg"])
 def test_each_architecture_trains(command, folders, architecture):
     options = ("--architecture", architecture, "--epochs", 1, "--batch-size", 80)
     status, output, _ = command("cnn", *options, *folders)

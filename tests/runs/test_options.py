@@ -44,7 +44,7 @@ changes = strategies.fixed_dictionaries(
     optional={
         "resume": strategies.none() | paths,
         "epochs": strategies.integers(1),
-        "learning_rate": strategies.floats(0, exclude_min=True, allow_nan=False),
+        "learning_rate": strategies.floats(0, exclude_min=True, allow_infinity=False),
         "flip": strategies.booleans(),
         "data_dir": paths,
         "runs_dir": paths,

@@ -43,6 +43,7 @@ def test_the_table_and_the_file_agree_and_the_throughput_is_drawn(command, tmp_p
     assert Image.open(output.with_suffix(".png")).width > 300
 
 
+@pytest.mark.slow
 def test_predictions_are_timed_too(command, tmp_path):
     output = tmp_path / "latency.json"
     sizes = ("--work", "predict", "--batch-sizes", 1)
