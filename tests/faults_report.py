@@ -20,6 +20,8 @@ def pytest_configure(config):
 class Report:
     """Counts trials by their kind: the name of the test, or what it counts itself.
 
+    A test that is skipped was no trial.
+
     A test that makes many trials records a property (kind, (tried, failed)).
     """
 

@@ -35,7 +35,7 @@ def test_texts(command, review_dir, small_published, tmp_path):
     )
 
 
-@pytest.mark.parametrize("model", ["resnet50", "vit-base"])
+@pytest.mark.parametrize("model", [pytest.param("resnet50", marks=pytest.mark.slow), "vit-base"])
 def test_images_of_another_size(model, command, cifar_dir, small_published, tmp_path):
     small_published(model, cifar_dir)
     options = ("--model", model, "--dataset", "cifar10", "--image-size", 32, "--examples", 100)

@@ -65,7 +65,8 @@ def overwrite(path, position):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("how", [flip_bit, pytest.param(overwrite, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [flip_bit, overwrite])
 def test_a_change_of_a_few_bits_in_any_file_is_never_unseen(checkpoints, tmp_path, how):
     """Whatever is restored is what was saved, from this checkpoint or from the one before."""
     shutil.copytree(checkpoints, tmp_path / "whole")
@@ -74,7 +75,7 @@ def test_a_change_of_a_few_bits_in_any_file_is_never_unseen(checkpoints, tmp_pat
     fell_back = 0
     largest = max((tmp_path / "whole" / "20").rglob("*"), key=lambda path: path.stat().st_size)
     files = [path for path in (tmp_path / "whole" / "20").rglob("*") if path.is_file()]
-    for number, path in enumerate([largest] * 3 + files[::4]):
+    for number, path in enumerate([largest] * 4 + files[::3]):
         copy = tmp_path / str(number)
         shutil.copytree(tmp_path / "whole", copy)
         relative = path.relative_to(tmp_path / "whole")
@@ -86,7 +87,7 @@ def test_a_change_of_a_few_bits_in_any_file_is_never_unseen(checkpoints, tmp_pat
         small.assert_bitwise_identical(trees, saved[step])
         assert any(same(model, saved[step][1]) for step in saved)
         fell_back += path == largest and step == 10
-    assert fell_back >= 2  # the other changes are of bytes that are not read
+    assert fell_back >= 3  # the other changes are of bytes that are not read
 
 
 def test_a_changed_description_is_seen(checkpoints, tmp_path):
