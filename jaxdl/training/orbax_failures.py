@@ -6,6 +6,7 @@ import gc
 import io
 import logging
 import time
+import warnings
 from collections.abc import Iterator
 
 PASSING_ERRORS = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.ESTALE)
@@ -14,9 +15,13 @@ SECONDS_FOR_ABANDONED_WORK = 0.3
 
 
 def silence_orbax() -> None:
-    """Suppresses what Orbax logs: what matters it also raises, and that is reported here."""
+    """Suppresses what Orbax logs: what matters it also raises, and that is reported here.
+
+    Python itself warns of the writes that Orbax abandons, which it may do when the program ends.
+    """
     for name in ("absl", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", r"coroutine '.*' was never awaited", RuntimeWarning)
 
 
 def is_passing(error: Exception) -> bool:
