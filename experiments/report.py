@@ -10,6 +10,7 @@ The first keeps the file that ``--seeds`` wrote, or the summary.json of a single
 import dataclasses
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,14 @@ def format_tpu_table(report: Record) -> str:
 
 
 def format_trials(report: Record) -> str:
-    """Formats the Markdown table of the campaign of tests/faults."""
-    rows = ["| fault | tried | survived | failed |", "|---|---|---|---|"]
+    """Formats the Markdown table of the campaign of tests/faults; generated files share a row."""
+    tried, failed = Counter(), Counter()
     for kind in report["kinds"]:
-        tried, failed = kind["tried"], kind["failed"]
-        rows.append(f"| {kind['kind']} | {tried:,} | {tried - failed:,} | {failed:,} |")
+        name = "generated files" if kind["kind"].startswith("generated ") else kind["kind"]
+        tried[name] += kind["tried"]
+        failed[name] += kind["failed"]
+    rows = ["| fault | tried | survived | failed |", "|---|---|---|---|"]
+    rows += [f"| {k} | {n:,} | {n - failed[k]:,} | {failed[k]:,} |" for k, n in tried.items()]
     return "\n".join(rows)
 
 

@@ -73,6 +73,12 @@ def test_a_file_that_is_no_result_is_refused(tmp_path):
 
 
 def test_the_trials_of_faults_become_rows():
-    kinds = [{"kind": "killed", "tried": 1100, "failed": 1}]
-    (row,) = report.format_trials({"kinds": kinds}).splitlines()[2:]
-    assert row == "| killed | 1,100 | 1,099 | 1 |"
+    kinds = [
+        {"kind": "killed", "tried": 1100, "failed": 1},
+        {"kind": "generated PNG", "tried": 20, "failed": 2},
+        {"kind": "generated GIF", "tried": 10, "failed": 0},
+    ]
+    assert report.format_trials({"kinds": kinds}).splitlines()[2:] == [
+        "| killed | 1,100 | 1,099 | 1 |",
+        "| generated files | 30 | 28 | 2 |",
+    ]
