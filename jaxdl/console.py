@@ -86,7 +86,7 @@ def progress(description: str, total: float) -> Iterator[Update]:
         yield _plain_progress(description, total)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         TaskProgressColumn(),
         TextColumn("{task.fields[note]}"),
@@ -99,7 +99,7 @@ def progress(description: str, total: float) -> Iterator[Update]:
         transient=True,
         redirect_stdout=sys.stdout.isatty(),  # else the bar would swallow what is piped or saved
     ) as bar:
-        task = bar.add_task(description, total=total, note="")
+        task = bar.add_task(printable(description), total=total, note="")
         yield lambda completed, note="": bar.update(task, completed=completed, note=note)
 
 

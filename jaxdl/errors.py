@@ -23,6 +23,10 @@ class UsageError(UserError):
     exit_status = 2
 
 
+class BrokenFileError(UserError):
+    """What a file holds is not what it should be; trying again does not help."""
+
+
 def one_line(text: str) -> str:
     """Turns what a stranger says, such as a server, into one short line of printable characters."""
     printable = "".join(character if character.isprintable() else " " for character in text)

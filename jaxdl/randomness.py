@@ -24,6 +24,8 @@ class Purpose(enum.IntEnum):
     step splits the key among them."""
     FLIP = int.from_bytes(b"flip")
     """Which images are mirrored first; the number of the example is folded in."""
+    CROP = int.from_bytes(b"crop")
+    """Random crops that NumPy draws: the seed, this, the epoch and the number of the example."""
     SAMPLES = int.from_bytes(b"smpl")
     """Noise of the samples of a generator that are shown or measured."""
     GRADIENT_NORMS = int.from_bytes(b"norm")

@@ -1,12 +1,6 @@
 """Data sets as arrays, prepared without TensorFlow from exactly the published files."""
 
-from jaxdl.data.catalog import (
-    IMAGE_DATASETS,
-    TEXT_DATASETS,
-    DatasetName,
-    ImageDatasetName,
-    TextDatasetName,
-)
+from jaxdl.data.catalog import IMAGE_DATASETS, TEXT_DATASETS
 from jaxdl.data.dataset import DEFAULT_DATA_DIR, Dataset, load
 
 __all__ = [
@@ -14,8 +8,5 @@ __all__ = [
     "IMAGE_DATASETS",
     "TEXT_DATASETS",
     "Dataset",
-    "DatasetName",
-    "ImageDatasetName",
-    "TextDatasetName",
     "load",
 ]

@@ -25,10 +25,12 @@ class Decoded:
       splits: split name -> feature name -> array with the examples along its first axis; its
         elements are numbers, or str with the dtype object.
       class_names: names of the labels 0, 1, ...
+      remarks: what the user should know about them, a line each.
     """
 
     splits: dict[str, dict[str, np.ndarray]]
     class_names: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def read_or_make(folder: Path, fingerprint: str, make: Callable[[], Decoded]) -> Decoded:
@@ -104,6 +106,8 @@ def write(decoded: Decoded, fingerprint: str, folder: Path) -> None:
         "class_names": decoded.class_names,
         "splits": described,
     }
+    if decoded.remarks:
+        manifest["remarks"] = decoded.remarks
     manifest |= {"crc32": _crc32(manifest)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
 
@@ -131,7 +135,7 @@ def read(folder: Path, fingerprint: str) -> Decoded | None:
             )
             for split, features in manifest["splits"].items()
         }
-        return Decoded(splits, tuple(manifest["class_names"]))
+        return Decoded(splits, tuple(manifest["class_names"]), tuple(manifest.get("remarks", ())))
     except Exception:  # numpy raises errors of many kinds for a damaged header
         return None
 

@@ -94,6 +94,17 @@ CATALOG = {
 IMAGE_DATASETS = tuple(name for name, entry in CATALOG.items() if entry.image_shape)
 TEXT_DATASETS = tuple(name for name, entry in CATALOG.items() if not entry.image_shape)
 
-DatasetName = Literal[*CATALOG]
-ImageDatasetName = Literal[*IMAGE_DATASETS]
-TextDatasetName = Literal[*TEXT_DATASETS]
+
+def image_shape_of(dataset: str, own_side: int) -> tuple[int, int, int]:
+    """Returns (height, width, channels) of the images of a data set.
+
+    Args:
+      dataset: a key of `CATALOG`, or where the user's own pictures are.
+      own_side: side of the latter in pixels.
+    """
+    return CATALOG[dataset].image_shape if dataset in CATALOG else (own_side, own_side, 3)
+
+
+def shows_photographs(dataset: str) -> bool:
+    """Whether the images of a data set are photographs, as all of a user's own are."""
+    return dataset not in CATALOG or CATALOG[dataset].subject == "photograph"

@@ -25,6 +25,8 @@ class Dataset:
       validation: the same, to choose models and epochs by.
       test: the same, for the final score only.
       class_names: names of the labels 0, 1, ...
+      checksums: split -> feature name -> checksum, of features that are not identified by their
+        arrays.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Dataset:
     validation: dict[str, np.ndarray]
     test: dict[str, np.ndarray]
     class_names: tuple[str, ...]
+    checksums: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
 
 def load(name: str, data_dir: Path, validation_fraction: float = 0.2) -> Dataset:

@@ -1,6 +1,7 @@
 """Locks and temporary folders: one process at a time makes a folder, complete or not at all."""
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,13 @@ from pathlib import Path
 import filelock
 
 from jaxdl.console import note
+
+LONGEST_NAME = 40
+
+
+def folder_name(name: str) -> str:
+    """Shortens any name to one that is safe for a folder; other names may give the same."""
+    return re.sub(r"[^\w.-]+", "-", name)[:LONGEST_NAME]
 
 
 @contextlib.contextmanager

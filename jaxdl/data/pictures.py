@@ -1,16 +1,21 @@
 """Turns a user's own picture into an image like those of a data set."""
 
 import contextlib
+import errno
+import io
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from jaxdl.data.catalog import CATALOG
-from jaxdl.errors import UserError
+from jaxdl.errors import BrokenFileError, UserError
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of what is odd but can be decoded
 
 FORMATS = ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF")
 """What Pillow may decode; it knows others that start programs, such as PostScript."""
@@ -44,7 +49,7 @@ def read_picture(path: Path, dataset: str) -> np.ndarray:
 
 
 def read_photograph(
-    path: Path,
+    path: Path | bytes,
     side: int,
     shown: float = 1.0,
     resampling: Image.Resampling = Image.Resampling.BOX,
@@ -52,7 +57,7 @@ def read_photograph(
     """Reads the central square of an image file; transparent parts become white.
 
     Args:
-      path: a file in one of `FORMATS`, of any mode and up to `MOST_PIXELS`.
+      path: a file in one of `FORMATS`, of any mode and up to `MOST_PIXELS`, or what it contains.
       side: side of the result in pixels.
       shown: side of the square, relative to that of the largest one.
       resampling: how pixels are averaged.
@@ -63,18 +68,24 @@ def read_photograph(
     Raises:
       UserError: the file is missing or is not an image.
     """
-    picture = open_picture(path)
+    picture = on_white(open_picture(path))
+    cut_off = (1 - shown) / 2 * min(picture.size)  # at each border of the largest square
+    square = ImageOps.crop(ImageOps.fit(picture, (min(picture.size),) * 2), round(cut_off))
+    return np.asarray(square.resize((side, side), resampling))
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """Converts a picture of any mode to RGB; transparent parts become white."""
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture
     if picture.mode.startswith(("I", "F")):
         picture = Image.fromarray(np.round(255 * to_grey(picture)).astype(np.uint8))
     picture = picture.convert("RGBA")
-    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    cut_off = (1 - shown) / 2 * min(picture.size)  # at each border of the largest square
-    square = ImageOps.crop(ImageOps.fit(picture, (min(picture.size),) * 2), round(cut_off))
-    return np.asarray(square.convert("RGB").resize((side, side), resampling))
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
-def open_picture(path: Path) -> Image.Image:
-    """Opens an image file, turned upright and with no side longer than `LARGEST_SIDE`.
+def open_picture(path: Path | bytes) -> Image.Image:
+    """Opens an image file, or its content, upright and with no side longer than `LARGEST_SIDE`.
 
     Raises:
       UserError: the file is missing or is not an image.
@@ -88,49 +99,72 @@ def open_picture(path: Path) -> Image.Image:
 
 
 @contextlib.contextmanager
-def decoding(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+def decoding(path: Path | bytes, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
     """Opens an image file, to be decoded in the context; its header has been read and checked.
 
     Args:
-      path: of the file.
+      path: of the file, or what it contains.
       formats: names of the formats that are tried.
 
     Raises:
-      UserError: the file is missing or is not a regular one, has more than `MOST_PIXELS`, or
-        cannot be decoded.
+      BrokenFileError: the file is missing or is not a regular one, has more than `MOST_PIXELS`,
+        or cannot be decoded.
+      UserError: the system does not let it be read.
     """
+    if isinstance(path, Path):
+        require_regular(path)
+    name = path if isinstance(path, Path) else "the picture"
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for its writer
-            raise UserError(f"{path} cannot be read as an image: it is not a regular file.")
-        if _pixels_of_webp(path) > MOST_PIXELS:
-            raise Image.DecompressionBombError
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is odd but can be decoded
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=formats) as picture:
-                if picture.width * picture.height > MOST_PIXELS:
-                    raise Image.DecompressionBombError
-                yield picture
-    except UserError:
+        file = path.open("rb") if isinstance(path, Path) else io.BytesIO(path)
+        with file, Image.open(_checked(file), formats=formats) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            yield picture
+    except (UserError, MemoryError):
         raise
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UserError(f"{path} has more than {MOST_PIXELS:,} pixels: make it smaller.") from error
+    except Image.DecompressionBombError as error:
+        raise BrokenFileError(
+            f"{name} has more than {MOST_PIXELS:,} pixels: make it smaller."
+        ) from error
     except Exception as error:  # of a damaged file it may be any
         if isinstance(error, OSError) and error.strerror:
-            raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+            raise UserError(f"{name} cannot be read: {error.strerror}.") from error
         known = f"{', '.join(formats[:-1])} or {formats[-1]}" if formats[1:] else formats[0]
-        raise UserError(f"{path} cannot be read as an image: give a {known} file.") from error
+        raise BrokenFileError(f"{name} cannot be read as an image: give a {known} file.") from error
 
 
-def _pixels_of_webp(path: Path) -> int:
-    """Returns the number of pixels of a WebP file, for which Pillow allocates when it opens it.
+def require_regular(path: Path) -> None:
+    """Refuses what is no regular file: opening a FIFO would wait for its writer.
+
+    Raises:
+      BrokenFileError: it is none, or is missing.
+      UserError: the system does not say.
+    """
+    try:
+        is_regular = stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        raise BrokenFileError(f"There is no file {path}.") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BrokenFileError(f"{path} is a link that leads back to itself.") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    if not is_regular:
+        raise BrokenFileError(f"{path} cannot be read: it is not a regular file.")
+
+
+def _checked(file: BinaryIO) -> BinaryIO:
+    """Refuses a large WebP file, for which Pillow allocates when it opens it."""
+    if _pixels_of_webp(file.read(30)) > MOST_PIXELS:
+        raise Image.DecompressionBombError
+    file.seek(0)
+    return file
+
+
+def _pixels_of_webp(header: bytes) -> int:
+    """Returns the number of pixels of a WebP file, of which these are the first bytes.
 
     The three layouts of the header are those of the WebP container specification; 0 for others.
     """
-    with path.open("rb") as file:
-        header = file.read(30)
     if len(header) < 30 or header[8:12] != b"WEBP":
         return 0
     kind, bits = header[12:16], int.from_bytes(header[21:25], "little")

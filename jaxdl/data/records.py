@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ class DamagedRecordsError(UserError):
     """Records cannot be read, or are not what their dataset_info.json says."""
 
 
-def fingerprint(folder: Path) -> str | None:
+def fingerprint(folder: Path, formats: Sequence[str] = (FILE_FORMAT,)) -> str | None:
     """Identifies prepared records, without tensorflow-datasets.
 
     Args:
       folder: a version folder in the layout of tensorflow-datasets.
+      formats: of records that can be read.
 
     Returns:
       A digest of the information file and of the names and sizes of all files in the folder, or
@@ -44,20 +45,20 @@ def fingerprint(folder: Path) -> str | None:
     if not path.exists():
         return None
     information = path.read_bytes()
-    _check_file_format(folder, information)
+    _check_file_format(folder, information, formats)
     sizes = sorted((file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file())
     return hashlib.sha256(information + json.dumps(sizes).encode()).hexdigest()
 
 
-def _check_file_format(folder: Path, information: bytes) -> None:
+def _check_file_format(folder: Path, information: bytes, formats: Sequence[str]) -> None:
     try:
         file_format = json.loads(information).get("fileFormat", "tfrecord")
     except (ValueError, AttributeError):
         return  # it is damaged, which `decode` will report
-    if file_format != FILE_FORMAT:
+    if file_format not in formats:
         raise UserError(
             f"{folder} has records in the format {file_format}, which needs TensorFlow; "
-            f"jaxdl reads {FILE_FORMAT}. Choose another --data-dir."
+            f"jaxdl reads {' and '.join(formats)}. Choose another --data-dir."
         )
 
 
@@ -77,7 +78,7 @@ def prepare(builder_class: Any, archives: Path, temporary: Path) -> Path:
     """
     import tensorflow_datasets as tfds
 
-    with _quiet():
+    with quiet():
         builder = builder_class(data_dir=temporary, file_format=FILE_FORMAT)
         configuration = tfds.download.DownloadConfig(manual_dir=archives, try_download_gcs=False)
         builder.download_and_prepare(
@@ -103,8 +104,8 @@ def decode(folder: Path, name: str) -> Decoded:
     import tensorflow_datasets as tfds
 
     try:
-        _check_classes(folder)
-        with _quiet():
+        check_classes(folder)
+        with quiet():
             builder = tfds.builder_from_directory(folder)
             splits = {
                 split: _decode_split(builder, split, f"{name}: decoding {split}")
@@ -124,7 +125,7 @@ def decode(folder: Path, name: str) -> Decoded:
         ) from error
 
 
-def _check_classes(folder: Path) -> None:
+def check_classes(folder: Path) -> None:
     """Refuses features of other packages: tensorflow-datasets imports the modules they name."""
 
     def check(value: dict[str, Any]) -> None:
@@ -162,7 +163,7 @@ def _compact(dtype: np.dtype) -> np.dtype:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps the progress bars and the log lines of tensorflow-datasets off the screen."""
     import tensorflow_datasets as tfds
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxdl.data import arrays
 from jaxdl.data.dataset import Dataset
+from jaxdl.data.folders import folder_name
 from jaxdl.data.tokenizer import (
     Tokenizer,
     Truncation,
@@ -42,7 +43,7 @@ def tokenise(
     """
     known = vocabulary if isinstance(vocabulary, int) else vocabulary.to_str()
     key = _key(dataset, known, length, truncation)
-    folder = data_dir.expanduser() / "tokens" / f"{dataset.name}-{key}"
+    folder = data_dir.expanduser() / "tokens" / f"{folder_name(dataset.name)}-{key}"
 
     def make() -> arrays.Decoded:
         tokenizer = vocabulary

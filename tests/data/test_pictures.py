@@ -164,7 +164,7 @@ def test_the_error_of_a_file_that_is_not_a_picture_is_one_line(tmp_path):
     (tmp_path / "empty.png").touch()
     (tmp_path / "folder.png").mkdir()
     for name in ("text.png", "empty.png", "folder.png"):
-        with pytest.raises(UserError, match=rf"^.*{name} cannot be read as an image: .*$"):
+        with pytest.raises(UserError, match=rf"^.*{name} cannot be read.*: .*$"):
             read_picture(tmp_path / name, "mnist")
     with pytest.raises(UserError, match=r"^There is no file .*missing\.png\.$"):
         read_picture(tmp_path / "missing.png", "mnist")
@@ -204,9 +204,7 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(read, tmp_path):
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "fifo.png")
     for path in (tmp_path / "fifo.png", Path("/dev/zero")):
-        with pytest.raises(
-            UserError, match=r"cannot be read as an image: it is not a regular file\.$"
-        ):
+        with pytest.raises(UserError, match=r"cannot be read: it is not a regular file\.$"):
             read_picture(path, "mnist")
 
 
@@ -233,8 +231,9 @@ def test_a_damaged_picture_is_read_or_refused_in_one_line(
     rest = content[cut + len(replacement) :] if replacement else b""
     path.write_bytes(content[:cut] + replacement + rest)
     try:
-        with warnings.catch_warnings(action="error"):
+        with warnings.catch_warnings(record=True) as seen:
             image = read_picture(path, dataset)
+        assert not seen
     except UserError as error:
         assert "\n" not in str(error)
     else:
