@@ -1,0 +1,80 @@
+"""Finds the examples of a data set that is not in the catalog, whatever kind of place it is."""
+
+from pathlib import Path
+
+from jaxdl.console import note
+from jaxdl.data.catalog import CATALOG
+from jaxdl.data.own import tables
+from jaxdl.data.own.hub_sets import list_hub_set
+from jaxdl.data.own.listing import FoundExamples, Listing, folders_in, list_folder
+from jaxdl.data.own.tfds_sets import list_prepared
+from jaxdl.errors import UsageError, UserError, reason_of
+
+PICTURES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+FILES = {"image": (PICTURES, "pictures"), "text": (frozenset((".txt",)), "texts")}
+"""What a folder holds: the suffixes of the files, and what they are called."""
+
+
+def find_examples(
+    name: str, feature: str, data_dir: Path, label_column: str, text_column: str = ""
+) -> Listing:
+    """Finds the examples of a folder, of a table, of tfds:NAME or of hf:NAME, by split.
+
+    Args:
+      name: of the data set, as the user gave it.
+      feature: "image" or "text".
+      data_dir: in which tfds:NAME is looked for.
+      label_column: of a table; "" to find it by its name.
+      text_column: of a table; "" to find it by its name.
+
+    Raises:
+      UsageError: there is no such data set.
+      UserError: it cannot be read.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "tfds":
+        return list_prepared(rest, data_dir.expanduser(), feature)
+    if kind == "hf":
+        return list_hub_set(rest, feature, text_column, label_column)
+    path = Path(name).expanduser()
+
+    def list_table(table: Path) -> FoundExamples:
+        if feature == "image":
+            return tables.list_pictures(table, label_column)
+        return tables.list_texts(table, text_column, label_column)
+
+    try:
+        if not path.exists():
+            raise UsageError(
+                f"There is no data set {name}: give one of {', '.join(CATALOG)}; or a folder or a "
+                "table of your own; or tfds:NAME or hf:OWNER/NAME."
+            )
+        if path.is_dir():
+            of_splits = tables.find_tables(path)
+            if not of_splits or (_is_unnamed(of_splits) and folders_in(path)):
+                return list_folder(path, *FILES[feature])
+        elif path.suffix.lower() in tables.SUFFIXES:
+            of_splits = {"train": path}
+        else:
+            known = ", ".join(tables.SUFFIXES)
+            raise UserError(
+                f"{path} is neither a folder nor a table ({known}): give one; unpack an archive "
+                "first."
+            )
+        listing = {}
+        for split, table in of_splits.items():
+            try:
+                listing[split] = list_table(table)
+            except tables.NoLabelsError:
+                if split != "test":
+                    raise
+                note(f"{table} is left out, since it has no labels.")
+        return listing
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {reason_of(error)}.") from error
+
+
+def _is_unnamed(of_splits: dict[str, Path]) -> bool:
+    """Whether nothing in the name of a single table says that it holds the examples."""
+    stems = [path.stem.lower() for path in of_splits.values()]
+    return len(stems) == 1 and stems[0] not in ("train", "training", *tables.NAMES_OF_ALL)

@@ -1,0 +1,105 @@
+"""Data sets of the Hugging Face hub, of images or texts with a label each."""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jaxdl.console import note
+from jaxdl.data.own import tables
+from jaxdl.data.own.listing import SPLIT_NAMES, FoundExamples, Listing, Record
+from jaxdl.data.pictures import require_regular
+from jaxdl.errors import UsageError, UserError, reason_of
+
+NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+SAFE_VERSION = 4
+"""First major version of the library that runs no loading scripts."""
+
+
+def list_hub_set(name: str, feature: str, text_column: str, label_column: str) -> Listing:
+    """Lists the examples of a data set by the datasets library, from its cache or the hub.
+
+    Args:
+      name: OWNER/NAME, or OWNER/NAME:CONFIG.
+      feature: "image" or "text", what the examples should have.
+      text_column: name of the texts; "" to find it by its kind or name.
+      label_column: the same for the labels.
+
+    Raises:
+      UsageError: the library is not installed, or the data set has no such columns.
+      UserError: it cannot be loaded.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise UsageError(
+            '--dataset hf:NAME needs the datasets library: pip install -e ".[hub]"'
+        ) from error
+    if int(datasets.__version__.split(".")[0]) < SAFE_VERSION:
+        raise UsageError(
+            f"datasets {datasets.__version__} may run programs that come with a data set: "
+            'pip install -e ".[hub]" installs a version that does not.'
+        )
+    path, _, config = name.partition(":")
+    if not NAME.fullmatch(path):
+        raise UsageError(f"--dataset hf:{name} must look like hf:OWNER/NAME[:CONFIG].")
+    if Path(path).exists():  # which the library would read in its place
+        raise UsageError(
+            f"hf:{name} is ambiguous, since there is a folder {path} here: give ./{path} for the "
+            "folder, or run in another directory."
+        )
+    try:
+        splits = datasets.load_dataset(path, config or None)
+    except Exception as error:  # of many kinds
+        raise UserError(f"hf:{name} cannot be loaded: {reason_of(error)}.") from error
+    listing = {}
+    for split, examples in splits.items():
+        if split not in SPLIT_NAMES:
+            continue
+        column = _choose_column(name, examples, feature, text_column)
+        label = _choose_label(name, examples, label_column)
+        if feature == "image":
+            examples = examples.cast_column(column, datasets.Image(decode=False))
+        class_names = getattr(examples.features[label], "names", None)
+        values = examples[label][:]
+        if class_names and any(value in (None, -1) for value in values):
+            note(f"The {split} split of hf:{name} is left out, since its labels are secret.")
+            continue
+        read = partial(_read, examples, column)
+        contents = [Record(split, number, read) for number in range(len(examples))]
+        values = [class_names[value] for value in values] if class_names else values
+        labels = tables.clean_labels(values, f"hf:{name}")
+        listing[SPLIT_NAMES[split]] = FoundExamples(contents, labels, examples._fingerprint)
+    if "train" not in listing:
+        raise UserError(f"hf:{name} has no split train with labels, but {', '.join(splits)}.")
+    return listing
+
+
+def _choose_column(name: str, examples: Any, feature: str, given: str) -> str:
+    names = examples.column_names
+    if feature == "text":
+        return tables.choose_column(names, given, tables.TEXTS, "--text-column", f"hf:{name}")
+    images = [key for key, kind in examples.features.items() if type(kind).__name__ == "Image"]
+    if len(images) != 1:
+        raise UsageError(f"hf:{name} has no column of images, but {', '.join(names)}.")
+    return images[0]
+
+
+def _choose_label(name: str, examples: Any, given: str) -> str:
+    kinds = {key: type(kind).__name__ for key, kind in examples.features.items()}
+    found = [key for key, kind in kinds.items() if kind == "ClassLabel"]
+    if not given and len(found) == 1:
+        return found[0]
+    names = examples.column_names
+    return tables.choose_column(names, given, tables.LABELS, "--label-column", f"hf:{name}")
+
+
+def _read(examples: Any, column: str, number: int) -> bytes | str:
+    value = examples[number][column]
+    if not isinstance(value, dict):
+        return value
+    if value["bytes"]:
+        return value["bytes"]
+    require_regular(Path(value["path"]))
+    return Path(value["path"]).read_bytes()

@@ -1,0 +1,86 @@
+"""Images that stay in their files, read where an array of them is indexed."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxdl.data.crops import decoder, read_random_crop
+from jaxdl.data.own.listing import Content
+from jaxdl.data.own.reading import naming, picture_file, read_square
+from jaxdl.data.own.threads import in_threads
+from jaxdl.randomness import Purpose
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LazyImages:
+    """Looks like an array of images, uint8 (examples, side, side, 3), that is not in memory.
+
+    Indexing it with a slice or with numbers reads these images, in threads, and gives an array.
+
+    Attributes:
+      contents: what these and other images are read from.
+      numbers: int (examples,), of these among the contents.
+      side: of the images in pixels.
+      checksum: that of the images; see `jaxdl.data.arrays.checksum`.
+      shown: side of the square that is read, relative to the largest one of a picture.
+      smallest_crop: smallest share of a picture that `for_training` reads; 0 for the square.
+      seed: of its random crops.
+    """
+
+    contents: Sequence[Content]
+    numbers: np.ndarray
+    side: int
+    checksum: str
+    shown: float = 1.0
+    smallest_crop: float = 0.0
+    seed: int = 0
+
+    dtype = np.dtype(np.uint8)
+
+    def first(self, count: int) -> "LazyImages":
+        """Returns the first images, without reading them and without random crops."""
+        checksum = f"first {count} of {self.checksum}"
+        return dataclasses.replace(
+            self, numbers=self.numbers[:count], checksum=checksum, smallest_crop=0.0
+        )
+
+    def with_random_crops(self, smallest_crop: float, seed: int) -> "LazyImages":
+        """Returns the same images, of which `for_training` reads random crops."""
+        checksum = f"{self.checksum}, cropped by {decoder()}"
+        return dataclasses.replace(self, checksum=checksum, smallest_crop=smallest_crop, seed=seed)
+
+    def of_the_middle(self, shown: float) -> "LazyImages":
+        """Returns the same images without their borders; see ``shown``."""
+        return dataclasses.replace(self, checksum=f"{shown} of {self.checksum}", shown=shown)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """That of the array."""
+        return (len(self), self.side, self.side, 3)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        def read(number: int) -> np.ndarray:
+            with naming(self.contents[number]) as content:
+                return read_square(picture_file(content), self.side, self.shown)
+
+        return self._stack(in_threads(read, self.numbers[which]))
+
+    def for_training(self, rows: np.ndarray, epoch: int) -> np.ndarray:
+        """Reads images for an epoch of training, on whose number their crops depend."""
+        if not self.smallest_crop:
+            return self[rows]
+
+        def read(row: int) -> np.ndarray:
+            random = np.random.default_rng((self.seed, Purpose.CROP, epoch, row))
+            with naming(self.contents[self.numbers[row]]) as content:
+                file = picture_file(content)
+                return read_random_crop(file, self.side, random, self.smallest_crop)
+
+        return self._stack(in_threads(read, rows))
+
+    def _stack(self, images: list[np.ndarray]) -> np.ndarray:
+        return np.stack(images) if images else np.empty((0, *self.shape[1:]), self.dtype)

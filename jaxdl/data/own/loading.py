@@ -1,0 +1,231 @@
+"""Loads the user's own pictures and texts; what was read once is kept in the data directory."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxdl.console import note
+from jaxdl.data import arrays
+from jaxdl.data.dataset import Dataset
+from jaxdl.data.folders import folder_name
+from jaxdl.data.own.finding import find_examples
+from jaxdl.data.own.lazy import LazyImages
+from jaxdl.data.own.listing import Content, Files, Listing, contents_of
+from jaxdl.data.own.reading import Remark, read_pictures, read_texts, verify_pictures
+from jaxdl.data.own.splitting import NumberedExamples, divide, sort_classes
+
+FOLDER = "own"
+READER = 2
+"""Number of the way in which pictures and texts are read: another one makes other arrays."""
+
+Features = dict[str, np.ndarray]
+ReadAll = Callable[[Sequence[Content], Remark], tuple[Features, np.ndarray, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadOptions:
+    """How own examples are read.
+
+    Attributes:
+      label_column: of a table; "" to find it by its name.
+      skip_broken: whether files that cannot be read are left out.
+      text_column: of a table; "" to find it by its name.
+      side: of the images in pixels.
+      stream: whether pictures stay in their files until they are needed.
+    """
+
+    label_column: str = ""
+    skip_broken: bool = False
+    text_column: str = ""
+    side: int = 32
+    stream: bool = False
+
+
+def load_own_images(
+    name: str,
+    data_dir: Path,
+    validation_fraction: float,
+    options: ReadOptions,
+    most_bytes: float = math.inf,
+) -> Dataset:
+    """Loads pictures that are not in the catalog.
+
+    Args:
+      name: a folder or a table of pictures, or tfds:NAME, or hf:OWNER/NAME.
+      data_dir: the data directory, whose folder ``own`` keeps what was read.
+      validation_fraction: of each class of the training split, for validation; without effect if
+        there is a validation split.
+      options: how they are read. Pictures that are streamed are read once to verify them.
+      most_bytes: if the images would take more memory, they are streamed in any case.
+
+    Raises:
+      UsageError: there is no such data set.
+      UserError: it cannot be read, or not be learned.
+    """
+    listing = find_examples(name, "image", data_dir, options.label_column)
+    contents, side = contents_of(listing), options.side
+    if not options.stream and len(contents) * side**2 * 3 > most_bytes:
+        note(f"{name} is streamed from its files, since its images would fill the memory.")
+        options = dataclasses.replace(options, stream=True)
+
+    def read(
+        contents: Sequence[Content], remark: Remark
+    ) -> tuple[Features, np.ndarray, np.ndarray]:
+        if options.stream:
+            digests, is_readable = verify_pictures(contents, options.skip_broken, remark)
+            return {"digest": digests, "number": np.arange(len(contents))}, digests, is_readable
+        images, digests, is_readable = read_pictures(contents, side, options.skip_broken, remark)
+        return {"digest": digests, "image": images}, digests, is_readable
+
+    key = dataclasses.replace(options, side=0) if options.stream else options  # to verify once
+    decoded, short_name = _read_or_load(name, "image", listing, read, data_dir, key)
+    splits = _with_validation(decoded.splits, validation_fraction)
+    checksums = {
+        split: {
+            "image": f"{side} pixels, reader {READER}, of {arrays.checksum(features['digest'])}"
+        }
+        for split, features in splits.items()
+    }
+
+    def as_images(split: str) -> dict[str, Any]:
+        features = splits[split]
+        images = features.get("image")
+        if images is None:
+            images = LazyImages(contents, features["number"], side, checksums[split]["image"])
+        return {"image": images, "label": features["label"]}
+
+    loaded = {split: as_images(split) for split in splits}
+    return Dataset(short_name, **loaded, class_names=decoded.class_names, checksums=checksums)
+
+
+def load_own_texts(
+    name: str, data_dir: Path, validation_fraction: float, options: ReadOptions
+) -> Dataset:
+    """Loads texts that are not in the catalog; see `load_own_images`."""
+    columns = (options.label_column, options.text_column)
+    listing = find_examples(name, "text", data_dir, *columns)
+
+    def read(
+        contents: Sequence[Content], remark: Remark
+    ) -> tuple[Features, np.ndarray, np.ndarray]:
+        texts, digests, is_readable = read_texts(contents, options.skip_broken, remark)
+        return {"text": texts}, digests, is_readable
+
+    key = dataclasses.replace(options, side=0, stream=False)  # those of pictures
+    decoded, short_name = _read_or_load(name, "text", listing, read, data_dir, key)
+    splits = _with_validation(decoded.splits, validation_fraction)
+    return Dataset(short_name, **splits, class_names=decoded.class_names)
+
+
+def _read_or_load(
+    name: str,
+    feature: str,
+    listing: Listing,
+    read_all: ReadAll,
+    data_dir: Path,
+    key: ReadOptions,
+) -> tuple[arrays.Decoded, str]:
+    """Reads examples, or what a call with the same key kept of them; also gives a short name."""
+    root = Path(name).expanduser().resolve()
+    origin, short_name = (str(root), root.name) if root.exists() else (name, name)
+    cache_key = _digest([READER, origin, feature, dataclasses.astuple(key)])[:16]
+
+    def make() -> arrays.Decoded:
+        remarks: list[str] = []
+        features, digests, is_readable = read_all(contents_of(listing), remarks.append)
+        splits, class_names = _examples_of(listing, digests, is_readable)
+        divided = divide(short_name, splits, class_names, remarks.append)
+        return arrays.Decoded(
+            {
+                split: {name: array[examples.numbers] for name, array in features.items()}
+                | {"label": examples.labels}
+                for split, examples in divided.items()
+            },
+            class_names,
+            tuple(remarks),
+        )
+
+    folder = data_dir.expanduser() / FOLDER / f"{folder_name(short_name)}-{cache_key}"
+    fingerprint = _digest(_describe(listing))
+    decoded = arrays.read_or_make(folder, fingerprint, make)
+    for remark in decoded.remarks:
+        note(remark)
+    return decoded, short_name
+
+
+def _examples_of(
+    listing: Listing, digests: np.ndarray, is_readable: np.ndarray
+) -> tuple[dict[str, NumberedExamples], tuple[str, ...]]:
+    """Returns the examples of each split that could be read, and the names of their classes."""
+    names = [label for found in listing.values() for label in found.labels]
+    present = {name for name, readable in zip(names, is_readable, strict=True) if readable}
+    class_names = sort_classes(present)
+    numbers_of = {class_name: number for number, class_name in enumerate(class_names)}
+    labels = np.array([numbers_of.get(name, -1) for name in names], np.int32)
+    splits, start = {}, 0
+    for split, found in listing.items():
+        numbers = np.arange(start, start + len(found.labels))
+        start += len(numbers)
+        numbers = numbers[is_readable[numbers]]
+        splits[split] = NumberedExamples(numbers, labels[numbers], digests[numbers])
+    return splits, tuple(class_names)
+
+
+def _with_validation(splits: dict[str, Features], fraction: float) -> dict[str, Features]:
+    """Returns the splits, with a fraction of the training split for validation if none is given."""
+    if "validation" in splits:
+        return splits
+    train, validation = split_off_of_each_class(splits["train"], fraction)
+    return {"train": train, "validation": validation, "test": splits["test"]}
+
+
+def split_off_of_each_class(examples: Features, fraction: float) -> tuple[Features, Features]:
+    """Splits off the last examples of each class, but never all.
+
+    Args:
+      examples: feature name -> array (examples, ...), one of them "label".
+      fraction: of each class in the second part, rounded up.
+    """
+    labels = examples["label"]
+    order = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    rank = np.empty(len(labels), int)  # among the examples of its class
+    rank[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = np.maximum(1, (counts * (1 - fraction)).astype(int))
+    is_off = rank >= kept[labels]
+    return (
+        {feature: array[~is_off] for feature, array in examples.items()},
+        {feature: array[is_off] for feature, array in examples.items()},
+    )
+
+
+def _describe(listing: Listing) -> Iterator[object]:
+    """Yields what tells whether examples are still the same: of files names, sizes and times."""
+    for split, found in listing.items():
+        yield split, found.labels, found.fingerprint
+        if isinstance(found.contents, Files):
+            for file in found.contents:
+                yield str(file.absolute()), _status(file)
+        elif not found.fingerprint:
+            yield from found.contents
+
+
+def _status(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # one that a table names, but is not there: it will not be read either
+        return (-1, -1)
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(values: Iterable[object]) -> str:
+    digest = hashlib.sha256()
+    for value in values:
+        digest.update(json.dumps(value).encode())
+    return digest.hexdigest()

@@ -1,0 +1,257 @@
+"""Reads tables of examples: CSV, TSV, lines of JSON, Parquet."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxdl.data.own.listing import SPLIT_NAMES, Files, FoundExamples, folders_in
+from jaxdl.data.pictures import require_regular
+from jaxdl.errors import UserError, reason_of
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+TEXTS = ("text", "sentence", "review", "content", "comment", "message", "body", "tweet")
+LABELS = ("label", "labels", "class", "category", "sentiment", "target", "rating", "stars")
+FILES = ("file", "filename", "file_name", "image", "path", "picture", "photo")
+NAMES_OF_ALL = ("labels", "data")
+"""What a table is called that has all examples, beside the names of splits."""
+LONGEST_HEADER, LONGEST_FIELD = 2**20, 2**27
+MOST_CLASSES = 1000
+
+Columns = list[list[Any]]
+Choose = Callable[[list[str]], list[str]]
+"""Given the names of all columns, returns those to read, in their order."""
+
+
+class NoLabelsError(UserError):
+    """A table has no column that is named like the labels."""
+
+
+def find_tables(folder: Path) -> dict[str, Path]:
+    """Finds the tables of a folder: one for each split, like train.csv, or a single one.
+
+    Returns:
+      The path of each split; empty if there is no table, or several beside folders.
+
+    Raises:
+      UserError: there are several without folders, and it is not clear which one is meant.
+    """
+    tables = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+    splits: dict[str, Path] = {}
+    for path in tables:
+        split = SPLIT_NAMES.get(path.stem.lower())
+        if split in splits:
+            raise UserError(f"{splits[split]} and {path} are both for {split}: remove one of them.")
+        if split:
+            splits[split] = path
+    if "train" in splits:
+        return splits
+    named = [path for path in tables if path.stem.lower() in NAMES_OF_ALL]
+    tables = named if len(named) == 1 else tables
+    if len(tables) > 1 and folders_in(folder):
+        return {}  # that are about the pictures in the folders
+    if len(tables) > 1:
+        names = ", ".join(path.name for path in tables)
+        raise UserError(f"{folder} has the tables {names}: give the file itself as --dataset.")
+    return {"train": tables[0]} if tables else {}
+
+
+def list_texts(path: Path, text_column: str, label_column: str) -> FoundExamples:
+    """Reads a table of texts and their labels.
+
+    Args:
+      path: of the table, in UTF-8.
+      text_column: name of the column of the texts; "" to find one that is named like it.
+      label_column: the same for the labels.
+
+    Raises:
+      UserError: the table cannot be read, lacks the columns, or a cell of them is empty.
+    """
+
+    def choose(names: list[str]) -> list[str]:
+        label = choose_column(names, label_column, LABELS, "--label-column", path)
+        return [choose_column(names, text_column, TEXTS, "--text-column", path), label]
+
+    texts, labels = read_table(path, choose)
+    for row, text in enumerate(texts, start=1):
+        _require_text(text, path, row)
+    return FoundExamples(texts, clean_labels(labels, path))
+
+
+def list_pictures(path: Path, label_column: str) -> FoundExamples:
+    """Reads a table that names picture files, relative to its folder, and their labels.
+
+    Args:
+      path: of the table, in UTF-8.
+      label_column: name of the column of the labels; "" to find one that is named like it.
+
+    Raises:
+      UserError: the table cannot be read or lacks the columns, or a file is not in its folder.
+    """
+
+    def choose(names: list[str]) -> list[str]:
+        label = choose_column(names, label_column, LABELS, "--label-column", path)
+        return [choose_column(names, "", FILES, "", path), label]
+
+    files, labels = read_table(path, choose)
+    folder = os.path.abspath(path.parent)  # noqa: PTH100, which follows no links
+    names = []
+    for row, file in enumerate(files, start=1):
+        _require_text(file, path, row)
+        _require_file_name(file, path, row)
+        name = os.path.normpath(f"{folder}/{file}") if file[:1] != "/" else file
+        if not Path(name).is_relative_to(folder):
+            raise UserError(f"{path} names {file}, which is not in {folder}: move it there.")
+        names.append(name)
+    return FoundExamples(Files(names), clean_labels(labels, path))
+
+
+def read_table(path: Path, choose: Choose) -> Columns:
+    """Reads the cells of columns, of which each has as many.
+
+    Raises:
+      UserError: it cannot be read, or has no rows.
+    """
+    require_regular(path)
+    readers = {".jsonl": _read_json_lines, ".parquet": _read_parquet}
+    try:
+        columns = readers.get(path.suffix.lower(), _read_separated)(path, choose)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # csv, json and pyarrow each have their own errors
+        raise UserError(f"{path} cannot be read as a table: {reason_of(error)}.") from error
+    if not columns[0]:
+        raise UserError(f"The table {path} has no rows below its header.")
+    return columns
+
+
+def _read_separated(path: Path, choose: Choose) -> Columns:
+    csv.field_size_limit(LONGEST_FIELD)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = file.readline(LONGEST_HEADER)
+        separators = "\t" if path.suffix.lower() == ".tsv" else ",;\t"
+        separator = max(separators, key=header.count)
+        file.seek(0)
+        rows = csv.reader(file, delimiter=separator, strict=True)
+        names = next(rows, [])
+        if len({*names}) < len(names):
+            raise UserError(f"{path} has two columns of the same name: rename one of them.")
+        numbers = [names.index(name) for name in choose(names)]
+        columns: Columns = [[] for _ in numbers]
+        for row in rows:
+            if len(row) == len(names):
+                for column, number in zip(columns, numbers, strict=True):
+                    column.append(row[number])
+            elif row:  # not an empty line
+                raise UserError(
+                    f"{path}, line {rows.line_num}: it has {len(row)} cells, but the header "
+                    f"{len(names)}: put what contains {separator!r} in double quotes."
+                )
+    return columns
+
+
+def _read_json_lines(path: Path, choose: Choose) -> Columns:
+    names: list[str] = []
+    columns: Columns = [[]]
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{path}, line {number}: it is not JSON; repair it.") from error
+            if not isinstance(row, dict):
+                raise UserError(f"{path}, line {number}: it is not an object, {{...}}; repair it.")
+            if not names:
+                names = choose(list(row))
+                columns = [[] for _ in names]
+            for column, name in zip(columns, names, strict=True):
+                column.append(row.get(name))
+    return columns
+
+
+def _read_parquet(path: Path, choose: Choose) -> Columns:
+    from pyarrow import parquet
+
+    names = choose(parquet.read_schema(path).names)
+    table = parquet.read_table(path, columns=names)
+    return [table[name].to_pylist() for name in names]
+
+
+def choose_column(
+    columns: Collection[str], given: str, usual: Sequence[str], option: str, table: Path | str
+) -> str:
+    """Returns the name of a column: the given one, or the only one that has a usual name.
+
+    Args:
+      columns: names of all columns.
+      given: the name that the user gave; "" for none.
+      usual: names that such a column often has, in lower case.
+      option: by which it can be given; "" if it cannot.
+      table: for messages.
+
+    Raises:
+      NoLabelsError: there is none that is named like labels.
+      UserError: there is no such column, or more than one.
+    """
+    names = ", ".join(columns)
+    if given:
+        if given not in columns:
+            raise UserError(f"{table} has no column {given}; {option} is one of {names}.")
+        return given
+    found = [name for name in columns if name.strip().lower() in usual]
+    if len(found) == 1:
+        return found[0]
+    advice = f"choose one by {option}" if option else f"name one of them {usual[0]}"
+    how_many = "more than one column that is" if found else "no column that is"
+    error = NoLabelsError if usual is LABELS and not found else UserError
+    raise error(f"{table} has {how_many} named like a {usual[0]}; {advice}: {names}.")
+
+
+def clean_labels(values: Sequence[Any], table: Path | str) -> list[str]:
+    """Turns the values of a column into names of classes.
+
+    Raises:
+      UserError: one is empty, or there are too many different ones.
+    """
+    labels = []
+    for row, value in enumerate(values, start=1):
+        if isinstance(value, list | dict):
+            raise UserError(f"{table}, row {row}: the label is {value!r}, no name; repair it.")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        is_missing = value is None or value != value  # NaN is how pandas writes it
+        label = "" if is_missing else str(value).strip()
+        if not label:
+            raise UserError(f"{table}, row {row}: the label is empty; fill it or remove the row.")
+        if any("\ud800" <= character <= "\udfff" for character in label):
+            raise UserError(f"{table}, row {row}: the label is not UTF-8; repair it.")
+        labels.append(label)
+    count = len({*labels})
+    if count > MOST_CLASSES and count > len(labels) / 2:
+        raise UserError(
+            f"{table} has {count:,} different labels in {len(labels):,} rows, too many for "
+            "classes; choose another column by --label-column."
+        )
+    return labels
+
+
+def _require_text(value: Any, table: Path, row: int) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{table}, row {row}: there is no text; repair or remove the row.")
+
+
+def _require_file_name(name: str, table: Path, row: int) -> None:
+    try:
+        is_possible = b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise UserError(f"{table}, row {row}: no file can have that name; repair the row.")
