@@ -149,13 +149,15 @@ def as_32_bits(split: Split) -> Split:
     Raises:
       UserError: an integer needs 64 bits.
     """
-    converted = {
-        name: array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
-        for name, array in split.items()
-    }
-    for name, array in converted.items():
-        if np.issubdtype(array.dtype, np.integer) and (array != split[name]).any():
-            raise UserError(f'"{name}" holds integers that need 64 bits, but JAX computes with 32.')
+    converted = dict(split)
+    for name, array in split.items():
+        dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+        if dtype != array.dtype:
+            converted[name] = array.astype(dtype)
+            if np.issubdtype(dtype, np.integer) and (converted[name] != array).any():
+                raise UserError(
+                    f'"{name}" holds integers that need 64 bits, but JAX computes with 32.'
+                )
     return converted
 
 

@@ -78,7 +78,7 @@ class CompiledEpoch:
         self.steps_per_epoch = self._num_examples // batch_size
         require_whole_batch(batch_size, self._num_examples)
         self.step_arguments = (
-            _shapes(state, lambda leaf: state_sharding(leaf.shape, mesh)),
+            with_shardings(state, lambda leaf: state_sharding(leaf.shape, mesh)),
             batch_shapes(split, batch_size),
             jax.random.key(0),
         )
@@ -101,7 +101,7 @@ class CompiledEpoch:
         if self._lengths is None:
             num_ordered = self._num_examples
         order = jax.ShapeDtypeStruct((num_ordered,), jnp.int32)
-        history, rows, order = _shapes((history, rows, order), lambda _: everywhere)
+        history, rows, order = with_shardings((history, rows, order), lambda _: everywhere)
         with tracing_steps(self._in_loop):
             program = jax.jit(self._run_steps, donate_argnums=0)
             carry = (self.step_arguments[0], history)
@@ -122,12 +122,16 @@ class CompiledEpoch:
         Returns:
           The state after the steps, and the history with their metrics in it.
         """
-        order = self._order_of(start // self.steps_per_epoch)
+        order = self._order_on_devices(start // self.steps_per_epoch)
         carry = (state, history)
         calls = [(start, stop)] if self._in_loop else [(n, n + 1) for n in range(start, stop)]
         for first, last in calls:
             carry = program(carry, self._rows, order, np.int32(first), np.int32(last))
         return carry
+
+    def close(self) -> None:
+        """Frees the copy of the split on the devices."""
+        self.__dict__.pop("_rows", None)
 
     def _run_steps(
         self, carry: Carry, rows: Arrays, order: jax.Array, start: jax.Array, stop: jax.Array
@@ -137,8 +141,7 @@ class CompiledEpoch:
 
         def body(step: jax.Array, carry: Carry) -> Carry:
             state, history = carry
-            position = step % self.steps_per_epoch
-            first = position * self._batch_size
+            first = step % self.steps_per_epoch * self._batch_size
             indices = lax.dynamic_slice_in_dim(order, first, self._batch_size)
             indices = lax.with_sharding_constraint(indices, batch_sharding(self._mesh))
             batch = {
@@ -147,11 +150,19 @@ class CompiledEpoch:
             }
             batch |= {"index": indices, "epoch": jnp.full_like(indices, epoch)}
             state, metrics = self._train_step(state, batch, jax.random.fold_in(self._key, step))
-            history = {name: history[name].at[position].set(metrics[name]) for name in history}
-            return state, history
+            return state, self.record(metrics, step, history)
 
         run = partial(lax.fori_loop, start, stop, body) if self._in_loop else partial(body, start)
-        state, history = run(carry)
+        return self.constrain(run(carry))
+
+    def record(self, metrics: Arrays, step: jax.Array, history: Arrays) -> Arrays:
+        """Inside the program: writes the metrics of a step into the history of its epoch."""
+        position = step % self.steps_per_epoch
+        return {name: history[name].at[position].set(metrics[name]) for name in history}
+
+    def constrain(self, carry: Carry) -> Carry:
+        """Inside the program: shards the train state, and replicates the history."""
+        state, history = carry
         history = lax.with_sharding_constraint(history, replicated(self._mesh))
         return constrain_state(state, self._mesh), history
 
@@ -159,14 +170,18 @@ class CompiledEpoch:
     def _rows(self) -> Arrays:
         return device_put(as_rows(self._split), replicated(self._mesh))
 
-    def _order_of(self, epoch: int) -> jax.Array:
-        """In which order an epoch sees the examples, int32; drawn once for an epoch."""
+    def order_of(self, epoch: int) -> np.ndarray | jax.Array:
+        """In which order an epoch sees the examples, int32."""
+        order = epoch_order(self._seed, np.int32(epoch), self._num_examples)
+        if self._lengths is None:
+            return order
+        random = np.random.default_rng((self._seed, epoch))
+        return group_by_length(np.asarray(order), self._lengths, self._batch_size, random)
+
+    def _order_on_devices(self, epoch: int) -> jax.Array:
         if self._order[0] != epoch:
-            order = epoch_order(self._seed, np.int32(epoch), self._num_examples)
-            if self._lengths is not None:
-                random = np.random.default_rng((self._seed, epoch))
-                order = group_by_length(np.asarray(order), self._lengths, self._batch_size, random)
-            self._order = (epoch, device_put(order, replicated(self._mesh)))
+            order = device_put(self.order_of(epoch), replicated(self._mesh))
+            self._order = (epoch, order)
         return self._order[1]
 
 
@@ -212,7 +227,8 @@ def require_whole_batch(batch_size: int, num_examples: int) -> None:
         )
 
 
-def _shapes(tree: Any, sharding_of: Callable[[Any], Any]) -> Any:
+def with_shardings(tree: Any, sharding_of: Callable[[Any], Any]) -> Any:
+    """Shapes and dtypes of arrays, with the sharding that each is given."""
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding_of(leaf)), tree
     )

@@ -41,6 +41,8 @@ class ImageAugmentation:
     """Average pairs of images with weights from Beta(x, x); 0 does not."""
     cutmix: float = 0.0
     """Paste a rectangle of one image into another, with areas from Beta(x, x); 0 does not."""
+    resized_crop: float = 0.0
+    """Smallest fraction of your own picture in a random crop; 0 trains on the central square."""
     test_time_augmentation: bool = False
     """Average the logits of an image and of its mirror image when predicting."""
 
@@ -49,6 +51,7 @@ class ImageAugmentation:
         require(self, "rotation", 0 <= self.rotation < 45, "at least 0 and below 45")
         require(self, "zoom", 0 <= self.zoom < 1, "at least 0 and below 1")
         require(self, "crop", 0 <= self.crop < SMALLEST_SIDE, f"0 to {SMALLEST_SIDE - 1}")
+        require(self, "resized_crop", 0 <= self.resized_crop <= 1, "0 to 1")
         for name in ("cutout", "mixup", "cutmix"):
             require(self, name, 0 <= getattr(self, name) < math.inf, "at least 0, and finite")
 

@@ -22,6 +22,8 @@ from jaxdl.training.mesh import constrain_state, device_put, replicated
 from jaxdl.training.metrics_log import MetricsLog, format_epoch, format_metrics
 from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.processes import agree, gather, is_first
+from jaxdl.training.reading_ahead import is_streamed
+from jaxdl.training.streaming import StreamedEpoch
 from jaxdl.training.throughput import Throughput
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -67,7 +69,8 @@ def fit(
       state: the initial train state, with a property ``variables``: the model to report. It is
         donated: do not use it afterwards.
       train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure.
-      split: the training split, arrays (examples, ...); moved to the devices once.
+      split: the training split, arrays (examples, ...), moved to the devices once; or
+        what looks like them and is read in every epoch, such as `jaxdl.data.own.lazy.LazyImages`.
       plan: how long to train, and how to evaluate.
       checkpoints: directory to save them in at the end and every 30 seconds, or less often where
         that would take more than a twentieth of the time; None for none.
@@ -84,14 +87,15 @@ def fit(
     if log is None:
         writes = checkpoints is not None and is_first()
         log = MetricsLog(checkpoints.with_name(f"{checkpoints.name}.jsonl") if writes else None)
-    epoch = CompiledEpoch(
+    epoch_class = StreamedEpoch if is_streamed(split) else CompiledEpoch
+    epoch = epoch_class(
         train_step, state, split, plan.batch_size, plan.seed, plan.mesh, plan.lengths
     )
     total_steps = plan.epochs * epoch.steps_per_epoch
     throughput = Throughput(plan.batch_size)
     seconds_compile, steps_per_call, stopped = 0.0, 1, False
     open_store = CheckpointStore(checkpoints) if checkpoints else contextlib.nullcontext()
-    with open_store as store, deferred_interruption() as interrupted:
+    with contextlib.closing(epoch), open_store as store, deferred_interruption() as interrupted:
         step, training = _init_or_restore(store, state, epoch, plan)
         steps_before = step
         epochs = step // epoch.steps_per_epoch  # the records of an epoch are written at its end

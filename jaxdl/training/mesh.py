@@ -137,6 +137,18 @@ def device_put(tree: Any, sharding: NamedSharding) -> Any:
     return jax.tree.map(put, tree)
 
 
+def rows_of_this_process(mesh: Mesh, batch_size: int) -> np.ndarray:
+    """Returns which rows of a batch are on devices of this process, in increasing order."""
+    places = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
+    return np.array(sorted({row for (place,) in places for row in range(batch_size)[place]}))
+
+
+def put_rows(array: np.ndarray, batch_size: int, mesh: Mesh) -> jax.Array:
+    """Puts a batch on the devices, of which each process has the `rows_of_this_process`."""
+    shape = (batch_size, *array.shape[1:])
+    return jax.make_array_from_process_local_data(batch_sharding(mesh), array, shape)
+
+
 def device_get(tree: Any, mesh: Mesh) -> Any:
     """All-gathers arrays of the state, each onto the first device of this process."""
     gathered = jax.jit(lambda tree: tree, out_shardings=replicated(mesh))(tree)

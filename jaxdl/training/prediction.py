@@ -1,7 +1,7 @@
 """Prediction over whole splits by one compiled program."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,7 +10,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxdl.console import progress
-from jaxdl.training.mesh import batch_sharding, device_put, replicated
+from jaxdl.training.mesh import (
+    put_rows,
+    replicated,
+    rows_of_this_process,
+)
+from jaxdl.training.reading_ahead import is_streamed, read_ahead
 
 Predict = Callable[..., Any]
 
@@ -37,18 +42,25 @@ def make_predict(
     batch_size = math.ceil(batch_size / devices) * devices
     apply_batch = jax.jit(apply, out_shardings=replicated(mesh) if mesh else None)
 
-    def batch_of(array: np.ndarray, start: int) -> Any:
-        array = array[start : start + batch_size]
-        missing = batch_size - len(array)
-        array = np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
-        return device_put(array, batch_sharding(mesh)) if mesh else array
+    rows = rows_of_this_process(mesh, batch_size) if mesh else np.arange(batch_size)
+
+    def part(array: Any, start: int) -> Any:
+        wanted = start + rows
+        array = with_zeros(array[wanted[wanted < len(array)]], len(rows))
+        return put_rows(array, batch_size, mesh) if mesh else array
+
+    def batches(split: dict[str, Any], starts: range) -> Iterator[dict[str, Any]]:
+        def read(start: int) -> dict[str, Any]:
+            return {name: part(array, start) for name, array in split.items()}
+
+        return read_ahead(read, starts) if is_streamed(split) else map(read, starts)
 
     def predict(variables: Any, split: dict[str, np.ndarray], description: str = "") -> Any:
         num_examples = len(next(iter(split.values())))
         outputs = []
         with progress(description, num_examples) if description else nullcontext() as show:
-            for start in range(0, max(1, num_examples), batch_size):
-                batch = {name: batch_of(array, start) for name, array in split.items()}
+            starts = range(0, max(1, num_examples), batch_size)
+            for start, batch in zip(starts, batches(split, starts), strict=True):
                 outputs.append(apply_batch(variables, batch))
                 if show:
                     jax.block_until_ready(outputs[-1])
@@ -56,3 +68,8 @@ def make_predict(
         return jax.tree.map(lambda *parts: np.concatenate(parts)[:num_examples], *outputs)
 
     return predict
+
+
+def with_zeros(array: np.ndarray, length: int) -> np.ndarray:
+    """Appends zeros to an array (examples, ...) until it has the length."""
+    return np.pad(array, [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1))
