@@ -15,7 +15,6 @@ figures/training.gif of a run shows how the samples improve.
 import dataclasses
 import math
 from pathlib import Path
-from typing import Literal
 
 import jax
 import numpy as np
@@ -23,33 +22,39 @@ import numpy as np
 from experiments import cnn
 from jaxdl.analysis.sample_quality import nearest
 from jaxdl.console import note
-from jaxdl.data.catalog import CATALOG
+from jaxdl.data.catalog import image_shape_of
+from jaxdl.data.folders import folder_name
 from jaxdl.errors import UsageError
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.runs import Run, sample_figures
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.generator_experiment import NUM_SHOWN, SEED_OF_SHOWN, GeneratorExperiment
+from jaxdl.runs.inputs import Examples
 from jaxdl.runs.launch import launch
+from jaxdl.runs.lifecycle import checksums_of
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions, with_changes
 from jaxdl.runs.run import readable_runs
 from jaxdl.training.feature_extractor import FeatureExtractor, make_feature_extractor
 from jaxdl.training.generator import Adversarial, draw_noise, make_sampler
-from jaxdl.training.optimization import Optimization, require_fractions
+from jaxdl.training.optimization import Optimization, require, require_fractions
 from jaxdl.training.processes import text_of_first
 
 INTERPOLATION_STEPS = 8
 NUM_NEIGHBOURS_SHOWN = 12
-DATASETS = tuple(name for name, entry in CATALOG.items() if entry.image_shape == (28, 28, 1))
+OF_THE_DATA = ("dataset", "data_dir", "image_size", "label_column", "skip_broken")
+"""Options that the feature extractor shares with the generator."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(ImageData):
     """Where the images come from, how they are split, and how samples are evaluated."""
 
-    dataset: Literal[*DATASETS] = "mnist"
-    """Data set to imitate."""
     feature_extractor: Path | None = None
     """Run of experiments.cnn by whose features samples are evaluated; trained if not given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self, "image_size", self.image_size % 4 == 0, "a multiple of 4")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,7 +102,9 @@ PRESETS = {
 }
 
 
-def find_or_train_feature_extractor(config: Config) -> tuple[FeatureExtractor, Config]:
+def find_or_train_feature_extractor(
+    config: Config, examples: Examples
+) -> tuple[FeatureExtractor, Config]:
     """Loads the feature extractor that is named; without one, trains it once for the data set.
 
     Returns:
@@ -108,39 +115,45 @@ def find_or_train_feature_extractor(config: Config) -> tuple[FeatureExtractor, C
     """
     path, dataset = config.data.feature_extractor, config.data.dataset
     if path is None:
-        run = find_or_train_classifier(config)
+        run = find_or_train_classifier(config, examples)
     elif config.run.resume and not path.is_dir():
         raise UsageError(f"--feature-extractor {path} is gone: restore it, or start a new run.")
     else:
         run = Run.open(path)
     fits = run.experiment == "cnn" and run.options.get("architecture") == "cnn"
-    if not fits or run.options.get("dataset") != dataset:
+    if not fits or not knows(run, examples):
         raise UsageError(
-            f"--feature-extractor must be a run of experiments.cnn on {dataset}, architecture cnn."
+            f"--feature-extractor must be a run of experiments.cnn on the same {dataset}, "
+            "architecture cnn."
         )
     network = cnn.EXPERIMENT.load_network(run)
     extract = make_feature_extractor(network.model, network.variables)
     return extract, with_changes(config, {"feature_extractor": run.directory.absolute()})
 
 
-def find_or_train_classifier(config: Config) -> Run:
+def find_or_train_classifier(config: Config, examples: Examples) -> Run:
     """Finds the classifier that an earlier run has trained for this data set, or trains one."""
-    runs_dir = config.run.runs_dir / "feature_extractors" / config.data.dataset
+    runs_dir = config.run.runs_dir / "feature_extractors" / folder_name(examples.dataset.name)
     finished = sorted(path.parent for path in runs_dir.glob("cnn/*/summary.json"))
-    first = next(readable_runs(finished), None)
+    first = next((run for run in readable_runs(finished) if knows(run, examples)), None)
     found = text_of_first(str(first.directory) if first else "")
     if found:
         return Run.open(Path(found))
     note(f"Training a classifier of {config.data.dataset} once, to evaluate samples by:")
     quick = with_changes(cnn.Config(), cnn.PRESETS["quick"])
     changes = {
-        "dataset": config.data.dataset,
-        "data_dir": config.data.data_dir,
+        **{name: getattr(config.data, name) for name in OF_THE_DATA},
         "runs_dir": runs_dir,
         "mesh": config.machine.mesh,
         "batch_size": math.lcm(quick.optimization.batch_size, jax.device_count()),
     }
     return cnn.EXPERIMENT.train(with_changes(quick, changes))[0]
+
+
+def knows(run: Run, examples: Examples) -> bool:
+    """Whether a run was trained on these classes, and scored on these test images."""
+    same_classes = tuple(run.class_names) == examples.dataset.class_names
+    return same_classes and run.data.get("test") == checksums_of(examples)["test"]
 
 
 def draw_sample_figures(result: Result) -> None:
@@ -189,7 +202,9 @@ EXPERIMENT = GeneratorExperiment(
     "gan",
     Config,
     PRESETS,
-    build_generator=lambda config: Generator(dtype=config.optimization.dtype),
+    build_generator=lambda config: Generator(
+        image_shape_of(config.data.dataset, config.data.image_size), config.optimization.dtype
+    ),
     build_discriminator=lambda config: Discriminator(
         config.model.dropout_rate, config.optimization.dtype
     ),

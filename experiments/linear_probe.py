@@ -117,7 +117,9 @@ class LinearProbe(ClassifierExperiment):
             )
             return run, self.finish(run, config, examples, model, trained, predict, started)
 
-    def init(self, config: Config, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
+    def init(
+        self, config: Config, steps_per_epoch: int, mesh: Mesh, num_classes: int
+    ) -> InitialTraining:
         """Raises a UsageError, because there is no train step."""
         raise UsageError("A linear probe is fitted by L-BFGS: it has no train step to compile.")
 

@@ -9,6 +9,9 @@ images, for about an hour on two CPU cores; with ``--optimizer sgd`` give ``--le
 --weight-decay 5e-4``. The second trains ResNet-8, 75,290 parameters; expect a test accuracy of 77 %
 (experiments/results/resnet-quick-cifar10.json) after about eight minutes on two cores. The third is
 for a GPU: ResNet-18 in bfloat16, meant to reach 94 %; it has not been run yet.
+``--preset imagenet --dataset FOLDER`` trains ResNet-50 by the usual recipe (He et al. 2015 with the
+strides of v1.5, 90 epochs, batches of 1,024) on a TPU pod or a machine with eight GPUs; FOLDER has
+train/CLASS/ and test/CLASS/, or give tfds:imagenet2012.
 ``--no-residual`` removes the shortcuts: figures/residual.png of the second of two runs that differ
 only in this shows what the shortcuts contribute, most of all with ``--depth 56``.
 """
@@ -16,7 +19,7 @@ only in this shows what the shortcuts contribute, most of all with ``--depth 56`
 import dataclasses
 from typing import Literal
 
-from jaxdl.models.resnet import RESNETS, Norm, ResNet
+from jaxdl.models.resnet import RESNETS, Norm, ResNet, Stem
 from jaxdl.runs import Run, image_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import IMAGE_FIGURES
@@ -35,6 +38,8 @@ class ModelOptions:
 
     depth: Literal[*RESNETS] = 20
     """Number of layers: 8, 20, 32, 44, 56, 110 for CIFAR as in the paper; else for ImageNet."""
+    stem: Stem = "small"
+    """First layers: a 3x3 convolution, or for large pictures a 7x7 one with stride and pooling."""
     residual: bool = True
     """Whether blocks have shortcuts."""
     normalisation: Norm = "batch"
@@ -67,13 +72,30 @@ PRESETS = {
         "cutout": 8,
         "test_time_augmentation": True,
     },
+    "imagenet": {
+        "validation_fraction": 0.01,
+        "image_size": 224,
+        "stream": True,
+        "resized_crop": 0.08,
+        "crop": 0,
+        "depth": 50,
+        "stem": "large",
+        "epochs": 90,
+        "batch_size": 1024,
+        "optimizer": "sgd",
+        "learning_rate": 0.4,
+        "weight_decay": 1e-4,
+        "warmup_fraction": 5 / 90,
+        "label_smoothing": 0.1,
+        "precision": "bfloat16",
+    },
 }
 
 
 def build_model(config: Config, num_classes: int) -> ResNet:
-    """Builds the network that ``--depth`` names, with the stem for small images."""
+    """Builds the network that ``--depth`` names."""
     return RESNETS[config.model.depth](
-        stem="small",
+        stem=config.model.stem,
         residual=config.model.residual,
         normalisation=config.model.normalisation,
         num_classes=num_classes,

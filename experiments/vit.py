@@ -8,7 +8,10 @@ patches is classified. It is trained on CIFAR-10 with mirrored and shifted image
 matrices by Muon. The first command trains six blocks, 802,698 parameters, and takes more than an
 hour on two CPU cores. The second trains four narrower ones, 305,002 parameters; expect a test
 accuracy of 65 % (experiments/results/vit-quick-cifar10.json) after about seven minutes on two
-cores. figures/attention.png of a run shows which parts of an image the decision depends on.
+cores. ``--preset imagenet --dataset FOLDER`` trains ViT-S/16 for 90 epochs (Beyer et al. 2022,
+"Better plain ViT baselines for ImageNet-1k", but without RandAugment) on a TPU pod or a machine
+with eight GPUs; FOLDER has train/CLASS/ and test/CLASS/. figures/attention.png of a run shows which
+parts of an image the decision depends on.
 """
 
 import dataclasses
@@ -18,7 +21,7 @@ import jax
 
 from jaxdl.analysis.attention_rollout import rollout_of_blocks
 from jaxdl.data.augmentation import normalise
-from jaxdl.data.catalog import CATALOG
+from jaxdl.data.catalog import image_shape_of
 from jaxdl.models.vit import Pooling, Positions, ViT
 from jaxdl.runs import image_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
@@ -45,6 +48,8 @@ class ModelOptions:
     """Number of encoder blocks."""
     num_heads: int = 4
     """Number of heads of each attention; it divides --embed-dim."""
+    mlp_ratio: int = 2
+    """Number of hidden units of each block's MLP, as a multiple of --embed-dim."""
     pooling: Pooling = "mean"
     """Whether to classify the output of an extra token, or the mean of the patches."""
     positions: Positions = "sincos"
@@ -58,6 +63,7 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         require(self, "num_layers", self.num_layers >= 1, "at least 1")
+        require(self, "mlp_ratio", self.mlp_ratio >= 1, "at least 1")
         multiple = self.embed_dim >= 4 and self.embed_dim % 4 == 0
         require(self, "embed_dim", multiple, "a multiple of 4")
         divides = self.num_heads >= 1 and self.embed_dim % self.num_heads == 0
@@ -79,19 +85,41 @@ class Config:
     machine: MachineOptions = MachineOptions()
 
     def __post_init__(self) -> None:
-        side = CATALOG[self.data.dataset].image_shape[0]
+        side = image_shape_of(self.data.dataset, self.data.image_size)[0]
         fits = side % self.model.patch_size == 0
         require(self.model, "patch_size", fits, f"a divisor of {side}, the side of the images")
 
 
-PRESETS = {"quick": {"embed_dim": 96, "num_layers": 4, "num_heads": 3, "epochs": 3, "crop": 2}}
+PRESETS = {
+    "quick": {"embed_dim": 96, "num_layers": 4, "num_heads": 3, "epochs": 3, "crop": 2},
+    "imagenet": {
+        "validation_fraction": 0.01,
+        "image_size": 224,
+        "stream": True,
+        "resized_crop": 0.05,
+        "crop": 0,
+        "mixup": 0.2,
+        "patch_size": 16,
+        "embed_dim": 384,
+        "num_layers": 12,
+        "num_heads": 6,
+        "mlp_ratio": 4,
+        "epochs": 90,
+        "batch_size": 1024,
+        "optimizer": "adamw",
+        "learning_rate": 1e-3,
+        "weight_decay": 0.1,
+        "warmup_fraction": 8 / 90,
+        "gradient_clip": 1.0,
+        "precision": "bfloat16",
+    },
+}
 
 
 def build_model(config: Config, num_classes: int) -> ViT:
     """Builds the network that the options describe."""
     return ViT(
         **dataclasses.asdict(config.model),
-        mlp_ratio=2,
         num_classes=num_classes,
         dtype=config.optimization.dtype,
     )

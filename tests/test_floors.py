@@ -54,4 +54,4 @@ def test_the_layers_leave_the_forms_for_cpu_to_their_room():
         if any(module.startswith("jaxdl.nn.cpu") for module in imported_modules(path))
         and "nn" not in path.parts
     }
-    assert users == {"jaxdl/training/epoch.py", "jaxdl/training/gradients.py"}
+    assert users == {f"jaxdl/training/{name}.py" for name in ("epoch", "gradients", "streaming")}

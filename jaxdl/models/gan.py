@@ -1,5 +1,6 @@
-"""The DCGAN of the Keras tutorial for 28x28 images (Radford et al. 2015)."""
+"""The DCGAN of the Keras tutorial (Radford et al. 2015), for 28x28 and other images."""
 
+import math
 from functools import partial
 
 import flax.linen as nn
@@ -44,14 +45,18 @@ class Generator(nn.Module):
     `head`.
 
     Attributes:
+      image_shape: height and width of the images, multiples of 4, and number of channels.
       dtype: of the computation; parameters and batch statistics are float32.
     """
 
+    image_shape: tuple[int, int, int] = (28, 28, 1)
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, noise: jax.Array, *, train: bool) -> jax.Array:
-        """Maps noise (batch, latent_dim) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
+        """Maps noise (batch, latent_dim) to float32 images (batch, *image_shape) in [-1, 1]."""
+        height, width, channels = self.image_shape
+        start = (height // 4, width // 4, 256)
         normalise = partial(
             nn.BatchNorm,
             use_running_average=not train,
@@ -60,13 +65,13 @@ class Generator(nn.Module):
             dtype=self.dtype,
         )
         upsample = partial(TransposedConv, kernel_size=(5, 5), dtype=self.dtype)
-        x = nn.Dense(7 * 7 * 256, use_bias=False, dtype=self.dtype, name="dense_0")(noise)
-        x = leaky_relu(normalise(name="norm_0")(x)).reshape(-1, 7, 7, 256)
+        x = nn.Dense(math.prod(start), use_bias=False, dtype=self.dtype, name="dense_0")(noise)
+        x = leaky_relu(normalise(name="norm_0")(x)).reshape(-1, *start)
         x = upsample(128, strides=(1, 1), name="upsample_0")(x)
         x = leaky_relu(normalise(name="norm_1")(x))
         x = upsample(64, strides=(2, 2), name="upsample_1")(x)
         x = leaky_relu(normalise(name="norm_2")(x))
-        return jnp.tanh(upsample(1, strides=(2, 2), name="head")(x).astype(jnp.float32))
+        return jnp.tanh(upsample(channels, strides=(2, 2), name="head")(x).astype(jnp.float32))
 
 
 class Discriminator(nn.Module):
@@ -84,7 +89,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """Maps images (batch, 28, 28, 1) in [-1, 1] to float32 logits (batch,) of "real"."""
+        """Maps images (batch, height, width, channels) in [-1, 1] to float32 logits of "real"."""
         conv = partial(Conv, kernel_size=(5, 5), strides=(2, 2), dtype=self.dtype)
         x = images
         for index, features in enumerate((64, 128)):

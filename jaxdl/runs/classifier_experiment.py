@@ -11,7 +11,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxdl.data.catalog import CATALOG
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary, draw_figures
 from jaxdl.runs.inputs import Examples, Inputs
 from jaxdl.runs.lifecycle import (
@@ -110,10 +109,12 @@ class ClassifierExperiment(Experiment):
         draw_figures(self.figures, result)
         return summary
 
-    def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
+    def init(
+        self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int
+    ) -> InitialTraining:
         """See `Experiment.init`."""
         example = self.inputs.describe_example(config)
-        model = self.build_model(config, CATALOG[config.data.dataset].num_classes)
+        model = self.build_model(config, num_classes)
         pipeline, seed = self.inputs.pipeline(config), config.run.seed
         state, step, _ = init_classifier(
             model, example, config.optimization, pipeline, steps_per_epoch, seed, mesh

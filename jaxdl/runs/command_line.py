@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import tyro
 
 from jaxdl.console import note
+from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs.options import MACHINE, PLACES, from_options, groups, to_options, with_changes
 from jaxdl.runs.run import Run, module_of
@@ -19,7 +20,7 @@ from jaxdl.training.optimization import option_name
 
 Config = TypeVar("Config")
 
-CHANGEABLE_ON_RESUME = {"epochs", *PLACES, *MACHINE}
+CHANGEABLE_ON_RESUME = {"epochs", "dataset", *PLACES, *MACHINE}
 SYSTEM_FOLDERS = {
     *("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr", "var"),
     *("Applications", "Library", "System", "Program Files", "Windows"),
@@ -64,6 +65,9 @@ def parse(
     description = f"{description}\n{_describe_presets(presets)}"
     config = parse_dataclass(config_class, module_of(name), description, arguments, default)
     _require_effect(config, to_options(default))
+    if Path(config.data.dataset).exists() and config.data.dataset not in CATALOG:
+        whole = str(Path(config.data.dataset).resolve())  # found again from another directory
+        config = with_changes(config, {"dataset": whole})
     if start.resume:
         _require_resumable(to_options(default), to_options(config))
         folder = config.data.data_dir

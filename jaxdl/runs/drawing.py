@@ -6,6 +6,9 @@ import numpy as np
 from jaxdl.runs import figures, text_figures
 from jaxdl.runs.experiment import Result
 
+MOST_CLASSES = 200
+"""Of a confusion matrix, which is as wide as they are many."""
+
 
 def draw_learning_curves(result: Result) -> None:
     """Draws loss and accuracy over the epochs."""
@@ -38,7 +41,9 @@ def draw_predictions(result: Result) -> None:
 
 
 def draw_confusion(result: Result) -> None:
-    """Draws the confusion matrix of the test split."""
+    """Draws the confusion matrix of the test split, unless it would have too many classes."""
+    if len(result.dataset.class_names) > MOST_CLASSES:
+        return
     labels, predicted = result.dataset.test["label"], result.logits.argmax(-1)
     path = result.run.figures / "confusion.png"
     figures.confusion_matrix(labels, predicted, result.dataset.class_names, path)

@@ -85,7 +85,9 @@ class Experiment(abc.ABC):
         """Trains one run: data, model, training, scores, figures; returns it and its summary."""
 
     @abc.abstractmethod
-    def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
+    def init(
+        self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int
+    ) -> InitialTraining:
         """Initialises a training without loading its data, for compiling its step."""
 
     def load_network(self, run: Run) -> TrainedNetwork:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxdl.data import arrays
+from jaxdl.data.own.lazy import LazyImages
 
 FEATURES = "features"
 
@@ -42,5 +43,6 @@ def _digest(inputs: dict[str, np.ndarray], depends_on: tuple[object, ...]) -> st
     digest = hashlib.sha256(repr(depends_on).encode())
     for name, array in sorted(inputs.items()):
         digest.update(f"{name} {array.shape} {array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array))
+        is_lazy = isinstance(array, LazyImages)
+        digest.update(array.checksum.encode() if is_lazy else np.ascontiguousarray(array))
     return digest.hexdigest()[:16]

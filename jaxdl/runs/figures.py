@@ -1,6 +1,7 @@
 """Figures of a run, each a PNG file, drawn without a display."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def predictions(
     upper, lower = figure.subplots(2, 1)
     share = 1 - len(wrong) / len(labels)
     upper.set_title(f"The first of {len(labels):,} test examples, {share:.2%} of them right")
-    lower.set_title("The most confident mistakes")
+    lower.set_title("The most confident mistakes" if len(wrong) else "There are no mistakes.")
     for axes, chosen in ((upper, np.arange(min(20, len(labels)))), (lower, worst)):
         right = predicted[chosen] == labels[chosen]
         captions = []
@@ -133,6 +134,7 @@ def _draw_grid(
             left + width / 2,
             top - 1,
             caption,
+            parse_math=False,
             fontsize=8,
             color=color,
             ha="center",
@@ -179,8 +181,9 @@ def confusion_matrix(
     ticks = range(num_classes)
     fontsize = 10 if has_room else 7
     rotation = 90 if max(map(len, class_names)) > 3 else 0
-    axes.set_xticks(ticks, class_names, rotation=rotation, fontsize=fontsize)
-    axes.set_yticks(ticks, class_names, fontsize=fontsize)
+    plain = {"fontsize": fontsize, "parse_math": False}
+    axes.set_xticks(ticks, class_names, rotation=rotation, **plain)
+    axes.set_yticks(ticks, class_names, **plain)
     axes.set(xlabel="predicted", ylabel="true", title="Confusion on the test split")
     save_figure(figure, path)
 
@@ -215,5 +218,7 @@ def _hide_first_rise(axes: Axes) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a PNG file."""
-    figure.savefig(path, dpi=110)
+    """Writes a PNG file; a box stands for a character that the font lacks, such as an emoji."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(path, dpi=110)

@@ -14,11 +14,12 @@ from jax.sharding import Mesh
 
 from jaxdl.analysis.sample_quality import NEIGHBOURS, frechet_distance
 from jaxdl.console import note
-from jaxdl.data.catalog import CATALOG
+from jaxdl.data.catalog import image_shape_of
+from jaxdl.errors import UsageError, UserError
 from jaxdl.runs import sample_figures
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary, draw_figures
 from jaxdl.runs.figures import optional_figure
-from jaxdl.runs.inputs import load_images
+from jaxdl.runs.inputs import Examples, load_images
 from jaxdl.runs.lifecycle import (
     create_or_resume_run,
     print_header,
@@ -38,6 +39,7 @@ from jaxdl.training.generator import draw_noise, init_generator, make_sampler, t
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.optimization import require
 from jaxdl.training.plan import require_trainable
+from jaxdl.training.reading_ahead import is_streamed
 from jaxdl.training.state import count_parameters
 
 NUM_SHOWN = 64
@@ -51,14 +53,14 @@ class GeneratorExperiment(Experiment):
     Attributes:
       build_generator: ``build_generator(config)``, maps noise to images.
       build_discriminator: ``build_discriminator(config)``, maps images to logits of "real".
-      find_or_train_feature_extractor: ``find_or_train_feature_extractor(config)``, the feature
-        extractor by which samples are evaluated, and the configuration that names it.
+      find_or_train_feature_extractor: ``find_or_train_feature_extractor(config, examples)``, the
+        feature extractor by which samples are evaluated, and the configuration that names it.
       figures: each ``draw(result)`` draws figures of a finished run.
     """
 
     build_generator: Callable[[Any], nn.Module]
     build_discriminator: Callable[[Any], nn.Module]
-    find_or_train_feature_extractor: Callable[[Any], tuple[FeatureExtractor, Any]]
+    find_or_train_feature_extractor: Callable[[Any, Examples], tuple[FeatureExtractor, Any]]
     figures: tuple[Callable[[Result], None], ...] = ()
 
     def train(self, config: Any) -> tuple[Run, Summary]:
@@ -70,14 +72,25 @@ class GeneratorExperiment(Experiment):
         many training images and the test split (the feature extractor was trained on most of
         them); "test_frechet_ratio" to that; and "class_shares" of the samples.
         """
-        extract, config = self.find_or_train_feature_extractor(config)
+        examples = load_images(config)
+        if is_streamed(examples.dataset.train):
+            raise UsageError(
+                "A generator needs its images in memory: give a smaller --image-size, and no "
+                "--stream."
+            )
+        extract, config = self.find_or_train_feature_extractor(config, examples)
         started = time.monotonic()
         mesh = make_mesh(config.machine.mesh)
-        examples = load_images(config)
         dataset, num_classes = examples.dataset, len(examples.dataset.class_names)
         num_validation = len(dataset.validation["label"])
         enough = num_validation == 0 or num_validation > NEIGHBOURS
         require(config.data, "validation_fraction", enough, f"0 or more than {NEIGHBOURS} images")
+        num_test = len(dataset.test["label"])
+        if num_test <= NEIGHBOURS:
+            raise UserError(
+                f"{dataset.name} has {num_test} test images, too few to compare samples with: add "
+                f"images, so that there are more than {NEIGHBOURS}."
+            )
         num_train = len(dataset.train["label"])
         require_trainable(config.optimization, num_train, num_validation, mesh)
         with create_or_resume_run(self.name, config, examples) as run:
@@ -144,9 +157,11 @@ class GeneratorExperiment(Experiment):
             draw_figures(self.figures, result)
             return run, summary
 
-    def init(self, config: Any, steps_per_epoch: int, mesh: Mesh) -> InitialTraining:
-        """See `Experiment.init`."""
-        shape = (1, *CATALOG[config.data.dataset].image_shape)
+    def init(
+        self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int = 0
+    ) -> InitialTraining:
+        """See `Experiment.init`; the number of classes has no effect."""
+        shape = (1, *image_shape_of(config.data.dataset, config.data.image_size))
         models = (self.build_generator(config), self.build_discriminator(config))
         options = (config.optimization, config.adversarial, steps_per_epoch, config.run.seed, mesh)
         state, step, _ = init_generator(*models, shape, *options)

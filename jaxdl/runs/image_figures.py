@@ -63,5 +63,5 @@ def attention_maps(
             axes.imshow(
                 picture[..., 0] if channels == 1 else picture, cmap="gray", vmin=0, vmax=255
             )
-        grid[2 * row, column].set_title(caption, fontsize=8)
+        grid[2 * row, column].set_title(caption, fontsize=8, parse_math=False)
     save_figure(figure, path)

@@ -1,24 +1,35 @@
 """What the networks of an experiment read, images or texts: from data sets and from a user."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 from tokenizers import Tokenizer
 
 from jaxdl.data import Dataset, load
-from jaxdl.data.catalog import CATALOG
+from jaxdl.data.catalog import CATALOG, image_shape_of
+from jaxdl.data.own.loading import ReadOptions, load_own_images, load_own_texts
+from jaxdl.data.own.reading import read_square
 from jaxdl.data.pictures import read_picture
 from jaxdl.data.tokenizer import checksum_of, load_tokenizer
 from jaxdl.data.tokens import TOKENIZER, tokenise
-from jaxdl.errors import UserError
+from jaxdl.errors import UsageError, UserError
+from jaxdl.runs.memory import memory_for_data
 from jaxdl.runs.networks import Reader, picture_reader, sentence_reader, stored_dtype
 from jaxdl.runs.run import Run
 from jaxdl.training.images import image_pipeline
 from jaxdl.training.pipeline import InputPipeline
+from jaxdl.training.processes import gather
 from jaxdl.training.text_batches import TEXT_PIPELINE
+
+MOST_BYTES_OF_A_BATCH = 2**23
+"""Of the images that a CPU predicts at once, as they are stored."""
+SHOWN = 224 / 256
+"""Side of the square that is predicted, relative to a picture's, after training on random crops."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,14 +75,56 @@ class Inputs:
 def load_images(config: Any) -> Examples:
     """Loads a data set of images."""
     data = config.data
-    dataset = load(data.dataset, data.data_dir, data.validation_fraction)
+    most_bytes = gather(np.float32(memory_for_data())).min()  # processes must decide alike
+    if data.dataset in CATALOG:
+        if smallest_crop_of(config):
+            raise UsageError("--resized-crop is for pictures of your own: give them by --dataset.")
+        dataset = load(data.dataset, data.data_dir, data.validation_fraction)
+    else:
+        options = ReadOptions(
+            data.label_column,
+            data.skip_broken,
+            side=data.image_size,
+            stream=data.stream or smallest_crop_of(config) > 0,
+        )
+        where = (data.dataset, data.data_dir, data.validation_fraction)
+        dataset = load_own_images(*where, options, most_bytes)
+    dataset = with_crops(dataset, config)
     return Examples(dataset, dataset)
+
+
+def smallest_crop_of(config: Any) -> float:
+    """Returns --resized-crop, 0 for an experiment that has no such option."""
+    return getattr(getattr(config, "augmentation", None), "resized_crop", 0.0)
+
+
+def with_crops(dataset: Dataset, config: Any) -> Dataset:
+    """Has images cropped while they are read, if the options say so.
+
+    Training images are cropped at random, the others to `SHOWN` of their middle.
+    """
+    smallest = smallest_crop_of(config)
+    if not smallest:
+        return dataset
+    cropped = {
+        "train": dataset.train["image"].with_random_crops(smallest, config.run.seed),
+        "validation": dataset.validation["image"].of_the_middle(SHOWN),
+        "test": dataset.test["image"].of_the_middle(SHOWN),
+    }
+    splits = {name: getattr(dataset, name) | {"image": images} for name, images in cropped.items()}
+    checksums = {name: {"image": images.checksum} for name, images in cropped.items()}
+    return dataclasses.replace(dataset, checksums=checksums, **splits)
 
 
 def load_texts(config: Any, tokenizer: Tokenizer | None = None) -> Examples:
     """Loads a data set of texts and tokenises it, by a new vocabulary if no tokenizer is given."""
     data = config.data
-    dataset = load(data.dataset, data.data_dir, data.validation_fraction)
+    if data.dataset in CATALOG:
+        dataset = load(data.dataset, data.data_dir, data.validation_fraction)
+    else:
+        options = ReadOptions(data.label_column, data.skip_broken, text_column=data.text_column)
+        where = (data.dataset, data.data_dir, data.validation_fraction)
+        dataset = load_own_texts(*where, options)
     vocabulary = data.vocabulary_size if tokenizer is None else tokenizer
     options = (data.data_dir, vocabulary, data.sequence_length, data.truncation)
     return Examples(dataset, *tokenise(dataset, *options))
@@ -89,11 +142,35 @@ def read_sentences(config: Any, run: Run) -> Reader:
     return sentence_reader(tokenizer, data.sequence_length, data.truncation, str(run.directory))
 
 
+def read_pictures(config: Any, run: Run) -> Reader:
+    """Reads pictures as those of the data set were read."""
+    data = config.data
+    if data.dataset in CATALOG:
+        return picture_reader(partial(read_picture, dataset=data.dataset))
+    shown = SHOWN if smallest_crop_of(config) else 1.0
+    return picture_reader(partial(read_square, side=data.image_size, shown=shown))
+
+
+def describe_image(config: Any) -> dict[str, tuple[int, ...]]:
+    """Gives the shape of an image."""
+    return {"image": image_shape_of(config.data.dataset, config.data.image_size)}
+
+
+def build_image_pipeline(config: Any) -> InputPipeline:
+    """Builds the pipeline of the images, of which only as many are predicted at once as fit."""
+    pipeline = image_pipeline(config.augmentation, config.run.seed)
+    if jax.default_backend() != "cpu":
+        return pipeline
+    most = max(1, MOST_BYTES_OF_A_BATCH // math.prod(describe_image(config)["image"]))
+    size = min(pipeline.predict_batch_size, most)
+    return dataclasses.replace(pipeline, predict_batch_size=size)
+
+
 IMAGE_INPUTS = Inputs(
     load=load_images,
-    pipeline=lambda config: image_pipeline(config.augmentation, config.run.seed),
-    example_shapes=lambda config: {"image": CATALOG[config.data.dataset].image_shape},
-    reader=lambda config, run: picture_reader(partial(read_picture, dataset=config.data.dataset)),
+    pipeline=build_image_pipeline,
+    example_shapes=describe_image,
+    reader=read_pictures,
 )
 
 TEXT_INPUTS = Inputs(

@@ -14,13 +14,14 @@ import jax
 from jaxdl.console import note, print_table
 from jaxdl.data import Dataset
 from jaxdl.data.arrays import checksum
+from jaxdl.data.catalog import CATALOG
 from jaxdl.data.tokenizer import checksum_of, save_tokenizer
 from jaxdl.data.tokens import TOKENIZER
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import exclusive_use
 from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.inputs import Examples
-from jaxdl.runs.options import PLACES, to_options
+from jaxdl.runs.options import PLACES, DataOptions, to_options
 from jaxdl.runs.run import Run
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.optimization import option_name
@@ -52,7 +53,7 @@ def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> It
     """
     options, data = to_options(config), checksums_of(examples)
     _require_options_of_first(options)
-    _require_data_of_first(data, config.data.data_dir)
+    _require_data_of_first(data, _place_of(config.data))
     with contextlib.ExitStack() as held:
         if is_first():
             if config.run.resume:
@@ -94,7 +95,10 @@ def checksums_of(examples: Examples) -> Data:
     """Computes checksums: of each array of a data set, by split and feature; of the tokenizer."""
     splits = {name: getattr(examples.encoded, name) for name in ("train", "validation", "test")}
     data = {
-        split: {feature: checksum(array) for feature, array in features.items()}
+        split: {
+            feature: examples.encoded.checksums.get(split, {}).get(feature) or checksum(array)
+            for feature, array in features.items()
+        }
         for split, features in splits.items()
     }
     if examples.tokenizer:
@@ -102,9 +106,14 @@ def checksums_of(examples: Examples) -> Data:
     return data
 
 
+def _place_of(data: DataOptions) -> str:
+    """Where the examples come from, for messages."""
+    return str(data.data_dir) if data.dataset in CATALOG else data.dataset
+
+
 def _resume(config: Any, options: dict[str, Any], data: Data) -> Run:
     run = Run.open(config.run.resume)
-    _require_data_of(run, data, config.data.data_dir)
+    _require_data_of(run, data, config.data)
     if not run.checkpoint_steps():
         note(f"{run.checkpoints} holds no checkpoint: the training starts from its beginning.")
     return run.with_options(options)
@@ -114,16 +123,26 @@ def _require_data_of_group(experiment: str, config: Any, data: Data) -> None:
     """Refuses other data than that of the first of several seeds, once that run has begun."""
     if config.run.group:
         first = Run.open(config.run.runs_dir / experiment / config.run.group)
-        _require_data_of(first, data, config.data.data_dir)
+        _require_data_of(first, data, config.data)
 
 
-def _require_data_of(run: Run, data: Data, data_dir: Path) -> None:
+def _require_data_of(run: Run, data: Data, options: DataOptions) -> None:
     if run.data != data:
-        different = [split for split in data | run.data if run.data.get(split) != data.get(split)]
         raise UserError(
-            f"{run.directory} was trained on other data than what {data_dir} holds "
-            f"({', '.join(different)}): give the --data-dir of its data, or start a new run."
+            f"{run.directory} was trained on other data than {_place_of(options)} holds "
+            f"({_describe_change(run.data, data)}): bring back its data, or start a new run."
         )
+
+
+def _describe_change(before: Data, now: Data) -> str:
+    """Names the splits that differ, and says how the first one does."""
+    splits = [split for split in before | now if before.get(split) != now.get(split)]
+    old, new = before.get(splits[0], {}), now.get(splits[0], {})
+    feature = next(name for name in old | new if old.get(name) != new.get(name))
+    return (
+        f"different: {', '.join(splits)}; {splits[0]} {feature}: "
+        f"{old.get(feature, 'none')} then, {new.get(feature, 'none')} now"
+    )
 
 
 def _remove_if_empty(run: Run, kind: type[BaseException] | None, *_: object) -> None:
@@ -142,10 +161,10 @@ def _require_options_of_first(options: dict[str, Any]) -> None:
             )
 
 
-def _require_data_of_first(data: Data, data_dir: Path) -> None:
+def _require_data_of_first(data: Data, place: str) -> None:
     if json.loads(text_of_first(json.dumps(data))) != data:
         raise UserError(
-            f"Process {jax.process_index()} has other data in {data_dir} than the first process: "
+            f"Process {jax.process_index()} has other data in {place} than the first process: "
             "give all processes the same data."
         )
 

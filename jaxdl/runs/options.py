@@ -8,14 +8,15 @@ have a method ``without_effect()``, which names the options that others leave wi
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
-from jaxdl.data import DEFAULT_DATA_DIR, ImageDatasetName, TextDatasetName
+from jaxdl.data import DEFAULT_DATA_DIR, IMAGE_DATASETS, TEXT_DATASETS
+from jaxdl.data.catalog import CATALOG
 from jaxdl.data.tokenizer import Truncation
 from jaxdl.errors import UsageError, UserError
 from jaxdl.training.mesh import parse_layout
@@ -31,29 +32,62 @@ NUM_SEEDS = 2**32
 class DataOptions:
     """Where the data comes from, and how it is split."""
 
+    OF_OWN_DATA = ("label_column", "skip_broken")
+
+    dataset: str = "mnist"
+    """Data set to learn."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Directory in which data sets are kept."""
     validation_fraction: float = 0.2
-    """Fraction of the training split, from its end, on which the best epoch is chosen."""
+    """Fraction of the training split (its end, or of each own class) that chooses the epoch."""
+    label_column: str = ""
+    """Column of a table that holds the labels; by default the one that is named like them."""
+    skip_broken: bool = False
+    """Leave out files of your own data that cannot be read."""
 
     def __post_init__(self) -> None:
         require_fractions(self, "validation_fraction")
+
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect, each with the option because of which."""
+        names = self.OF_OWN_DATA if self.dataset in CATALOG else ()
+        return dict.fromkeys(names, f"--dataset {self.dataset}")
+
+    def require_kind(self, names: Sequence[str], because: str = "") -> None:
+        """Refuses a data set of the catalog that is not among these."""
+        fits = self.dataset not in CATALOG or self.dataset in names
+        require(self, "dataset", fits, f"one of {', '.join(names)}{because}, or your own")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageData(DataOptions):
     """Where the images come from, and how they are split."""
 
-    dataset: ImageDatasetName = "mnist"
-    """Data set to learn."""
+    OF_OWN_DATA = (*DataOptions.OF_OWN_DATA, "image_size", "stream")
+
+    dataset: str = "mnist"
+    """mnist, fashion_mnist, cifar10, cifar100, a folder, a table, tfds:NAME, or hf:OWNER/NAME."""
+    image_size: int = 32
+    """Side to which your own pictures are resized, in pixels."""
+    stream: bool = False
+    """Read your own pictures anew in every epoch, even if they fit into memory."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_kind(IMAGE_DATASETS)
+        require(self, "image_size", 12 <= self.image_size <= 1024, "12 to 1024")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextData(DataOptions):
     """Where the texts come from, how they are split, and how they become tokens."""
 
-    dataset: TextDatasetName = "imdb_reviews"
-    """Data set to learn."""
+    OF_OWN_DATA = (*DataOptions.OF_OWN_DATA, "text_column")
+
+    dataset: str = "imdb_reviews"
+    """imdb_reviews, a folder or a table of texts, tfds:NAME, or hf:OWNER/NAME."""
+    text_column: str = ""
+    """Column of a table that holds the texts; by default the one that is named like them."""
     vocabulary_size: int = 10_000
     """Number of tokens: padding, the unknown word, and the most frequent words."""
     sequence_length: int = 200
@@ -63,6 +97,7 @@ class TextData(DataOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require_kind(TEXT_DATASETS)
         require(self, "vocabulary_size", self.vocabulary_size >= 3, "at least 3")
         require(self, "sequence_length", self.sequence_length >= 1, "at least 1")
 

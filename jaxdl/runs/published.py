@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.console import note
-from jaxdl.data import Dataset, DatasetName
+from jaxdl.data import Dataset
 from jaxdl.data.augmentation import alternating_flip, normalise
-from jaxdl.data.catalog import CATALOG, IMAGE_DATASETS, TEXT_DATASETS
+from jaxdl.data.catalog import IMAGE_DATASETS, TEXT_DATASETS, shows_photographs
+from jaxdl.data.own.lazy import LazyImages
 from jaxdl.data.tokenizer import Truncation
 from jaxdl.models.vit import ViT, resize_positions
 from jaxdl.pretrained import PUBLISHED, ModelName, load_published, load_tokenizer_of
@@ -43,16 +44,22 @@ from jaxdl.training.text_batches import cut_text_pipeline
 class PublishedData(DataOptions):
     """Where the data comes from, how it is split, and how the network sees it."""
 
-    dataset: DatasetName = "imdb_reviews"
-    """Data set to learn: of texts or of images, as the model reads."""
+    OF_OWN_DATA = (*DataOptions.OF_OWN_DATA, "text_column", "stream")
+
+    dataset: str = "imdb_reviews"
+    """A name of the catalog, a folder, a table, tfds:NAME, or hf:OWNER/NAME."""
     validation_fraction: float = 0.1
     """Fraction of the training split, from its end, on which the best epoch is chosen."""
     sequence_length: int = 512
     """Number of tokens of a text that the model sees."""
     truncation: Truncation = "start"
     """End at which a longer text is cut."""
+    text_column: str = ""
+    """Column of a table that holds the texts; by default the one that is named like them."""
     image_size: int = 96
     """Side to which images are resized, in pixels."""
+    stream: bool = False
+    """Read your own pictures anew in every epoch, even if they fit into memory."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,8 +69,7 @@ class PublishedData(DataOptions):
     def require_fit(self, model: ModelName) -> None:
         """Raises a UsageError unless the model can read the data set at this size."""
         names = TEXT_DATASETS if reads_texts(model) else IMAGE_DATASETS
-        fits = self.dataset in names
-        require(self, "dataset", fits, f"one of {', '.join(names)} for --model {model}")
+        self.require_kind(names, f" for --model {model}")
         whole = not model.startswith("vit") or self.image_size % 16 == 0
         require(self, "image_size", whole, f"a multiple of 16 for --model {model}")
 
@@ -95,7 +101,7 @@ def published_pipeline(config: Any, flip: bool = False) -> InputPipeline:
         return cut_text_pipeline(config.data.sequence_length, PREDICT_BATCH_SIZE)
     preprocessing, side = PUBLISHED[config.model.model].preprocessing, config.data.image_size
     flip_key = key_for(Purpose.FLIP, config.run.seed)
-    flip = flip and CATALOG[config.data.dataset].subject == "photograph"
+    flip = flip and shows_photographs(config.data.dataset)
 
     def preprocess(batch: Batch) -> ModelInputs:
         images = normalise(batch["image"])
@@ -161,7 +167,7 @@ def compute_features(
     pipeline = PUBLISHED_INPUTS.pipeline(config)
     predict = make_predict_logits(model, pipeline, mesh, config.optimization.precision)
     return cached_features(
-        f"{config.data.dataset}-{config.model.model}",
+        f"{Path(config.data.dataset).name}-{config.model.model}",
         config.data.data_dir,
         inputs,
         lambda: predict(encoder, inputs, description),
@@ -175,7 +181,10 @@ def fit_probe(
 ) -> dict[str, np.ndarray]:
     """Fits a head to the features of the first training examples, or of all if 0 are asked for."""
     count = num_examples or len(dataset.train["label"])
-    first = {name: array[:count] for name, array in dataset.train.items()}
+    first = {
+        name: array.first(count) if isinstance(array, LazyImages) else array[:count]
+        for name, array in dataset.train.items()
+    }
     features = compute_features(config, encoder, first, "computing features")
     head = fit_linear_probe(features, first["label"], len(dataset.class_names))
     predicted = (features @ head["kernel"] + head["bias"]).argmax(-1)

@@ -51,7 +51,7 @@ def neighbours(samples: np.ndarray, nearest: np.ndarray, path: Path) -> None:
     """Draws samples in one row, and under each the training example nearest to it.
 
     Args:
-      samples: uint8 (samples, height, width, 1).
+      samples: uint8 (samples, height, width, channels).
       nearest: uint8, of the same shape.
       path: of the PNG file.
     """
@@ -59,7 +59,8 @@ def neighbours(samples: np.ndarray, nearest: np.ndarray, path: Path) -> None:
     axes = figure.subplots(2, 1)
     titles = ("samples", "the training examples nearest to them")
     for ax, images, title in zip(axes, (samples, nearest), titles, strict=True):
-        ax.imshow(np.concatenate(list(images[..., 0]), axis=1), cmap="gray", vmin=0, vmax=255)
+        row = np.concatenate(list(images), axis=1)
+        ax.imshow(row.squeeze(), cmap="gray", vmin=0, vmax=255)
         ax.set_title(title, fontsize=9)
         ax.axis("off")
     save_figure(figure, path)

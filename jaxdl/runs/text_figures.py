@@ -42,10 +42,9 @@ def confident_texts(
             verdict = f"{class_names[predicted[example]]}, {confidence[example]:.1%}"
             if not right:
                 verdict += f"; the label is {class_names[labels[example]]}"
-            axes.text(0, top, verdict, color=RIGHT if right else WRONG, weight="bold", va="top")
-            axes.text(
-                0, top - 0.03, _excerpt(texts[example]), fontsize=9, va="top", parse_math=False
-            )
+            plain = {"va": "top", "parse_math": False}
+            axes.text(0, top, verdict, color=RIGHT if right else WRONG, weight="bold", **plain)
+            axes.text(0, top - 0.03, _excerpt(texts[example]), fontsize=9, **plain)
     save_figure(figure, path)
 
 

@@ -38,7 +38,7 @@ def train(name, mesh):
     """Trains three steps; returns the metrics of each, and the number of sharded arrays."""
     experiment = find_experiment(name)
     changes = {"batch_size": BATCH_SIZE, **SMALLER.get(name, {})}
-    training = experiment.init(with_changes(experiment.config(), changes), 1000, mesh)
+    training = experiment.init(with_changes(experiment.config(), changes), 1000, mesh, 10)
     split = random_split(training.example)
     epoch = CompiledEpoch(training.step, training.state, split, BATCH_SIZE, 0, mesh)
     history = device_put(epoch.empty_history(), replicated(mesh))

@@ -36,6 +36,26 @@ def test_of_a_sharded_state_only_the_parameters_are_all_gathered(command, tmp_pa
     assert 0.4 * bytes_of_parameters < gathered < 3 * bytes_of_parameters
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet", "vit"])
+def test_the_recipes_for_imagenet_fit_in_the_memory_of_eight_chips(name, command, tmp_path):
+    output = tmp_path / "tpu.json"
+    options = ("--experiments", name, "--preset", "imagenet", "--topology", "v5e:2x4")
+    status, _, err = command("compile_for_tpu", *options, "--output", output)
+    assert (status, err) == (0, "")
+    (result,) = json.loads(output.read_text())["results"]
+    assert result["batch_size"] == 1024
+    assert result["memory_bytes"] < CHIPS["v5e"].memory
+
+
+def test_an_unknown_preset_is_refused_in_one_line(command, tmp_path):
+    options = ("--experiments", "resnet", "--preset", "imagnet", "--output", tmp_path / "tpu.json")
+    status, _, err = command("compile_for_tpu", *options)
+    assert status == 2
+    assert "--preset" in err
+    assert "quick, speedrun, imagenet for resnet" in err
+
+
 def test_an_unknown_topology_is_refused_in_one_line(command, tmp_path):
     output = tmp_path / "tpu.json"
     status, _, err = command("compile_for_tpu", "--topology", "v99:2x2", "--output", output)

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from experiments import report
+from experiments.benchmark.tables import format_pipelines
 from jaxdl.files import with_checksum
 
 
@@ -82,3 +83,28 @@ def test_the_trials_of_faults_become_rows():
         "| killed | 1,100 | 1,099 | 1 |",
         "| generated files | 30 | 28 | 2 |",
     ]
+
+
+def test_the_speeds_of_pipelines_become_rows():
+    results = [
+        {"framework": "ours", "examples_per_second": 2000.0, "ours_is_faster_by": {"median": 1.0}},
+        {"framework": "theirs", "examples_per_second": 999.0, "ours_is_faster_by": {"median": 2.0}},
+    ]
+    table = format_pipelines({"environment": {"threads": 2}, "results": results})
+    assert table.splitlines()[2:] == ["| ours | 1,000 | 1.00 |", "| theirs | 500 | 2.00 |"]
+
+
+def test_cores_are_counted_that_read_as_fast_as_chips_can_train(tmp_path, monkeypatch):
+    ours = {"framework": "ours", "examples_per_second": 2000.0}
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text(json.dumps({"environment": {"threads": 2}, "results": [ours]}))
+    monkeypatch.setattr(report, "PIPELINES", inputs)
+    result = {
+        "experiment": "resnet",
+        "batch_size": 800,
+        "flops": 9.89e12,  # 10 ms of an H200
+        "bytes_accessed": 1e9,
+        "least_seconds": {"v5e": 0.08},
+    }
+    table = report.format_feeding({"chips": 8, "results": [result]})
+    assert table.splitlines()[2:] == ["| resnet | 10,000 | 10 | 10,000 | 10 |"]

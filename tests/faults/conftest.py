@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.append(str(Path(__file__).parent))
+sys.path.extend([str(Path(__file__).parent), str(Path(__file__).parent.parent / "data" / "own")])
 import trainings
+from small_own import write_pictures
 
 
 def pytest_generate_tests(metafunc):
@@ -38,6 +39,7 @@ def training_of(data_dir, cifar_dir, review_dir, tmp_path_factory):
     """Returns the training of an experiment on small data; "NAME-2" has two processes."""
     folders = {"cifar": cifar_dir, "reviews": review_dir}
     programs = tmp_path_factory.mktemp("programs")
+    paint = write_pictures(tmp_path_factory.mktemp("own") / "paint", 30)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(programs)
 
     def build(name):
@@ -47,6 +49,9 @@ def training_of(data_dir, cifar_dir, review_dir, tmp_path_factory):
         if name == "gan":
             extractor, _ = uninterrupted(build("cnn"))
             options += ("--feature-extractor", str(extractor))
+        if name == "streamed":
+            options += ("--dataset", str(paint))
+        name = trainings.EXPERIMENTS.get(name, name)
         return trainings.Training(name, options, int(processes or 1))
 
     finished = {}

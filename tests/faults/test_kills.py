@@ -10,7 +10,7 @@ from jaxdl.training.processes import SECONDS_TO_MEET
 
 pytestmark = [pytest.mark.faults]
 
-NAMES = [*trainings.OPTIONS, "cnn-2"]
+NAMES = [*trainings.OPTIONS, "cnn-2", "streamed-2"]
 MOMENTS = ("any", "start", "compiling", "training", "checkpoint", "figures")
 ENDED_BEFORE = "The training had ended, so that this is no trial."
 
@@ -40,7 +40,7 @@ def wait_for(moment, processes, runs_dir, seconds, random):
         time.sleep(random.uniform(0, 0.5))
 
 
-@pytest.mark.trials(11)
+@pytest.mark.trials(13)
 def test_killed_and_resumed(trial, random, training_of, tmp_path):
     training = training_of(NAMES[trial % len(NAMES)])
     run, seconds = training_of.uninterrupted(training)

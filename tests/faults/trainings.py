@@ -15,6 +15,7 @@ from jaxdl.training.checksums import checksums
 IMAGES = ("--preset", "quick", "--epochs", "2", "--batch-size", "40")
 TEXTS = ("--preset", "quick", "--epochs", "2", "--batch-size", "30", "--sequence-length", "20")
 PHOTOGRAPHS = ("--preset", "quick", "--epochs", "2", "--batch-size", "30")
+STREAMED = ("--batch-size", "10", "--image-size", "16", "--stream", "--resized-crop", "0.3")
 PRETRAINED = ("--sequence-length", "20")
 OPTIONS = {
     "mlp": (*IMAGES[2:], "--batch-size", "20"),
@@ -25,12 +26,15 @@ OPTIONS = {
     "gan": IMAGES[2:],
     "resnet": (*PHOTOGRAPHS, "--depth", "8"),
     "vit": (*PHOTOGRAPHS, "--num-layers", "1"),
+    "streamed": (*PHOTOGRAPHS[:-2], *STREAMED),
     "finetune": (*PRETRAINED, "--batch-size", "16", "--head-examples", "40", "--epochs", "2"),
     "linear_probe": PRETRAINED,
 }
 DATA_SETS = {"resnet": "cifar", "vit": "cifar"} | dict.fromkeys(
     ("rnn", "lstm", "transformer", "finetune", "linear_probe"), "reviews"
 )
+EXPERIMENTS = {"streamed": "cnn"}
+"""Of the trainings that are not called like their experiment."""
 NEVER_RESUMED = {"linear_probe"}
 TIMES = ("seconds", "examples_per_second", "date")
 SECONDS_TO_END = 300.0

@@ -33,6 +33,12 @@ def test_the_generator_makes_images_and_the_discriminator_one_logit_for_each():
     assert logits.shape == (2,)
 
 
+def test_the_generator_makes_images_of_other_shapes():
+    generator = Generator(image_shape=(16, 24, 3))
+    images, _ = jax.eval_shape(lambda: generator.init_with_output(KEY, NOISE, train=False))
+    assert images.shape == (2, 16, 24, 3)
+
+
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
 def test_a_transposed_convolution_equals_that_of_flax_with_the_same_weights(strides):
     images = jax.random.normal(KEY, (2, 4, 5, 3))

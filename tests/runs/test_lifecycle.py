@@ -54,7 +54,7 @@ def test_a_run_is_resumed_with_the_same_data_only(trained):
     for split in ("train", "validation", "test"):
         other = make_examples(**{split: 1})
         with (
-            pytest.raises(UserError, match=rf"trained on other data than .*\({split}\)"),
+            pytest.raises(UserError, match=rf"trained on other data than .*\(different: {split}; "),
             create_or_resume_run("tiny", resuming(trained), other),
         ):
             pass
@@ -67,7 +67,10 @@ def test_the_seeds_of_a_group_have_the_same_data(config, trained):
     with create_or_resume_run("tiny", second, make_examples()) as run:
         assert run.data == trained.data
     with (
-        pytest.raises(UserError, match=r"was trained on other data than what .*\(train\): give"),
+        pytest.raises(
+            UserError,
+            match=r"was trained on other data than .*\(different: train; .* then, .* now\): bring",
+        ),
         create_or_resume_run("tiny", second, make_examples(train=1)),
     ):
         pass
