@@ -3,6 +3,7 @@
     pip install -e ".[tpu]"
     python -m experiments.compile_for_tpu
     python -m experiments.compile_for_tpu --experiments resnet --topology v5e:4x4
+    python -m experiments.compile_for_tpu --experiments resnet vit --preset imagenet
 
 Prints for each experiment that trains from scratch the memory, arithmetic, memory traffic and
 collectives of a step on each chip, the least time that the published peaks of v5e, v5p and v6e in
@@ -34,6 +35,7 @@ from jaxdl.runs.options import with_changes
 from jaxdl.training.epoch import CompiledEpoch
 from jaxdl.training.mesh import make_mesh, require_equal_shards
 from jaxdl.training.optimization import require
+from jaxdl.training.streaming import StreamedEpoch
 
 WITHOUT_A_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",
@@ -45,6 +47,8 @@ WITHOUT_A_TPU = {
 """Keeps the compiler from querying a machine that does not exist."""
 CHIP_COUNTS = (8, 64, 512, 4096)
 STEPS_PER_EPOCH = 1000  # affects the learning rate only
+IMAGENET = ("tfds:imagenet2012", 1_281_167, 1000)
+"""Pictures of the presets that stream them: their name, number and number of classes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,8 @@ class Options:
 
     experiments: tuple[Literal[*FROM_SCRATCH], ...] = FROM_SCRATCH
     """Experiments to compile."""
+    preset: str = "default"
+    """Preset of the experiments; one that streams its pictures gets those of ImageNet."""
     topology: str = "v5e:2x2"
     """Kind of chip and number of chips in each direction, as TPUs name them."""
     batch_size: int | None = None
@@ -113,11 +119,16 @@ def tpu_devices(topology: str) -> list[jax.Device]:
 
 def analyse_step(experiment: Experiment, options: Options, mesh: Mesh) -> dict[str, Any]:
     """Compiles the train step of an experiment and measures the program on each chip."""
-    config = experiment.config()
+    presets = {"default": {}} | dict(experiment.presets)
+    known = options.preset in presets
+    require(options, "preset", known, f"one of {', '.join(presets)} for {experiment.name}")
+    config = with_changes(experiment.config(), presets[options.preset])
+    if streams(config):
+        config = with_changes(config, {"dataset": IMAGENET[0]})
     batch_size = options.batch_size
     if batch_size is None:
         batch_size = config.optimization.batch_size
-    most = CATALOG[config.data.dataset].num_train
+    most, _ = size_of(config)
     require(options, "batch_size", 1 <= batch_size <= most, f"1 to {most:,}")
     require_equal_shards(batch_size, mesh)
     changes = {"batch_size": batch_size, "precision": options.precision}
@@ -156,21 +167,36 @@ def compile_step(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[Any, 
       mesh: the devices for which to compile.
     """
     static = {}
+    num_train, num_classes = size_of(config)
 
     def init_state() -> Any:
-        static["training"] = experiment.init(config, STEPS_PER_EPOCH, mesh)
+        static["training"] = experiment.init(config, STEPS_PER_EPOCH, mesh, num_classes)
         return static["training"].state
 
     state = jax.eval_shape(init_state)
-    training, num_train = static["training"], CATALOG[config.data.dataset].num_train
+    training = static["training"]
     split = {
         feature: jax.ShapeDtypeStruct((num_train, *one.shape[1:]), one.dtype)
         for feature, one in training.example.items()
     }
     batch_size, seed = config.optimization.batch_size, config.run.seed
-    epoch = CompiledEpoch(training.step, state, split, batch_size, seed, mesh)
+    kind = StreamedEpoch if streams(config) else CompiledEpoch
+    epoch = kind(training.step, state, split, batch_size, seed, mesh)
     flops = count_flops(training.step, *epoch.step_arguments)
     return epoch.lower().compile(), flops
+
+
+def streams(config: Any) -> bool:
+    """Whether the pictures of a configuration are read in every epoch."""
+    return getattr(config.data, "stream", False)
+
+
+def size_of(config: Any) -> tuple[int, int]:
+    """Returns the number of training examples of a data set, and of its classes."""
+    if config.data.dataset in CATALOG:
+        entry = CATALOG[config.data.dataset]
+        return entry.num_train, entry.num_classes
+    return IMAGENET[1:]
 
 
 def print_steps(results: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ The first keeps the file that ``--seeds`` wrote, or the summary.json of a single
 
 import dataclasses
 import json
+import math
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -16,7 +17,13 @@ from typing import Any
 
 import tyro
 
-from experiments.benchmark.tables import format_speeds, format_times_to_accuracy
+from experiments.benchmark.tables import (
+    format_pipelines,
+    format_speeds,
+    format_times_to_accuracy,
+    pictures_per_core,
+)
+from jaxdl.analysis.roofline import H200, seconds_of_step
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import is_unchanged, write_json, write_text
@@ -31,6 +38,7 @@ REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "experiments" / "results"
 README = REPOSITORY / "README.md"
 BENCHMARK = REPOSITORY / "experiments" / "benchmark" / "results"
+PIPELINES = BENCHMARK / "input-cpu-2-cores.json"
 BEGIN, END = "<!-- {}: python -m experiments.report -->", "<!-- end of {} -->"
 
 
@@ -132,6 +140,32 @@ def format_tpu_table(report: Record) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def format_feeding(report: Record) -> str:
+    """Formats how many cores read as many pictures as chips can train on, at their roofline.
+
+    Args:
+      report: what experiments.compile_for_tpu wrote of the presets for ImageNet.
+    """
+    inputs = json.loads(PIPELINES.read_text())
+    ours = next(result for result in inputs["results"] if result["framework"] == "ours")
+    per_core = pictures_per_core(inputs, ours)
+    chips = report["chips"]
+    rows = [
+        f"| network | pictures/s of {chips} x v5e | cores | pictures/s of an H200 | cores |",
+        "|---|---|---|---|---|",
+    ]
+    for result in report["results"]:
+        of_gpu = seconds_of_step(result["flops"], result["bytes_accessed"], H200)
+        cells = [result["experiment"]]
+        for speed in (
+            result["batch_size"] / result["least_seconds"]["v5e"],
+            result["batch_size"] / chips / of_gpu,
+        ):
+            cells += [f"{speed:,.0f}", f"{math.ceil(speed / per_core)}"]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def format_trials(report: Record) -> str:
     """Formats the Markdown table of the campaign of tests/faults; generated files share a row."""
     tried, failed = Counter(), Counter()
@@ -146,6 +180,8 @@ def format_trials(report: Record) -> str:
 
 TABLES = {
     "to-accuracy": (BENCHMARK / "to-accuracy-cpu-2-cores.json", format_times_to_accuracy),
+    "pipelines": (PIPELINES, format_pipelines),
+    "feeding": (RESULTS / "tpu" / "imagenet-v5e-2x4.json", format_feeding),
     "speed": (BENCHMARK / "cpu-2-cores.json", format_speeds),
     "tpu": (RESULTS / "tpu" / "v5e-2x2.json", format_tpu_table),
     "faults": (RESULTS / "faults" / "cpu-2-cores.json", format_trials),

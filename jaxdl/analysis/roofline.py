@@ -40,6 +40,9 @@ CHIPS = {
     "v6e": Chip(flops=918e12, bandwidth=1638e9, interconnect=448e9, memory=32 * 2**30),
 }
 
+# From NVIDIA's data sheet, without sparsity.
+H200 = Chip(flops=989e12, bandwidth=4.8e12, interconnect=900e9, memory=141e9)
+
 
 def count_collectives(program: str) -> dict[str, dict[str, int]]:
     """Returns the "count" of the collectives of each kind and the "bytes" of their results.
