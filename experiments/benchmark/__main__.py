@@ -3,6 +3,7 @@
     python -m experiments.benchmark
     python -m experiments.benchmark --models mlp cnn --peers torch --rounds 9
     python -m experiments.benchmark --work predict --batch-sizes 1 32
+    python -m experiments.benchmark --work input
     python -m experiments.benchmark --models resnet20 --sweep
     python -m experiments.benchmark --models gan --profile
     python -m experiments.benchmark --models mlp cnn --to-accuracy --rounds 3
@@ -78,7 +79,7 @@ def compare_to_accuracy(options: Options) -> None:
     models = [model for model in options.models if model in TARGETS]
     if not models:
         raise UsageError(f"--to-accuracy needs --models among {', '.join(TARGETS)}.")
-    if "keras-tensorflow" not in installed_peers():
+    if "keras-tensorflow" not in installed_peers(models[0]):
         raise UsageError('--to-accuracy needs Keras: pip install -e ".[peers]".')
     output = choose_output(options)
     report = {"environment": describe_environment(), "versions": versions()}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.benchmark.contestants import CONTESTANTS
+from experiments.benchmark.contestants import CONTESTANTS, PIPELINES, VARIANT, contestants_of
 from experiments.benchmark.race import Record
 
 
@@ -34,7 +34,7 @@ def compare_with_peers(results: Sequence[Record]) -> list[Comparison]:
     """
     forms: dict[tuple[tuple[str, int], str], list[Record]] = {}
     for result in results:
-        peer = CONTESTANTS[result["framework"]].peer
+        peer = contestants_of(result["model"])[result["framework"]].peer
         if peer:
             forms.setdefault((_case(result), peer), []).append(result)
     return [
@@ -50,13 +50,16 @@ def compare_with_peers(results: Sequence[Record]) -> list[Comparison]:
 
 def plain_form(peer: str) -> str:
     """Returns the name of the contestant that is the plain form of a peer."""
-    return next(name for name, entry in CONTESTANTS.items() if entry.peer == peer)
+    entries = CONTESTANTS | PIPELINES
+    return next(name for name, entry in entries.items() if entry.peer == peer)
 
 
 def geometric_mean(results: Sequence[Record]) -> float | None:
     """Returns the mean speed of ours relative to the best peer of each case; None without peers."""
     best: dict[tuple[str, int], float] = {}
     for comparison in compare_with_peers(results):
+        if comparison.peer == VARIANT:
+            continue
         ratio = comparison.best["ours_is_faster_by"]["median"]
         best[comparison.case] = min(ratio, best.get(comparison.case, ratio))
     return float(np.exp(np.mean(np.log(list(best.values()))))) if best else None

@@ -37,3 +37,25 @@ CONTESTANTS = {
     "torch-compile": Entry("torch_peer", "build_compiled", *PYTORCH),
 }
 PEERS = tuple(name for name, entry in CONTESTANTS.items() if entry.peer)
+TORCHVISION = ("torchvision", ("torch", "torchvision"))
+GRAIN = ("Grain", ("grain",))
+VARIANT = "ours without OpenCV"
+"""Stands among the peers, but is none."""
+PIPELINES = {
+    "ours": Entry("our_pipeline", "OurPipeline"),
+    "ours-pillow": Entry("our_pipeline", "build_without_opencv", VARIANT),
+    "torchvision": Entry("torch_pipeline", "build_pillow", *TORCHVISION),
+    "torchvision-tensors": Entry("torch_pipeline", "build_tensors", *TORCHVISION),
+    "tf-data": Entry("tf_data_pipeline", "TfDataPipeline", "tf.data", ("tensorflow",)),
+    "grain-threads": Entry("grain_pipeline", "build_threads", *GRAIN),
+    "grain-processes": Entry("grain_pipeline", "build_processes", *GRAIN),
+}
+"""Those that read pictures, without a model."""
+PIPELINE_PEERS = tuple(name for name, entry in PIPELINES.items() if entry.peer)
+PICTURES = "pictures"
+"""Stands for the name of a model where none is trained."""
+
+
+def contestants_of(model: str) -> dict[str, Entry]:
+    """Returns those that train a model, or that read pictures."""
+    return PIPELINES if model == PICTURES else CONTESTANTS

@@ -35,7 +35,10 @@ def format_result(result: Record) -> str:
 
 def versions() -> dict[str, str]:
     """Returns the versions of all frameworks that are installed."""
-    names = ("jax", "jaxlib", "flax", "keras", "tensorflow", "tensorflow-cpu", "torch")
+    names = (
+        *("jax", "jaxlib", "flax", "keras", "tensorflow", "tensorflow-cpu", "torch", "torchvision"),
+        *("grain", "pillow", "opencv-python-headless"),
+    )
     found = {}
     for name in names:
         try:
@@ -58,7 +61,7 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
       product), "results" (those of `summarise` for all cases), "left_out" (contestants without a
       steady turn) and "geometric_mean" (of the speed of ours relative to the best peer).
     """
-    cases = [(model, size) for model in options.models for size in options.sizes_of(model)]
+    cases = options.cases
     report = {
         "environment": describe_environment() | {"threads": options.threads},
         "versions": versions(),
@@ -142,6 +145,6 @@ def time_case(
     with start_workers(frameworks, show_model, cores=options.threads, **request) as workers:
         turns = (options.work, options.rounds, options.seconds)
         records = race(workers, *turns, show_model, yardstick)
-    if options.work == "predict":
+    if options.work != "train":
         return [record | {"flops_per_example": None} for record in records]
     return records

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from experiments.benchmark.contestants import PEERS
+from experiments.benchmark.contestants import PEERS, PICTURES, PIPELINE_PEERS
 from experiments.benchmark.race import installed_peers
-from experiments.benchmark.workloads import WORKLOADS, Precision
+from experiments.benchmark.workloads import WORKLOADS, Precision, workload_of
 from jaxdl.errors import UsageError
 from jaxdl.training.optimization import option_name, refuse_changed, require
 
@@ -21,7 +21,7 @@ IGNORED_BY = {
 }
 """Options that change what is timed, and the options that then have no effect."""
 ModelName = Literal[*WORKLOADS]
-PeerName = Literal[*PEERS]
+PeerName = Literal[*PEERS, *PIPELINE_PEERS]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class Options:
     """Models to time."""
     peers: tuple[PeerName, ...] | None = None
     """Contestants to compare with: by default all installed ones; none after a bare --peers."""
-    work: Literal["train", "predict"] = "train"
-    """Time train steps, or predictions of one batch."""
+    work: Literal["train", "predict", "input"] = "train"
+    """Time train steps, or predictions of one batch, or reading and cropping batches of JPEGs."""
     batch_sizes: tuple[int, ...] | None = None
     """Numbers of examples per step; by default the tutorial's."""
     precision: Precision = "float32"
@@ -69,17 +69,37 @@ class Options:
             refuse_changed(self, IGNORED_BY[modes[0]], reason)
         sizes = self.batch_sizes or (1,)
         require(self, "batch_sizes", min(sizes) >= 1, "at least 1")
-        missing = sorted(set(self.peers or ()) - set(installed_peers()))
+        if self.reads_only:
+            refuse_changed(self, ("models", "precision"), "has no effect with --work input")
+        others = sorted(set(self.peers or ()) - set(PIPELINE_PEERS if self.reads_only else PEERS))
+        if others:
+            raise UsageError(f"{others[0]} is no contestant with --work {self.work}.")
+        missing = sorted(set(self.peers or ()) - set(self._installed))
         if missing:
             raise UsageError(f'{missing[0]} is not installed: pip install -e ".[peers]".')
 
     @property
+    def reads_only(self) -> bool:
+        """Whether no model takes part."""
+        return self.work == "input"
+
+    @property
+    def _installed(self) -> list[str]:
+        return installed_peers(PICTURES if self.reads_only else self.models[0])
+
+    @property
     def frameworks(self) -> list[str]:
         """All contestants: ours first, then the peers."""
-        return ["ours", *(installed_peers() if self.peers is None else self.peers)]
+        return ["ours", *(self._installed if self.peers is None else self.peers)]
+
+    @property
+    def cases(self) -> list[tuple[str, int]]:
+        """Names of the models, and the batch sizes of each."""
+        models = [PICTURES] if self.reads_only else self.models
+        return [(model, size) for model in models for size in self.sizes_of(model)]
 
     def sizes_of(self, model: str) -> tuple[int, ...]:
         """Returns the batch sizes to time for a model."""
         if self.sweep:
             return SWEEP
-        return self.batch_sizes or (WORKLOADS[model].batch_size,)
+        return self.batch_sizes or (workload_of(model).batch_size,)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmark.contestants import CONTESTANTS, PEERS
+from experiments.benchmark.contestants import contestants_of
 from experiments.benchmark.steady import Turn, Yardstick
 from jaxdl.console import note
 from jaxdl.errors import UserError
@@ -43,12 +43,12 @@ def environment_of(model: str) -> dict[str, str]:
     return os.environ | ENVIRONMENT | memory
 
 
-def installed_peers() -> list[str]:
-    """Returns the names of the peers whose packages are installed."""
+def installed_peers(model: str) -> list[str]:
+    """Returns the names of the peers of a model whose packages are installed."""
     return [
         name
-        for name in PEERS
-        if all(importlib.util.find_spec(package) for package in CONTESTANTS[name].packages)
+        for name, entry in contestants_of(model).items()
+        if entry.peer and all(map(importlib.util.find_spec, entry.packages))
     ]
 
 

@@ -50,6 +50,20 @@ def format_speeds(report: Record) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def format_pipelines(report: Record) -> str:
+    """Formats the speeds of the input pipelines, and how many times as fast ours is as each."""
+    rows = ["| pipeline | pictures/s per core | speed of ours relative to it |", "|---|---|---|"]
+    for result in report["results"]:
+        speed, ratio = pictures_per_core(report, result), result["ours_is_faster_by"]["median"]
+        rows.append(f"| {result['framework']} | {speed:,.0f} | {ratio:.2f} |")
+    return "\n".join(rows)
+
+
+def pictures_per_core(report: Record, result: Record) -> float:
+    """Returns how many pictures a second a core reads, in a result of a report."""
+    return result["examples_per_second"] / report["environment"]["threads"]
+
+
 def _format_ratio(result: Record | None, form: str) -> str:
     if not result:
         return ""

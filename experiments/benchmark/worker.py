@@ -13,32 +13,44 @@ import sys
 import time
 from typing import Any
 
-from experiments.benchmark.contestants import CONTESTANTS
+from experiments.benchmark.contestants import contestants_of
 
 EXAMPLES = 16_384
+
+
+READ_AHEAD = 16
+"""More batches than an input pipeline reads before it is asked for them."""
 
 
 class Stopwatch:
     """Repeats work for about a given number of seconds and times it."""
 
     def __init__(self, contestant: Any):
-        """Takes a contestant that has made its first train step."""
+        """Takes a contestant that has made its first train step, or read its first batch."""
         self._work = {
-            "train": contestant.train,
+            "train": getattr(contestant, "train", None),
             "predict": lambda times: [contestant.predict() for _ in range(times)],
+            "input": getattr(contestant, "read", None),
         }
-        self._whole = {"train": getattr(contestant, "steps_per_epoch", 1), "predict": 1}
+        self._whole = {
+            "train": getattr(contestant, "steps_per_epoch", 1),
+            "predict": 1,
+            "input": 1,
+        }
         self._seconds_each = {}
 
     def time(self, work: str, seconds: float) -> dict[str, Any]:
         """Returns how many "times" the work was repeated and the "seconds" that took in total.
 
         Where a contestant starts again for a part of an epoch, only whole ones are timed, unless
-        an epoch takes too long.
+        an epoch takes too long. Batches that were read ahead, between two turns, are not timed.
         """
+        if work == "input":
+            self._run(work, READ_AHEAD)
         if work not in self._seconds_each:
-            self._run(work, 1)
-            self._seconds_each[work] = self._run(work, 1)
+            first = READ_AHEAD if work == "input" else 1
+            self._run(work, first)
+            self._seconds_each[work] = self._run(work, first) / first
         times = max(1, round(seconds / self._seconds_each[work]))
         if times > self._whole[work]:
             times -= times % self._whole[work]
@@ -55,16 +67,17 @@ class Stopwatch:
 def build(
     framework: str, model: str, batch_size: int, precision: str, started: float
 ) -> tuple[Any, dict[str, Any]]:
-    """Returns the contestant after its first train step, and its description."""
-    entry = CONTESTANTS[framework]
+    """Returns the contestant after its first train step or batch, and its description."""
+    entry = contestants_of(model)[framework]
     os.environ["KERAS_BACKEND"] = entry.keras_backend
     workloads = importlib.import_module("experiments.benchmark.workloads")
     make = getattr(importlib.import_module(f"experiments.benchmark.{entry.module}"), entry.build)
-    workload = workloads.WORKLOADS[model]
+    workload = workloads.workload_of(model)
     data = workloads.random_data(workload, max(EXAMPLES, batch_size))
     imported = time.perf_counter()
     contestant = make(workload, data, batch_size, precision)
-    contestant.train(1)
+    begin = contestant.read if workload.input == "files" else contestant.train
+    begin(1)
     first_step_seconds = time.perf_counter() - imported
     return contestant, {
         "parameters": contestant.parameters,

@@ -6,6 +6,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from experiments.benchmark.contestants import PICTURES
+from experiments.benchmark.jpeg_files import jpeg_files
+
 Arrays = dict[str, np.ndarray]
 Precision = Literal["float32", "bfloat16"]
 
@@ -21,7 +24,7 @@ class Workload:
     Attributes:
       name: name of the model.
       batch_size: that of the tutorial, or a usual one for the model.
-      input: "image" (uint8) or "tokens" (int32).
+      input: "image" (uint8), "tokens" (int32), or "files" (of pictures, to be read only).
       input_shape: shape of one example.
       num_classes: number of classes.
       optimizer: "adam" with a learning rate of 1e-3, or "sgd" with 0.1 and Nesterov's
@@ -30,7 +33,7 @@ class Workload:
 
     name: str
     batch_size: int
-    input: Literal["image", "tokens"]
+    input: Literal["image", "tokens", "files"]
     input_shape: tuple[int, ...]
     num_classes: int
     optimizer: Literal["adam", "sgd"] = "adam"
@@ -53,6 +56,26 @@ WORKLOADS = {
         Workload("vit", 64, "image", PHOTOGRAPHS, 10),
     )
 }
+READING = Workload(PICTURES, 256, "files", (224, 224, 3), 100)
+"""The crops of a training on ImageNet, from files of about its size."""
+
+
+def workload_of(model: str) -> Workload:
+    """Returns the workload of a model, or of reading pictures."""
+    return READING if model == PICTURES else WORKLOADS[model]
+
+
+class Pipeline(Protocol):
+    """Reads batches of one framework, to be timed.
+
+    Attributes:
+      parameters: 0.
+    """
+
+    parameters: int
+
+    def read(self, batches: int) -> None:
+        """Reads a number of batches: uint8 images, cropped at random and resized, and labels."""
 
 
 class Contestant(Protocol):
@@ -72,16 +95,18 @@ class Contestant(Protocol):
         """Computes the outputs of one batch, without dropout, and waits for them."""
 
 
-Build = Callable[[Workload, Arrays, int, Precision], Contestant]
+Build = Callable[[Workload, Arrays, int, Precision], Contestant | Pipeline]
 
 
 def random_data(workload: Workload, examples: int, seed: int = 0) -> Arrays:
     """Returns random examples with the shapes and dtypes of the real ones.
 
     The "image" is uint8 (examples, height, width, channels), the "tokens" are int32
-    (examples, time) from 1 to below the size of the vocabulary, without padding, and the
-    "label" is int32 (examples,).
+    (examples, time) from 1 to below the size of the vocabulary, without padding, the "file" is the
+    path of a JPEG, and the "label" is int32 (examples,).
     """
+    if workload.input == "files":
+        return jpeg_files(workload.num_classes)
     random = np.random.default_rng(seed)
     shape = (examples, *workload.input_shape)
     if workload.input == "image":

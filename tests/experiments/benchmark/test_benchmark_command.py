@@ -4,21 +4,13 @@ import json
 import pytest
 from PIL import Image
 
-from experiments.benchmark import accuracy, charts, options, race, steady, tables
+from experiments.benchmark import accuracy, charts, options, race, tables
 from experiments.benchmark.comparison import compare_with_peers, geometric_mean
 from experiments.benchmark.ours import Ours
 from experiments.benchmark.workloads import WORKLOADS, random_data
 
 pytestmark = pytest.mark.usefixtures("every_turn_is_steady")
 QUICK = ("--models", "mlp", "--rounds", 2, "--seconds", 0.05, "--peers")
-
-
-@pytest.fixture
-def every_turn_is_steady(monkeypatch):
-    """Times few products and accepts all, since the other tests use the machine too."""
-    monkeypatch.setattr(steady, "TOLERANCE", 1000.0)
-    monkeypatch.setattr(steady, "FIRST_PRODUCTS", 1)
-    monkeypatch.setattr(race, "PRODUCT_SECONDS", 0.01)
 
 
 def test_the_table_and_the_file_agree_and_the_throughput_is_drawn(command, tmp_path, monkeypatch):
