@@ -47,7 +47,7 @@ class PublishedData(DataOptions):
     OF_OWN_DATA = (*DataOptions.OF_OWN_DATA, "text_column", "stream")
 
     dataset: str = "imdb_reviews"
-    """A name of the catalog, a folder, a table, tfds:NAME, or hf:OWNER/NAME."""
+    """Data that the model reads: a name of the catalog, folder, table, tfds:NAME, hf:OWNER/NAME."""
     validation_fraction: float = 0.1
     """Fraction of the training split, from its end, on which the best epoch is chosen."""
     sequence_length: int = 512
