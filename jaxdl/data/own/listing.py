@@ -153,7 +153,7 @@ def _list_classes(folder: Path, suffixes: frozenset[str], what: str) -> FoundExa
         labels += [path.name] * len(files)
     if others:
         kinds = ", ".join(suffix or "without a suffix" for suffix, _ in others.most_common(5))
-        note(f"{others.total():,} files in {folder} are no {what} that can be read ({kinds}).")
+        note(f"Files in {folder} that are no {what} are passed over: {others.total():,} ({kinds}).")
     return FoundExamples(Files(names), labels)
 
 

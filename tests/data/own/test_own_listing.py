@@ -81,8 +81,8 @@ def test_what_is_passed_over_is_said(tmp_path, capsys):
     assert list(found(tmp_path)) == ["train"]
     errors = capsys.readouterr().err
     assert "test is left out, since it has no folders of classes" in errors
-    assert "2 files in" in errors
-    assert "are no pictures that can be read (.heic)" in errors
+    assert "Files in" in errors
+    assert "that are no pictures are passed over: 2 (.heic)" in errors
 
 
 def test_the_name_of_a_class_must_be_utf8(tmp_path):
