@@ -16,10 +16,10 @@ from typing import Any
 from experiments.benchmark.contestants import contestants_of
 
 EXAMPLES = 16_384
-
-
 READ_AHEAD = 16
 """More batches than an input pipeline reads before it is asked for them."""
+SECONDS_TO_SETTLE = 6.0
+"""In which an input pipeline has read ahead as far as it does."""
 
 
 class Stopwatch:
@@ -43,7 +43,8 @@ class Stopwatch:
         """Returns how many "times" the work was repeated and the "seconds" that took in total.
 
         Where a contestant starts again for a part of an epoch, only whole ones are timed, unless
-        an epoch takes too long. Batches that were read ahead, between two turns, are not timed.
+        an epoch takes too long. Batches that were read ahead, between two turns, are not timed; and
+        reading ahead has ended before the answer, after which others are timed.
         """
         if work == "input":
             self._run(work, READ_AHEAD)
@@ -56,6 +57,8 @@ class Stopwatch:
             times -= times % self._whole[work]
         taken = self._run(work, times)
         self._seconds_each[work] = taken / times
+        if work == "input":
+            time.sleep(SECONDS_TO_SETTLE)
         return {"times": times, "seconds": taken}
 
     def _run(self, work: str, times: int) -> float:
