@@ -13,6 +13,7 @@ def only_run(runs_dir):
     return run, json.loads((run / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_all_layers_are_tuned_on_texts(command, review_dir, small_published, tmp_path):
     small_published("minilm", review_dir)
     options = (*SMALL_TEXTS, "--learning-rate", 0.01, "--epochs", 6, "--frozen-blocks", 0)

@@ -83,6 +83,7 @@ def test_a_generator_imitates_them(command, paint, tmp_path):
     assert len(list((tmp_path / "feature_extractors" / "paint").glob("cnn/*"))) == 2
 
 
+@pytest.mark.slow
 def test_texts_of_three_classes_are_learned_and_predicted(command, table, tmp_path):
     folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path)
     options = ("--dataset", table, *TEXT_OPTIONS, "--learning-rate", 0.01)
