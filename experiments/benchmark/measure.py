@@ -37,7 +37,7 @@ def versions() -> dict[str, str]:
     """Returns the versions of all frameworks that are installed."""
     names = (
         *("jax", "jaxlib", "flax", "keras", "tensorflow", "tensorflow-cpu", "torch", "torchvision"),
-        *("grain", "pillow", "opencv-python-headless"),
+        *("grain", "pillow", "simplejpeg", "opencv-python-headless"),
     )
     found = {}
     for name in names:

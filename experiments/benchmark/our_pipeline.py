@@ -10,6 +10,7 @@ import numpy as np
 from experiments.benchmark.ours import one_device
 from experiments.benchmark.workloads import Arrays, Precision, Workload
 from jaxdl.data.own.lazy import LazyImages
+from jaxdl.nn.cpu.memory import keep_freed_memory
 from jaxdl.training.epoch import epoch_order
 from jaxdl.training.streaming import read_batches
 
@@ -23,6 +24,7 @@ class OurPipeline:
 
     def __init__(self, workload: Workload, data: Arrays, batch_size: int, precision: Precision):
         """Opens no file yet."""
+        keep_freed_memory()  # as a training on CPU does
         files = [Path(file) for file in data["file"]]
         images = LazyImages(files, np.arange(len(files)), workload.input_shape[0], "")
         images = images.with_random_crops(SMALLEST_CROP, seed=0)
@@ -43,9 +45,9 @@ class OurPipeline:
             epoch += 1
 
 
-def build_without_opencv(
+def build_without_the_extra(
     workload: Workload, data: Arrays, batch_size: int, precision: Precision
 ) -> OurPipeline:
-    """Returns the pipeline as it is where OpenCV is not installed: Pillow decodes."""
-    sys.modules["cv2"] = None
+    """Returns the pipeline as it is without the extra `pictures`: Pillow decodes."""
+    sys.modules["simplejpeg"] = None
     return OurPipeline(workload, data, batch_size, precision)

@@ -1,19 +1,21 @@
 """Random crops of picture files, decoded and resized as fast as the machine can.
 
-With the extra ``opencv``, OpenCV decodes JPEGs and resizes them, in about half of the time that
-Pillow takes. Both read the same rectangles; their pixels differ slightly.
+With the extra ``pictures``, libjpeg-turbo (simplejpeg) decodes JPEGs and OpenCV resizes them, in
+less than half of the time that Pillow takes. Both read the same rectangles; their pixels differ
+slightly.
 """
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable
+import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from jaxdl.data.pictures import decoding, on_white
+from jaxdl.data.pictures import MOST_PIXELS, decoding, on_white
 
 Image.core.set_blocks_max(8)  # freed memory that Pillow keeps for the next picture
 
@@ -21,6 +23,10 @@ RESIZED_AS_THEY_ARE = ("RGB", "RGBA", "L", "LA", "CMYK")
 """Modes whose pixels can be averaged; the others take more memory."""
 REDUCTIONS = (8, 4, 2)
 """Factors by which a JPEG can be reduced while it is decoded."""
+MOST_BYTES = 2**26
+"""Size of a file up to which all of it is read at once."""
+START_OF_PIXELS = b"\xff\xda"
+"""Ends the header of a JPEG."""
 ORIENTATION = 0x0112
 """Number of the EXIF tag that says how a picture lies."""
 TURNS = {
@@ -42,10 +48,6 @@ class Rectangle(NamedTuple):
     top: int
     width: int
     height: int
-
-
-CutOut = Callable[[Image.Image, Rectangle, int], np.ndarray]
-"""Decodes a rectangle of an opened file as a square, uint8 (side, side, 3), of the side given."""
 
 
 def read_random_crop(
@@ -73,12 +75,18 @@ def read_random_crop(
     Raises:
       UserError: the file is missing or is not an image.
     """
+    content = _content(path) if _libraries() else b""
+    size = size_of_plain_jpeg(content) if content else None
+    if size:
+        square = cut_out_by_opencv(content, _random_rectangle(size, random, smallest_share), side)
+        if square is not None:
+            return square
     with decoding(path) as file:
         if file.format not in ("JPEG", "MPO"):
             file.load()  # which turns a TIFF upright, and removes the tag that says how it lay
         rectangle = _random_rectangle(file.size, random, smallest_share)
         turn = TURNS.get(file.getexif().get(ORIENTATION))
-        square = _fastest(file)(file, rectangle, side)
+        square = cut_out_by_pillow(file, rectangle, side)
         return square if turn is None else turn(square)
 
 
@@ -96,44 +104,72 @@ def cut_out_by_pillow(file: Image.Image, rectangle: Rectangle, side: int) -> np.
     return np.asarray(square if is_opaque else on_white(square))
 
 
-def cut_out_by_opencv(file: Image.Image, rectangle: Rectangle, side: int) -> np.ndarray:
-    """Decodes a JPEG and resizes by OpenCV; by Pillow if OpenCV cannot decode it."""
-    cv2 = _opencv()
+def size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
+    """Returns width and height of a colour JPEG that is not turned; None for any other content."""
+    simplejpeg, _ = _libraries()
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError:
+        return None
+    may_be_turned = content.find(b"Exif", 0, content.find(START_OF_PIXELS)) >= 0
+    is_plain = colours in ("YCbCr", "RGB") and height * width <= MOST_PIXELS
+    return (width, height) if is_plain and not may_be_turned else None
+
+
+def cut_out_by_opencv(content: bytes, rectangle: Rectangle, side: int) -> np.ndarray | None:
+    """Decodes a plain JPEG by libjpeg-turbo and resizes by OpenCV; None if it is damaged.
+
+    Each pixel is interpolated between four, as in the published recipes for TensorFlow; only where
+    that would skip pixels, it averages those that it covers, which takes seven times as long.
+    """
+    simplejpeg, cv2 = _libraries()
     reduction = _reduction(rectangle, side)
-    file.fp.seek(0)
-    content = np.frombuffer(file.fp.read(), np.uint8)
-    flags = cv2.IMREAD_IGNORE_ORIENTATION | getattr(
-        cv2, f"IMREAD_REDUCED_COLOR_{reduction}", cv2.IMREAD_COLOR
-    )
-    picture = cv2.imdecode(content, flags)
-    if picture is None:
-        return cut_out_by_pillow(file, rectangle, side)
+    height, width, _, _ = simplejpeg.decode_jpeg_header(content)
+    try:
+        picture = simplejpeg.decode_jpeg(
+            *(content, "RGB"),
+            fastdct=True,
+            fastupsample=True,
+            min_factor=reduction,
+            min_height=-(-height // reduction),
+            min_width=-(-width // reduction),
+        )
+    except ValueError:
+        return None
     left, top, width, height = (round(pixels / reduction) for pixels in rectangle)
     part = picture[top : top + max(height, 1), left : left + max(width, 1)]
-    kind = cv2.INTER_AREA if min(part.shape[:2]) > side else cv2.INTER_LINEAR
-    return cv2.cvtColor(cv2.resize(part, (side, side), interpolation=kind), cv2.COLOR_BGR2RGB)
+    skips_pixels = min(part.shape[:2]) >= 2 * side
+    kind = cv2.INTER_AREA if skips_pixels else cv2.INTER_LINEAR
+    return cv2.resize(part, (side, side), interpolation=kind)
 
 
 def decoder() -> str:
-    """Names the library that decodes JPEGs, on which the exact pixels depend."""
-    return "OpenCV" if _opencv() else "Pillow"
+    """Names the libraries that decode and resize JPEGs, on which the exact pixels depend."""
+    return "libjpeg-turbo and OpenCV" if _libraries() else "Pillow"
 
 
-def _fastest(file: Image.Image) -> CutOut:
-    """Returns how to decode a file: OpenCV is trusted with nothing but colour JPEGs."""
-    is_plain = file.format == "JPEG" and file.mode == "RGB"
-    return cut_out_by_opencv if is_plain and _opencv() else cut_out_by_pillow
+def _content(path: Path | bytes) -> bytes:
+    """Returns what is in a file; nothing where it should be left to Pillow, or refused by it."""
+    if isinstance(path, bytes):
+        return path
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES:
+            with path.open("rb", buffering=0) as file:
+                return file.read(status.st_size)
+    return b""
 
 
 @functools.cache
-def _opencv() -> Any:
-    """Returns the module of OpenCV, which computes in the thread that calls it, or None."""
+def _libraries() -> tuple[Any, Any] | None:
+    """Returns simplejpeg and OpenCV, which compute in the thread that calls them, or None."""
     try:
         import cv2
+        import simplejpeg
     except ImportError:
         return None
     cv2.setNumThreads(1)  # pictures are read in threads already
-    return cv2
+    return simplejpeg, cv2
 
 
 def _reduction(rectangle: Rectangle, side: int) -> int:

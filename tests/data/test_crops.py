@@ -28,6 +28,8 @@ def encode(picture, kind="JPEG", **options):
 
 
 def cut(cut_out, content, rectangle, side):
+    if cut_out is cut_out_by_opencv:
+        return cut_out(content, rectangle, side)
     with Image.open(io.BytesIO(content)) as file:
         return cut_out(file, rectangle, side)
 
@@ -74,13 +76,13 @@ def test_large_pictures_are_reduced_while_they_are_decoded(cut_out, size):
     assert difference(cut(cut_out, encode(picture), Rectangle(*part), 16), expected) < 4
 
 
-@pytest.mark.parametrize("opencv", [True, False])
+@pytest.mark.parametrize("extra", [True, False])
 @pytest.mark.parametrize(
     ("mode", "kind"),
     [("L", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "GIF"), ("RGB", "WebP")],
 )
-def test_every_kind_of_picture_is_cropped(monkeypatch, opencv, mode, kind):
-    without_opencv(monkeypatch, opencv)
+def test_every_kind_of_picture_is_cropped(monkeypatch, extra, mode, kind):
+    without_the_extra_unless(monkeypatch, extra)
     crop = read_random_crop(encode(paint(mode=mode), kind), 20, np.random.default_rng(0), 0.5)
     plain = read_random_crop(encode(paint()), 20, np.random.default_rng(0), 0.5)
     expected = Image.fromarray(plain).convert("L").convert("RGB") if mode == "L" else plain
@@ -112,23 +114,45 @@ def test_a_crop_and_a_prediction_see_the_same():
             assert np.median(crop) == expected
 
 
-@pytest.mark.parametrize("opencv", [True, False])
-def test_half_a_file_is_broken(monkeypatch, opencv):
-    without_opencv(monkeypatch, opencv)
+@pytest.mark.parametrize("extra", [True, False])
+def test_half_a_file_is_broken(monkeypatch, extra):
+    without_the_extra_unless(monkeypatch, extra)
     content = encode(paint(400, 300))
     with pytest.raises(BrokenFileError, match="cannot be read as an image"):
         read_random_crop(content[: len(content) // 2], 20, np.random.default_rng(0), 0.5)
 
 
-def without_opencv(monkeypatch, opencv):
-    """As where OpenCV is not installed, if it should not be there."""
-    if not opencv:
-        monkeypatch.setattr(crops, "_opencv", lambda: None)
+def without_the_extra_unless(monkeypatch, extra):
+    """As where the libraries of the extra are not installed, if they should not be there."""
+    if not extra:
+        monkeypatch.setattr(crops, "_libraries", lambda: None)
 
 
-def test_a_jpeg_that_opencv_cannot_decode_is_left_to_pillow(monkeypatch):
-    cv2 = pytest.importorskip("cv2")
-    content = encode(paint())
-    expected = cut(cut_out_by_pillow, content, PICTURE, 20)
-    monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
-    np.testing.assert_array_equal(cut(cut_out_by_opencv, content, PICTURE, 20), expected)
+def test_a_damaged_jpeg_is_left_to_pillow(monkeypatch):
+    content = encode(paint(400, 300))
+    assert crops.size_of_plain_jpeg(content) == (400, 300)
+    assert cut_out_by_opencv(content[: len(content) // 2], Rectangle(0, 0, 400, 300), 20) is None
+    without_the_extra_unless(monkeypatch, False)
+    expected = read_random_crop(content, 20, np.random.default_rng(0), 1.0)
+    monkeypatch.undo()
+    monkeypatch.setattr(crops, "cut_out_by_opencv", lambda *_: None)
+    np.testing.assert_array_equal(
+        read_random_crop(content, 20, np.random.default_rng(0), 1.0), expected
+    )
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_pillow_decodes_what_is_no_plain_jpeg(mode):
+    exif = Image.Exif()
+    exif[crops.ORIENTATION] = 6
+    for content in (encode(paint(mode=mode)), encode(paint(), exif=exif), b"", b"\xff\xd8\xff"):
+        assert crops.size_of_plain_jpeg(content) is None
+
+
+def test_a_large_file_is_not_read_at_once(tmp_path, monkeypatch):
+    file = tmp_path / "picture.jpg"
+    file.write_bytes(encode(paint()))
+    assert crops._content(file) == file.read_bytes()
+    monkeypatch.setattr(crops, "MOST_BYTES", 100)
+    assert crops._content(file) == b""
+    assert crops._content(tmp_path) == crops._content(tmp_path / "missing.jpg") == b""

@@ -1,7 +1,8 @@
 """Images that stay in their files, read where an array of them is indexed."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from jaxdl.data.own.listing import Content
 from jaxdl.data.own.reading import naming, picture_file, read_square
 from jaxdl.data.own.threads import in_threads
 from jaxdl.randomness import Purpose
+
+ALIGNMENT = 64
+"""Of the arrays of JAX for CPU, in bytes."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,7 +71,7 @@ class LazyImages:
             with naming(self.contents[number]) as content:
                 return read_square(picture_file(content), self.side, self.shown)
 
-        return self._stack(in_threads(read, self.numbers[which]))
+        return self._read_all(read, self.numbers[which])
 
     def for_training(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """Reads images for an epoch of training, on whose number their crops depend."""
@@ -80,7 +84,20 @@ class LazyImages:
                 file = picture_file(content)
                 return read_random_crop(file, self.side, random, self.smallest_crop)
 
-        return self._stack(in_threads(read, rows))
+        return self._read_all(read, rows)
 
-    def _stack(self, images: list[np.ndarray]) -> np.ndarray:
-        return np.stack(images) if images else np.empty((0, *self.shape[1:]), self.dtype)
+    def _read_all(self, read: Callable[[int], np.ndarray], numbers: np.ndarray) -> np.ndarray:
+        images = aligned((len(numbers), *self.shape[1:]), self.dtype)
+
+        def read_one(place: int) -> None:
+            images[place] = read(numbers[place])
+
+        in_threads(read_one, range(len(numbers)))
+        return images
+
+
+def aligned(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """Makes an array, of any content, at an address from which JAX takes it without a copy."""
+    buffer = np.empty(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    return buffer[start : buffer.size - ALIGNMENT + start].view(dtype).reshape(shape)

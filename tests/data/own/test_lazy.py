@@ -59,7 +59,7 @@ def test_crops_depend_on_seed_epoch_and_image_only(both):
 
 def test_the_checksum_names_what_decodes_crops_and_what_is_shown(both, monkeypatch):
     images = both[1].train["image"]
-    monkeypatch.setattr(crops, "_opencv", lambda: None)
+    monkeypatch.setattr(crops, "_libraries", lambda: None)
     by_pillow = images.with_random_crops(0.1, seed=3).checksum
     assert by_pillow == f"{images.checksum}, cropped by Pillow"
     assert images.of_the_middle(0.5).checksum != images.checksum

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.benchmark import jpeg_files
 from experiments.benchmark.contestants import PIPELINE_PEERS, PIPELINES
-from experiments.benchmark.our_pipeline import OurPipeline, build_without_opencv
+from experiments.benchmark.our_pipeline import OurPipeline, build_without_the_extra
 from experiments.benchmark.workloads import READING, random_data
 from jaxdl.data import crops
 
@@ -41,11 +41,13 @@ def test_ours_reads_the_batches_of_a_training(pictures):
     assert seen["epoch"].tolist() == [1] * BATCH
 
 
-def test_ours_reads_them_without_opencv_too(pictures, monkeypatch):
-    monkeypatch.setattr(crops, "_opencv", functools.cache(crops._opencv.__wrapped__))
-    monkeypatch.setitem(sys.modules, "cv2", None)  # which the contestant sets, and this takes back
-    build_without_opencv(READING, pictures, BATCH, "float32").read(1)
-    assert crops._opencv() is None
+def test_ours_reads_them_without_the_extra_too(pictures, monkeypatch):
+    monkeypatch.setattr(crops, "_libraries", functools.cache(crops._libraries.__wrapped__))
+    monkeypatch.setitem(
+        sys.modules, "simplejpeg", None
+    )  # which the contestant sets, and this takes back
+    build_without_the_extra(READING, pictures, BATCH, "float32").read(1)
+    assert crops._libraries() is None
 
 
 @pytest.mark.peers
