@@ -46,7 +46,7 @@ def test_the_ground_imports_nothing_from_above():
 
 
 def test_the_layers_leave_the_forms_for_cpu_to_their_room():
-    """What only XLA for CPU needs is decided in jaxdl/nn; the epochs ask it once, as a benchmark."""
+    """What only XLA for CPU needs is decided in jaxdl/nn; epochs ask it once, and a benchmark."""
     users = {
         str(path.relative_to(REPOSITORY))
         for room in ("jaxdl", "experiments")

@@ -12,7 +12,7 @@ from absl import flags
 
 from experiments.benchmark.our_pipeline import SMALLEST_CROP
 from experiments.benchmark.workloads import Arrays, Precision, Workload
-from jaxdl.data.crops import read_random_crop
+from jaxdl.data.crops import DRAWS, read_random_crop
 
 
 class GrainPipeline:
@@ -59,7 +59,7 @@ class GrainPipeline:
 def _read(
     files: list[str], labels: np.ndarray, side: int, number: int, random: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    image = read_random_crop(Path(files[number]), side, random, SMALLEST_CROP)
+    image = read_random_crop(Path(files[number]), side, random.random(DRAWS), SMALLEST_CROP)
     return {"image": image, "label": labels[number]}
 
 

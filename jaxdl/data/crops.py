@@ -21,6 +21,11 @@ Image.core.set_blocks_max(8)  # freed memory that Pillow keeps for the next pict
 
 RESIZED_AS_THEY_ARE = ("RGB", "RGBA", "L", "LA", "CMYK")
 """Modes whose pixels can be averaged; the others take more memory."""
+WIDEST = 4 / 3
+"""Largest ratio of width to height of a rectangle, and of height to width."""
+TRIES = 10
+"""In which a rectangle must fit into its picture; otherwise it is the central square."""
+DRAWS = 4 * TRIES
 REDUCTIONS = (8, 4, 2)
 """Factors by which a JPEG can be reduced while it is decoded."""
 MOST_BYTES = 2**26
@@ -53,7 +58,7 @@ class Rectangle(NamedTuple):
 def read_random_crop(
     path: Path | bytes,
     side: int,
-    random: np.random.Generator,
+    draws: np.ndarray,
     smallest_share: float,
 ) -> np.ndarray:
     """Reads a random rectangle of an image file, resized to a square and turned upright.
@@ -66,7 +71,7 @@ def read_random_crop(
       path: a file in one of `jaxdl.data.pictures.FORMATS`, of any mode and up to
         `jaxdl.data.pictures.MOST_PIXELS`, or what it contains.
       side: side of the result in pixels.
-      random: draws the rectangle.
+      draws: float (DRAWS,), uniform in [0, 1), that choose the rectangle.
       smallest_share: of the picture's area.
 
     Returns:
@@ -78,13 +83,13 @@ def read_random_crop(
     content = _content(path) if _libraries() else b""
     size = size_of_plain_jpeg(content) if content else None
     if size:
-        square = cut_out_by_opencv(content, _random_rectangle(size, random, smallest_share), side)
+        square = cut_out_by_opencv(content, _random_rectangle(size, draws, smallest_share), side)
         if square is not None:
             return square
     with decoding(path) as file:
         if file.format not in ("JPEG", "MPO"):
             file.load()  # which turns a TIFF upright, and removes the tag that says how it lay
-        rectangle = _random_rectangle(file.size, random, smallest_share)
+        rectangle = _random_rectangle(file.size, draws, smallest_share)
         turn = TURNS.get(file.getexif().get(ORIENTATION))
         square = cut_out_by_pillow(file, rectangle, side)
         return square if turn is None else turn(square)
@@ -178,17 +183,15 @@ def _reduction(rectangle: Rectangle, side: int) -> int:
     return next((factor for factor in REDUCTIONS if shortest >= factor * side), 1)
 
 
-def _random_rectangle(
-    size: tuple[int, int], random: np.random.Generator, smallest_share: float
-) -> Rectangle:
-    """Draws the rectangle of `read_random_crop`, in a picture of a width and height."""
+def _random_rectangle(size: tuple[int, int], draws: np.ndarray, smallest_share: float) -> Rectangle:
+    """Chooses the rectangle of `read_random_crop`, in a picture of a width and height."""
     whole_width, whole_height = size
-    for _ in range(10):
-        area = random.uniform(smallest_share, 1.0) * whole_width * whole_height
-        ratio = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
+    for share, ratio, across, down in draws.reshape(TRIES, 4).tolist():
+        area = (smallest_share + (1 - smallest_share) * share) * whole_width * whole_height
+        ratio = WIDEST ** (2 * ratio - 1)
         width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < width <= whole_width and 0 < height <= whole_height:
-            left = int(random.integers(whole_width - width + 1))
-            return Rectangle(left, int(random.integers(whole_height - height + 1)), width, height)
+            left = int(across * (whole_width - width + 1))
+            return Rectangle(left, int(down * (whole_height - height + 1)), width, height)
     square = min(size)
     return Rectangle((whole_width - square) // 2, (whole_height - square) // 2, square, square)

@@ -27,6 +27,10 @@ def encode(picture, kind="JPEG", **options):
     return file.getvalue()
 
 
+def draws(seed):
+    return np.random.default_rng(seed).random(crops.DRAWS)
+
+
 def cut(cut_out, content, rectangle, side):
     if cut_out is cut_out_by_opencv:
         return cut_out(content, rectangle, side)
@@ -40,8 +44,7 @@ def difference(a, b):
 
 @given(strategies.integers(1, 400), strategies.integers(1, 400), strategies.integers(0, 9))
 def test_rectangles_are_inside_and_as_large_as_asked(width, height, seed):
-    random = np.random.default_rng(seed)
-    part = crops._random_rectangle((width, height), random, 0.3)
+    part = crops._random_rectangle((width, height), draws(seed), 0.3)
     assert part.width > 0
     assert part.height > 0
     assert 0 <= part.left <= width - part.width
@@ -83,8 +86,8 @@ def test_large_pictures_are_reduced_while_they_are_decoded(cut_out, size):
 )
 def test_every_kind_of_picture_is_cropped(monkeypatch, extra, mode, kind):
     without_the_extra_unless(monkeypatch, extra)
-    crop = read_random_crop(encode(paint(mode=mode), kind), 20, np.random.default_rng(0), 0.5)
-    plain = read_random_crop(encode(paint()), 20, np.random.default_rng(0), 0.5)
+    crop = read_random_crop(encode(paint(mode=mode), kind), 20, draws(0), 0.5)
+    plain = read_random_crop(encode(paint()), 20, draws(0), 0.5)
     expected = Image.fromarray(plain).convert("L").convert("RGB") if mode == "L" else plain
     assert difference(crop, expected) < 12
 
@@ -96,7 +99,7 @@ def test_pictures_are_turned_upright(kind, orientation):
     exif[crops.ORIENTATION] = orientation
     options = {"lossless": True} if kind == "WebP" else {}
     content = encode(paint(60, 60), kind, exif=exif, **options)
-    turned = read_random_crop(content, 20, np.random.default_rng(0), 1.0)
+    turned = read_random_crop(content, 20, draws(0), 1.0)
     upright = paint(60, 60)
     upright.getexif()[crops.ORIENTATION] = orientation
     expected = ImageOps.exif_transpose(upright).resize((20, 20), Image.Resampling.BILINEAR)
@@ -110,7 +113,7 @@ def test_a_crop_and_a_prediction_see_the_same():
     for content, expected in ((transparent, 255), (encode(Image.fromarray(dark), "PNG"), 26)):
         assert np.median(read_photograph(content, 40)) == expected
         for seed in range(5):
-            crop = read_random_crop(content, 10, np.random.default_rng(seed), 0.2)
+            crop = read_random_crop(content, 10, draws(seed), 0.2)
             assert np.median(crop) == expected
 
 
@@ -119,7 +122,7 @@ def test_half_a_file_is_broken(monkeypatch, extra):
     without_the_extra_unless(monkeypatch, extra)
     content = encode(paint(400, 300))
     with pytest.raises(BrokenFileError, match="cannot be read as an image"):
-        read_random_crop(content[: len(content) // 2], 20, np.random.default_rng(0), 0.5)
+        read_random_crop(content[: len(content) // 2], 20, draws(0), 0.5)
 
 
 def without_the_extra_unless(monkeypatch, extra):
@@ -133,12 +136,10 @@ def test_a_damaged_jpeg_is_left_to_pillow(monkeypatch):
     assert crops.size_of_plain_jpeg(content) == (400, 300)
     assert cut_out_by_opencv(content[: len(content) // 2], Rectangle(0, 0, 400, 300), 20) is None
     without_the_extra_unless(monkeypatch, False)
-    expected = read_random_crop(content, 20, np.random.default_rng(0), 1.0)
+    expected = read_random_crop(content, 20, draws(0), 1.0)
     monkeypatch.undo()
     monkeypatch.setattr(crops, "cut_out_by_opencv", lambda *_: None)
-    np.testing.assert_array_equal(
-        read_random_crop(content, 20, np.random.default_rng(0), 1.0), expected
-    )
+    np.testing.assert_array_equal(read_random_crop(content, 20, draws(0), 1.0), expected)
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jaxdl.data.crops import decoder, read_random_crop
+from jaxdl.data.crops import DRAWS, decoder, read_random_crop
 from jaxdl.data.own.listing import Content
 from jaxdl.data.own.reading import naming, picture_file, read_square
 from jaxdl.data.own.threads import in_threads
-from jaxdl.randomness import Purpose
+from jaxdl.randomness import Purpose, draw_for_rows
 
 ALIGNMENT = 64
 """Of the arrays of JAX for CPU, in bytes."""
@@ -67,9 +67,8 @@ class LazyImages:
         return len(self.numbers)
 
     def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
-        def read(number: int) -> np.ndarray:
-            with naming(self.contents[number]) as content:
-                return read_square(picture_file(content), self.side, self.shown)
+        def read(content: Content, place: int) -> np.ndarray:
+            return read_square(picture_file(content), self.side, self.shown)
 
         return self._read_all(read, self.numbers[which])
 
@@ -78,19 +77,22 @@ class LazyImages:
         if not self.smallest_crop:
             return self[rows]
 
-        def read(row: int) -> np.ndarray:
-            random = np.random.default_rng((self.seed, Purpose.CROP, epoch, row))
-            with naming(self.contents[self.numbers[row]]) as content:
-                file = picture_file(content)
-                return read_random_crop(file, self.side, random, self.smallest_crop)
+        draws = draw_for_rows(Purpose.CROP, self.seed, epoch, rows, DRAWS)
 
-        return self._read_all(read, rows)
+        def read(content: Content, place: int) -> np.ndarray:
+            file = picture_file(content)
+            return read_random_crop(file, self.side, draws[place], self.smallest_crop)
 
-    def _read_all(self, read: Callable[[int], np.ndarray], numbers: np.ndarray) -> np.ndarray:
+        return self._read_all(read, self.numbers[rows])
+
+    def _read_all(
+        self, read: Callable[[Content, int], np.ndarray], numbers: np.ndarray
+    ) -> np.ndarray:
         images = aligned((len(numbers), *self.shape[1:]), self.dtype)
 
         def read_one(place: int) -> None:
-            images[place] = read(numbers[place])
+            with naming(self.contents[numbers[place]]) as content:
+                images[place] = read(content, place)
 
         in_threads(read_one, range(len(numbers)))
         return images
