@@ -17,10 +17,10 @@ optimizer on the same random data in memory, in separate processes that take tur
 glibc keeps freed memory in all processes; each framework trains the GAN as its own tutorial does.
 
 Before and after each turn a matrix product is timed. While it is a tenth slower than the fastest
-one, something else uses the machine: a turn waits for up to a minute, and one that was disturbed is
-discarded and repeated, at most three times. The table has the medians over the remaining turns, the
-FLOP/s as a share of the machine's peak, and the speed of ours relative to the peer, with its range
-over the rounds. The default takes more than an hour on two CPU cores.
+one, something else uses the machine: turns wait, for up to half a minute each on average, and one
+that was disturbed is discarded and repeated, at most three times. The table has the medians over
+the remaining turns, the FLOP/s as a share of the machine's peak, and the speed of ours relative to
+the peer, with its range over the rounds. The default takes more than an hour on two CPU cores.
 """
 
 import time

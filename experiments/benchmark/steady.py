@@ -14,7 +14,8 @@ Turn = dict[str, Any]
 
 TOLERANCE = 0.1
 TRIES = 4
-LONGEST_WAIT, SECONDS_BETWEEN_PRODUCTS = 60.0, 1.0
+PATIENCE, SECONDS_BETWEEN_PRODUCTS = 30.0, 1.0
+"""Seconds for which a turn may wait, besides those that the turns before it did not need."""
 FIRST_PRODUCTS = 20
 
 
@@ -36,6 +37,7 @@ class Yardstick:
         self._time_product = time_product
         self._flops = flops
         self.fastest = math.inf
+        self._patience = 0.0
         for _ in range(FIRST_PRODUCTS):
             self._measure()
 
@@ -52,6 +54,7 @@ class Yardstick:
           the slower one of the products before and after it.
         """
         turns: list[Turn] = []
+        self._patience += PATIENCE
         while len(turns) < TRIES and not self.is_steady(turns):
             before = self._wait_until_quiet()
             result = take_turn()
@@ -70,10 +73,11 @@ class Yardstick:
         return {"tolerance": TOLERANCE, "tries": TRIES, "fastest_product_seconds": self.fastest}
 
     def _wait_until_quiet(self) -> float:
-        """Times products until one is fast, but not for long; returns the seconds of the last."""
-        give_up = time.monotonic() + LONGEST_WAIT
-        while not self._is_quiet(seconds := self._measure()) and time.monotonic() < give_up:
+        """Times products until one is fast or patience ends; returns the seconds of the last."""
+        while not self._is_quiet(seconds := self._measure()) and self._patience > 0:
+            started = time.monotonic()
             time.sleep(SECONDS_BETWEEN_PRODUCTS)
+            self._patience -= time.monotonic() - started
         return seconds
 
     def _is_quiet(self, product_seconds: float) -> bool:

@@ -38,9 +38,20 @@ def test_a_turn_waits_until_the_machine_is_quiet(clock):
 
 
 def test_waiting_ends(clock):
-    result = repeat(yardstick_of(*[1.3] * 1000))
-    assert len(result) == TRIES
-    assert clock[0] == TRIES * steady.LONGEST_WAIT
+    yardstick = yardstick_of(*[1.3] * 1000)
+    for turns in (1, 2):
+        assert len(repeat(yardstick)) == TRIES
+        assert clock[0] == turns * steady.PATIENCE
+
+
+def test_a_turn_may_wait_for_as_long_as_those_before_did_not(clock):
+    yardstick = yardstick_of(*[1.0] * 4, *[1.3] * 80, 1.0, 1.0)
+    for _ in range(2):
+        repeat(yardstick)
+    assert clock[0] == 0
+    (turn,) = repeat(yardstick)
+    assert turn["product_seconds"] == 1.0
+    assert clock[0] == 80
 
 
 def test_a_faster_product_shows_that_earlier_turns_were_disturbed():
