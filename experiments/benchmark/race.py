@@ -35,6 +35,7 @@ KEEP_FREED_MEMORY = {
 }
 
 PRODUCT_SECONDS = 0.25
+SECONDS_TO_END = 10.0
 
 
 def environment_of(model: str) -> dict[str, str]:
@@ -88,12 +89,16 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """Kills the process."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
-            with contextlib.suppress(BrokenPipeError):
-                stream.close()
+        """Ends the process, and with it those that it has started."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
 
 
 @contextlib.contextmanager
