@@ -70,7 +70,7 @@ class ImageData(DataOptions):
     image_size: int = 32
     """Side to which your own pictures are resized, in pixels."""
     stream: bool = False
-    """Read your own pictures anew in every epoch, even if they fit into memory."""
+    """Read your own pictures from their files in every epoch, even if they fit into memory."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -59,7 +59,7 @@ class PublishedData(DataOptions):
     image_size: int = 96
     """Side to which images are resized, in pixels."""
     stream: bool = False
-    """Read your own pictures anew in every epoch, even if they fit into memory."""
+    """Read your own pictures from their files in every epoch, even if they fit into memory."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,11 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxdl.console import progress
-from jaxdl.training.mesh import (
-    put_rows,
-    replicated,
-    rows_of_this_process,
-)
+from jaxdl.training.mesh import put_rows, replicated, rows_of_this_process
 from jaxdl.training.reading_ahead import is_streamed, read_ahead
 
 Predict = Callable[..., Any]
