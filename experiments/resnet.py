@@ -2,13 +2,11 @@
 
     python -m experiments.resnet
     python -m experiments.resnet --preset quick
-    python -m experiments.resnet --preset speedrun
 
 The first command trains ResNet-20, 269,722 parameters, on CIFAR-10 with mirrored and shifted
 images, for about an hour on two CPU cores; with ``--optimizer sgd`` give ``--learning-rate 0.1
 --weight-decay 5e-4``. The second trains ResNet-8, 75,290 parameters; expect a test accuracy of 77 %
-(experiments/results/resnet-quick-cifar10.json) after about eight minutes on two cores. The third is
-for a GPU: ResNet-18 in bfloat16, meant to reach 94 %; it has not been run yet.
+(experiments/results/resnet-quick-cifar10.json) after about eight minutes on two cores.
 ``--preset imagenet --dataset FOLDER`` trains ResNet-50 by the usual recipe (He et al. 2015 with the
 strides of v1.5, 90 epochs, batches of 1,024) on a TPU pod or a machine with eight GPUs; FOLDER has
 train/CLASS/ and test/CLASS/, or give tfds:imagenet2012.
@@ -62,16 +60,6 @@ class Config:
 
 PRESETS = {
     "quick": {"depth": 8, "epochs": 6, "crop": 2},
-    "speedrun": {
-        "depth": 18,
-        "epochs": 16,
-        "batch_size": 512,
-        "precision": "bfloat16",
-        "label_smoothing": 0.1,
-        "crop": 2,
-        "cutout": 8,
-        "test_time_augmentation": True,
-    },
     "imagenet": {
         "validation_fraction": 0.01,
         "image_size": 224,

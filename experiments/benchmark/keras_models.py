@@ -169,6 +169,20 @@ def resnet(features: int, num_stages: int, num_blocks: int, projects: bool) -> k
     return keras.Model(images, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
 
 
+def speedrun() -> keras.Model:
+    """Builds a convolution with a fixed kernel, three blocks, the maximum, and ten logits."""
+    images = keras.Input(PHOTOGRAPHS)
+    whitening = layers.Conv2D(24, 2, use_bias=False, trainable=False)
+    x = gelu(whitening(layers.Rescaling(1.0, offset=-0.5)(images)))
+    for features in (64, 256, 256):
+        for pools in (True, False):
+            x = layers.Conv2D(features, 3, padding="same", use_bias=False)(x)
+            x = layers.MaxPooling2D()(x) if pools else x
+            x = gelu(layers.BatchNormalization(momentum=0.6, epsilon=1e-12, scale=False)(x))
+    logits = layers.Dense(10, use_bias=False)(layers.GlobalMaxPooling2D()(x))
+    return keras.Model(images, logits / 9)
+
+
 def generator() -> keras.Model:
     """Maps noise (batch, NOISE_SIZE) to float32 images (batch, 28, 28, 1) in [-1, 1]."""
     upsample = partial(layers.Conv2DTranspose, kernel_size=5, padding="same", use_bias=False)
@@ -218,5 +232,6 @@ CLASSIFIERS: dict[str, Callable[[], keras.Model]] = {
     "transformer": text_transformer,
     "resnet20": lambda: resnet(16, 3, 3, projects=False),
     "resnet18": lambda: resnet(64, 4, 2, projects=True),
+    "speedrun": speedrun,
     "vit": vit,
 }

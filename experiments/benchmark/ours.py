@@ -19,6 +19,7 @@ from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.models.mlp import MLP
 from jaxdl.models.resnet import RESNETS
 from jaxdl.models.rnn import TextRNN
+from jaxdl.models.speedrun import SpeedrunNet
 from jaxdl.models.transformer import TextTransformer
 from jaxdl.models.vit import ViT
 from jaxdl.training import adversarial, classification
@@ -38,6 +39,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "transformer": TextTransformer,
     "resnet20": partial(RESNETS[20], stem="small", num_classes=10),
     "resnet18": partial(RESNETS[18], stem="small", num_classes=10),
+    "speedrun": SpeedrunNet,
     "vit": partial(
         ViT,
         patch_size=4,

@@ -175,6 +175,35 @@ def resnet(features: int, num_stages: int, num_blocks: int, projects: bool) -> n
     )
 
 
+class Speedrun(nn.Module):
+    """Applies a convolution with a fixed kernel, three blocks, the maximum, and ten logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 24, 2, bias=False)
+        self.stem.weight.requires_grad_(False)
+        self.blocks = nn.Sequential(*map(speedrun_block, (24, 64, 256), (64, 256, 256)))
+        self.head = nn.Linear(256, 10, bias=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Maps images (batch, channels, height, width) to logits (batch, classes)."""
+        x = functional.gelu(self.stem(images - 0.5), approximate="tanh")
+        return self.head(self.blocks(x).amax((2, 3))) / 9
+
+
+def speedrun_block(inputs: int, outputs: int) -> nn.Sequential:
+    """Builds two convolutions, normalised without a scale, the first with pooling."""
+    norms = [nn.BatchNorm2d(outputs, eps=1e-12, momentum=0.4) for _ in range(2)]
+    for norm in norms:
+        norm.weight.requires_grad_(False)
+    return nn.Sequential(
+        *(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.MaxPool2d(2)),
+        *(norms[0], nn.GELU(approximate="tanh")),
+        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+        *(norms[1], nn.GELU(approximate="tanh")),
+    )
+
+
 def generator() -> nn.Module:
     """Maps noise (batch, NOISE_SIZE) to images (batch, 1, 28, 28) in [-1, 1]."""
     wide, narrow = 7 * 7 * 256, {"kernel_size": 5, "padding": 2, "bias": False}
@@ -209,5 +238,6 @@ CLASSIFIERS: dict[str, Callable[[], nn.Module]] = {
     "transformer": TextTransformer,
     "resnet20": lambda: resnet(16, 3, 3, projects=False),
     "resnet18": lambda: resnet(64, 4, 2, projects=True),
+    "speedrun": Speedrun,
     "vit": ViT,
 }

@@ -195,7 +195,9 @@ class AdversarialPair:
 def count_parameters(model: nn.Module) -> int:
     """Counts trainable values, without the second bias ("bias_hh") of a recurrent layer."""
     return sum(
-        parameter.numel() for name, parameter in model.named_parameters() if "bias_hh" not in name
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and "bias_hh" not in name
     )
 
 

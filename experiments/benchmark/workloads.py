@@ -53,6 +53,7 @@ WORKLOADS = {
         Workload("gan", 64, "image", DIGITS, 10),
         Workload("resnet20", 64, "image", PHOTOGRAPHS, 10, "sgd"),
         Workload("resnet18", 64, "image", PHOTOGRAPHS, 10, "sgd"),
+        Workload("speedrun", 512, "image", PHOTOGRAPHS, 10, "sgd"),
         Workload("vit", 64, "image", PHOTOGRAPHS, 10),
     )
 }

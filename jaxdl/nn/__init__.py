@@ -1,7 +1,7 @@
 """Floor 0: the few layers that models share, each in the form that is fast on its backend."""
 
 from jaxdl.nn.attention import attend
-from jaxdl.nn.convolution import Conv, convolve, convolve_transposed
+from jaxdl.nn.convolution import NHWC, Conv, convolve, convolve_transposed
 from jaxdl.nn.dense import Dense, DenseGeneral
 from jaxdl.nn.initialisation import default_kernel_init, with_flat_window
 from jaxdl.nn.pooling import max_pool
@@ -9,6 +9,7 @@ from jaxdl.nn.recurrence import CELLS, recurrence
 
 __all__ = [
     "CELLS",
+    "NHWC",
     "Conv",
     "Dense",
     "DenseGeneral",

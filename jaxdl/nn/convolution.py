@@ -76,7 +76,7 @@ def convolve(
     # Without the barrier, XLA for CPU would fuse the images with what made them, and compute them
     # again, in another order, for the gradient of the kernel.
     images = lax.platform_dependent(images, cpu=lax.optimization_barrier, default=lambda x: x)
-    if products_pay(images.shape, kernel.shape, window_strides, pads):
+    if products_pay(images, kernel.shape, window_strides, pads):
         return lax.platform_dependent(images, kernel, cpu=on_cpu, default=by_xla)
     return by_xla(images, kernel)
 

@@ -3,8 +3,10 @@
 import dataclasses
 import math
 from functools import partial
+from typing import Literal
 
 import jax
+import jax.numpy as jnp
 
 from jaxdl.data.augmentation import (
     alternating_flip,
@@ -43,8 +45,8 @@ class ImageAugmentation:
     """Paste a rectangle of one image into another, with areas from Beta(x, x); 0 does not."""
     resized_crop: float = 0.0
     """Smallest fraction of your own picture in a random crop; 0 trains on the central square."""
-    test_time_augmentation: bool = False
-    """Average the logits of an image and of its mirror image when predicting."""
+    test_time_views: Literal[1, 2, 6] = 1
+    """Average the logits of an image (1), its mirror image (2), both shifted diagonally (6)."""
 
     def __post_init__(self) -> None:
         require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")
@@ -81,7 +83,7 @@ def image_pipeline(options: ImageAugmentation, seed: int) -> InputPipeline:
         preprocess=preprocess_images,
         augment=augment,
         mix=mix_images(options),
-        test_time=(preprocess_mirrored,) if options.test_time_augmentation else (),
+        test_time=TEST_TIME[: options.test_time_views - 1],
     )
 
 
@@ -90,9 +92,34 @@ def preprocess_images(batch: Batch) -> ModelInputs:
     return (normalise(batch["image"]),)
 
 
-def preprocess_mirrored(batch: Batch) -> ModelInputs:
-    """Mirrors images left to right and scales them to float32 in [0, 1]."""
-    return (normalise(batch["image"][:, :, ::-1]),)
+def preprocess_view(batch: Batch, mirrored: bool, shift: int) -> ModelInputs:
+    """Scales images to float32 in [0, 1], as `preprocess_images`, after changing them.
+
+    Args:
+      batch: with "image".
+      mirrored: whether the images are mirrored left to right.
+      shift: in pixels, upwards and to the left, or if negative the opposite; the borders are
+        reflected.
+    """
+    images = batch["image"][:, :, ::-1] if mirrored else batch["image"]
+    if shift:
+        low, high = max(0, -shift), max(0, shift)
+        pads = ((0, 0), (low, high), (low, high), (0, 0))
+        rows, columns = images.shape[1:3]
+        images = jnp.pad(images, pads, mode="reflect")
+        images = images[:, high : high + rows, high : high + columns]
+    return (normalise(images),)
+
+
+TEST_TIME = (
+    partial(preprocess_view, mirrored=True, shift=0),
+    *(
+        partial(preprocess_view, mirrored=mirrored, shift=shift)
+        for shift in (1, -1)
+        for mirrored in (False, True)
+    ),
+)
+"""The views of an image beside itself that are averaged (Jordan 2024, section 3.5)."""
 
 
 def mix_images(options: ImageAugmentation) -> Mix:

@@ -30,9 +30,9 @@ class Optimization:
     optimizer: OptimizerName = "adamw"
     """Optimizer that turns gradients into updates."""
     schedule: ScheduleName = "cosine"
-    """Learning-rate schedule: a linear warm-up and a cosine decay to zero, or always the peak."""
+    """Learning-rate schedule: a warm-up, and a cosine or linear decay to 0; or always the peak."""
     warmup_fraction: float = 0.2
-    """Fraction of the steps in which the cosine schedule warms up."""
+    """Fraction of the steps in which the learning rate climbs to its peak."""
     weight_decay: float = 0.0
     """Weight decay on kernels and embeddings; adam applies none, muon to hidden kernels only."""
     gradient_clip: float = 0.0

@@ -8,7 +8,7 @@ from optax import contrib
 
 from jaxdl.training.layers import DECAYED, is_hidden_kernel, require_head
 
-ScheduleName = Literal["cosine", "constant"]
+ScheduleName = Literal["cosine", "linear", "constant"]
 OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
 MOMENTUM = 0.9
 RMS_OF_ADAM = 0.2
@@ -21,18 +21,19 @@ def learning_rate_schedule(
 
     Args:
       name: "cosine" climbs linearly from a 25th of the peak to the peak, and decays to zero along
-        half a cosine (Loshchilov and Hutter 2016, section 3); "constant" stays at the peak.
+        half a cosine (Loshchilov and Hutter 2016, section 3); "linear" climbs likewise, and decays
+        along a line (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds"); "constant" stays at the peak.
       peak: the largest learning rate.
-      total_steps: at which the cosine reaches zero.
-      warmup_fraction: fraction of the steps in which the cosine climbs, in [0, 1).
+      total_steps: at which the learning rate reaches zero.
+      warmup_fraction: fraction of the steps in which it climbs, in [0, 1).
     """
+    warmup_steps = min(round(warmup_fraction * total_steps), total_steps - 1)
     if name == "cosine":
-        return optax.warmup_cosine_decay_schedule(
-            init_value=peak / 25,
-            peak_value=peak,
-            warmup_steps=min(round(warmup_fraction * total_steps), total_steps - 1),
-            decay_steps=total_steps,
-        )
+        return optax.warmup_cosine_decay_schedule(peak / 25, peak, warmup_steps, total_steps)
+    if name == "linear":
+        climb = optax.linear_schedule(peak / 25, peak, warmup_steps)
+        decay = optax.linear_schedule(peak, 0.0, total_steps - warmup_steps)
+        return optax.join_schedules([climb, decay], [warmup_steps])
     if name == "constant":
         return optax.constant_schedule(peak)
     raise ValueError(f"there is no schedule {name!r}")

@@ -21,6 +21,7 @@ SMALLER = {
     "transformer": {"sequence_length": 12},
     "resnet": {"depth": 8},
     "vit": {"num_layers": 2},
+    "speedrun": {"width": 8, "precision": "float32"},
 }
 
 

@@ -51,7 +51,7 @@ def test_an_unknown_preset_is_refused_in_one_line(command, tmp_path):
     status, _, err = command("compile_for_tpu", *options)
     assert status == 2
     assert "--preset" in err
-    assert "quick, speedrun, imagenet for resnet" in err
+    assert "quick, imagenet for resnet" in err
 
 
 def test_an_unknown_topology_is_refused_in_one_line(command, tmp_path):

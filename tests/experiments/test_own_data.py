@@ -63,9 +63,10 @@ def test_pictures_are_learned_and_predicted(command, paint, tmp_path, stream):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", ["mlp", "resnet", "vit"])
+@pytest.mark.parametrize("experiment", ["mlp", "resnet", "vit", "speedrun"])
 def test_each_experiment_on_pictures_takes_them(command, paint, tmp_path, experiment):
-    small = {"resnet": ("--depth", 8), "vit": ("--num-layers", 1)}.get(experiment, ())
+    small = {"resnet": ("--depth", 8), "vit": ("--num-layers", 1), "speedrun": ("--width", 8)}
+    small = small.get(experiment, ())
     folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path)
     options = ("--dataset", paint, "--epochs", 1, "--batch-size", 10, "--image-size", 16)
     status, _, errors = command(experiment, *options, *small, *folders)

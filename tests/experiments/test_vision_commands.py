@@ -2,11 +2,17 @@
 
 import json
 
+import jax
+import numpy as np
 import pytest
 from PIL import Image
 
 from experiments import resnet
+from jaxdl.data import load
+from jaxdl.data.augmentation import normalise
+from jaxdl.models.speedrun import whitening_of
 from jaxdl.runs.options import to_options, with_changes
+from jaxdl.training.checkpoints import load_model
 
 SIZES = ("--epochs", 1, "--batch-size", 30)
 FIGURES = {"learning_curves.png", "predictions.png", "confusion.png"}
@@ -31,7 +37,7 @@ def figures(run):
 
 def test_a_vision_transformer_shows_where_it_looks_and_reads_a_photograph(train, command, tmp_path):
     small = ("--embed-dim", 16, "--num-heads", 2, "--num-layers", 1, "--patch-size", 8)
-    mixed = ("--mixup", 0.2, "--cutmix", 1, "--micro-batches", 3, "--test-time-augmentation")
+    mixed = ("--mixup", 0.2, "--cutmix", 1, "--micro-batches", 3, "--test-time-views", 2)
     run = train("vit", *small, "--pooling", "token", "--positions", "learned", *mixed)
     assert figures(run) == FIGURES | {"attention.png"}
     Image.new("RGB", (90, 60), "red").save(tmp_path / "photo.jpg")
@@ -48,6 +54,20 @@ def test_patches_that_do_not_fill_the_images_are_refused(command, cifar_dir, tmp
     assert status == 2
     assert "--patch-size" in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_the_speed_run_whitens_images_and_is_resumed_bitwise(train, command, cifar_dir):
+    small = ("--width", 8, "--schedule", "constant")
+    run = train("speedrun", *small)
+    assert figures(run) == FIGURES | {"filters.png"}
+    straight = train("speedrun", *small, "--epochs", 2)
+    status, _, _ = command("speedrun", "--resume", run, "--epochs", 2, "--data-dir", cifar_dir)
+    assert status == 0
+    whole, resumed = (load_model(directory / "checkpoints") for directory in (straight, run))
+    jax.tree.map(np.testing.assert_array_equal, whole, resumed)
+    images = load("cifar10", cifar_dir, 0.0).train["image"]
+    expected = whitening_of(normalise(images))
+    jax.tree.map(np.testing.assert_array_equal, whole["batch_stats"]["stem_conv"], expected)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.models.mlp import MLP
 from jaxdl.models.resnet import BasicBlock, BottleneckBlock, ResNet
 from jaxdl.models.rnn import TextRNN
+from jaxdl.models.speedrun import SpeedrunNet
 from jaxdl.models.transformer import TextTransformer
 from jaxdl.models.vit import ViT
 
@@ -24,6 +25,7 @@ CASES = [
     (LeNet5(), IMAGES, "conv_0 conv_1 dense_0 dense_1 head"),
     (VGG(((2, 2), (3,))), IMAGES, "conv_0 conv_1 conv_2 norm_0 norm_1 norm_2 dense_0 head"),
     (ResNet((2, 1)), IMAGES, "stem_conv stem_norm block_0 block_1 block_2 head"),
+    (SpeedrunNet((8, 8, 8)), IMAGES, "block_0 block_1 block_2 head"),
     (TextRNN(num_layers=2), TEXT, "embedding layer_0 layer_1 dense_0 head"),
     (TextRNN(bidirectional=True), TEXT, "embedding layer_0 layer_0_reverse dense_0 head"),
     (TextTransformer(**SMALL), TEXT, "embedding positions block_0 block_1 norm head"),

@@ -145,7 +145,15 @@ def test_values_and_gradients_are_the_same_inside_and_outside_loops(strides):
 def test_outside_loops_products_pay_where_they_multiply_less_or_pixels_are_skipped(
     image_shape, kernel_shape, strides, padding, pays
 ):
-    assert products_pay(image_shape, kernel_shape, strides, padding) == pays
+    images = jax.ShapeDtypeStruct(image_shape, jnp.float32)
+    assert products_pay(images, kernel_shape, strides, padding) == pays
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_outside_loops_products_of_bfloat16_pay_without_a_stride(strides):
+    images = jax.ShapeDtypeStruct((4, 16, 16, 3), jnp.bfloat16)
+    pays = products_pay(images, (3, 3, 3, 32), strides, ((1, 1), (1, 1)))
+    assert pays == (strides == (1, 1))
 
 
 def test_a_batch_of_any_size_is_left_to_xla():

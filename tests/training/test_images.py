@@ -69,10 +69,24 @@ def test_the_seed_decides_which_images_are_mirrored_first(batch):
     assert not np.allclose(first, other)
 
 
-def test_test_time_augmentation_adds_the_mirror_image(batch):
-    options = ImageAugmentation(test_time_augmentation=True)
+def test_a_second_view_is_the_mirror_image(batch):
+    options = ImageAugmentation(test_time_views=2)
     (mirrored,) = image_pipeline(options, seed=0).test_time
     np.testing.assert_array_equal(mirrored(batch)[0], normalise(batch["image"][:, :, ::-1]))
+
+
+def test_six_views_are_both_images_and_both_shifted_by_a_pixel_along_the_diagonal(batch):
+    views = image_pipeline(ImageAugmentation(test_time_views=6), seed=0).test_time
+    assert len(views) == 5
+    image = np.asarray(normalise(batch["image"]))
+    mirrored = image[:, :, ::-1]
+    shifted = [
+        np.pad(x, ((0, 0), pads, pads, (0, 0)), mode="reflect")[:, rows, rows]
+        for pads, rows in (((0, 1), slice(1, None)), ((1, 0), slice(-1)))
+        for x in (image, mirrored)
+    ]
+    for view, expected in zip(views, (mirrored, *shifted), strict=True):
+        np.testing.assert_array_equal(view(batch)[0], expected)
 
 
 def multiply(factor, values):

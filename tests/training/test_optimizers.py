@@ -30,18 +30,30 @@ def test_the_cosine_schedule_climbs_to_its_peak_and_decays_to_zero():
     assert (np.diff(rates[20:]) < 0).all()
 
 
+def test_the_linear_schedule_climbs_to_its_peak_and_decays_along_a_line():
+    schedule = learning_rate_schedule("linear", 0.5, total_steps=100, warmup_fraction=0.2)
+    rates = np.array([schedule(step) for step in range(101)])
+    np.testing.assert_allclose(rates[:21], np.linspace(0.5 / 25, 0.5, 21), rtol=1e-5)
+    np.testing.assert_allclose(rates[20:], np.linspace(0.5, 0, 81), atol=1e-7)
+
+
 @settings(max_examples=20, deadline=None)
-@given(strategies.integers(1, 10), strategies.floats(0, 1, exclude_max=True))
-def test_any_warm_up_gives_learning_rates_between_zero_and_the_peak(total_steps, fraction):
-    schedule = learning_rate_schedule("cosine", 0.1, total_steps, fraction)
+@given(
+    strategies.sampled_from(("cosine", "linear")),
+    strategies.integers(1, 10),
+    strategies.floats(0, 1, exclude_max=True),
+)
+def test_any_warm_up_gives_learning_rates_between_zero_and_the_peak(name, total_steps, fraction):
+    schedule = learning_rate_schedule(name, 0.1, total_steps, fraction)
     rates = np.array([schedule(step) for step in range(total_steps)])
     assert (rates > 0).all()
     assert (rates <= 0.1 * (1 + 1e-6)).all()
     assert schedule(total_steps) == pytest.approx(0, abs=1e-8)
 
 
-def test_without_warm_up_the_cosine_schedule_starts_at_its_peak():
-    schedule = learning_rate_schedule("cosine", 0.5, total_steps=10, warmup_fraction=0)
+@pytest.mark.parametrize("name", ["cosine", "linear"])
+def test_without_warm_up_a_schedule_starts_at_its_peak(name):
+    schedule = learning_rate_schedule(name, 0.5, total_steps=10, warmup_fraction=0)
     assert schedule(0) == pytest.approx(0.5)
 
 
@@ -51,8 +63,8 @@ def test_the_constant_schedule_is_constant():
 
 
 def test_unknown_names_of_schedules_and_optimizers_are_errors():
-    with pytest.raises(ValueError, match="'linear'"):
-        learning_rate_schedule("linear", 0.5, total_steps=10, warmup_fraction=0.2)
+    with pytest.raises(ValueError, match="'quadratic'"):
+        learning_rate_schedule("quadratic", 0.5, total_steps=10, warmup_fraction=0.2)
     with pytest.raises(ValueError, match="'adamax'"):
         build_optimizer("adamax", optax.constant_schedule(0.1))
 

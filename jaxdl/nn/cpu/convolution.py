@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxdl.nn.cpu.bfloat16 import bfloat16_pays, convolve_in_bfloat16
 from jaxdl.nn.cpu.fourier import convolve_by_fourier, fourier_pays
 from jaxdl.nn.cpu.winograd import convolve_by_winograd, winograd_pays
 
@@ -31,6 +32,8 @@ def convolve_by_products(
     Where a precision is given, the form is that by patches.
     """
     if tuple(window_strides) == (1, 1) and precision is None:
+        if bfloat16_pays(images.dtype, kernel.shape, padding):
+            return convolve_in_bfloat16(images, kernel, padding)
         if winograd_pays(images.shape, kernel.shape, padding):
             return convolve_by_winograd(images, kernel, padding)
         if fourier_pays(images.shape, kernel.shape, padding):
@@ -39,15 +42,25 @@ def convolve_by_products(
 
 
 def products_pay(
-    image_shape: Sequence[int], kernel_shape: Sequence[int], strides: Sequence[int], padding: Pads
+    images: jax.ShapeDtypeStruct, kernel_shape: Sequence[int], strides: Sequence[int], padding: Pads
 ) -> bool:
     """Whether matrix products are faster than XLA's own convolution outside loops, too.
 
-    They are where they multiply less. They also serve where the stride skips pixels: there XLA
-    for CPU fails to compile the gradient.
+    They are where they multiply less, and in bfloat16. They also serve where the stride skips
+    pixels: there XLA for CPU fails to compile the gradient.
+
+    Args:
+      images: shape and dtype.
+      kernel_shape: (kernel_height, kernel_width, channels, features).
+      strides: two integers.
+      padding: (low, high) for height and for width.
     """
-    skips = any(s > size for s, size in zip(strides, kernel_shape[:2], strict=True))
-    return skips or (tuple(strides) == (1, 1) and winograd_pays(image_shape, kernel_shape, padding))
+    if any(s > size for s, size in zip(strides, kernel_shape[:2], strict=True)):
+        return True
+    return tuple(strides) == (1, 1) and (
+        bfloat16_pays(images.dtype, kernel_shape, padding)
+        or winograd_pays(images.shape, kernel_shape, padding)
+    )
 
 
 def convolve_by_patches(
