@@ -4,10 +4,10 @@
     python -m experiments.speedrun --preset quick
     python -m experiments.speedrun --preset gpu
 
-A short network of wide convolutions is trained for ten epochs on all 50,000 training images, and the
-model of the last epoch is tested on six views of each image. The recipe is that of Jordan 2024, "94%
-on CIFAR-10 in 3.29 Seconds on a Single GPU": a whitening convolution that is computed instead of
-trained, convolutions that begin as identities, every image mirrored in every other epoch, and a
+A short network of wide convolutions is trained for ten epochs on all 50,000 training images, and
+the model of the last epoch is tested on six views of each image. The recipe is that of Jordan 2024,
+"94% on CIFAR-10 in 3.29 Seconds on a Single GPU": a whitening convolution that is computed instead
+of trained, convolutions that begin as identities, every image mirrored in every other epoch, and a
 learning rate that falls linearly to zero. Muon updates the kernels. The computation is in bfloat16.
 """
 
