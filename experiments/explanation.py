@@ -23,7 +23,7 @@ def draw_explanation(
     """Draws each picture, and the same again, brightest where the network sees the label.
 
     Args:
-      network: a residual network, explained by Grad-CAM, or a Vision Transformer, by attention
+      network: a convolutional network, explained by Grad-CAM, or a Vision Transformer, by attention
         rollout.
       inputs: image files.
       labels: for each the name of the class to look for.
@@ -51,5 +51,5 @@ def draw_explanation(
     elif "block_0" in sown:
         where = rollout_of_blocks(sown, network.model.pooling == "token")
     else:
-        raise UsageError("--explain is for residual networks and Vision Transformers.")
+        raise UsageError("--explain is for resnet, speedrun and Vision Transformers.")
     image_figures.attention_maps(examples["image"], where, labels, path)

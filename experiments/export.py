@@ -156,7 +156,7 @@ def names_of(network: TrainedNetwork) -> NameMap | None:
             return name_maps.DISTILBERT
         case Bert(pooling="tanh") | Bert(num_classes=0):
             return name_maps.BERT
-        case ViT(pooling="token", positions="learned") if colours == 3:
+        case ViT(tokenizer="patches", pooling="token", positions="learned") if colours == 3:
             return name_maps.HF_VIT
         case ResNet(stem="large", projects=True, residual=True, normalisation="batch"):
             return name_maps.KERAS_RESNET if network.model.strides_first else name_maps.HF_RESNET

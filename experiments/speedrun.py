@@ -12,8 +12,10 @@ learning rate that falls linearly to zero. Muon updates the kernels. The computa
 """
 
 import dataclasses
+import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.data.augmentation import normalise
@@ -30,8 +32,8 @@ from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.images import ImageAugmentation
 from jaxdl.training.optimization import ClassifierOptimization, require
 
-WHITENED = 5_000
-"""Number of training images from which the whitening is computed, as in the paper."""
+WHITENED_PIXELS = 5_000 * 32 * 32
+"""Number of pixels from which the whitening is computed: 5,000 images, as in the paper."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class ModelOptions:
     """Number of channels of the first block; the others have four times as many."""
 
     def __post_init__(self) -> None:
-        require(self, "width", self.width >= 8, "at least 8")
+        require(self, "width", self.width >= 1, "at least 1")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,9 @@ def build_model(config: Config, num_classes: int) -> SpeedrunNet:
 
 def whiten(config: Config, examples: Examples) -> PretrainedStart:
     """Draws initial parameters, and computes the whitening from the training images."""
-    images = normalise(examples.dataset.train["image"][:WHITENED])
+    images = examples.dataset.train["image"]
+    count = max(1, WHITENED_PIXELS // math.prod(images.shape[1:3]))
+    images = normalise(jnp.asarray(images[:count]))
     model = build_model(config, len(examples.dataset.class_names))
     init = jax.jit(lambda key, image: model.init(key, image, train=False))
     variables = init(key_for(Purpose.INIT, config.run.seed), images[:1])

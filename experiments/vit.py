@@ -22,7 +22,7 @@ import jax
 from jaxdl.analysis.attention_rollout import rollout_of_blocks
 from jaxdl.data.augmentation import normalise
 from jaxdl.data.catalog import image_shape_of
-from jaxdl.models.vit import Pooling, Positions, ViT
+from jaxdl.models.vit import Pooling, Positions, Tokenizer, ViT
 from jaxdl.runs import image_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import IMAGE_FIGURES
@@ -42,6 +42,8 @@ class ModelOptions:
 
     patch_size: Literal[2, 4, 7, 8, 14, 16] = 4
     """Side of a patch in pixels; it divides the side of the images."""
+    tokenizer: Tokenizer = "patches"
+    """How patches become tokens: by a linear map, or by 3x3 convolutions with pooling."""
     embed_dim: int = 128
     """Width of the embedding and of the blocks, a multiple of 4."""
     num_layers: int = 6
@@ -51,7 +53,7 @@ class ModelOptions:
     mlp_ratio: int = 2
     """Number of hidden units of each block's MLP, as a multiple of --embed-dim."""
     pooling: Pooling = "mean"
-    """Whether to classify the output of an extra token, or the mean of the patches."""
+    """What is classified: an extra token, the mean of the patches, or their weighted mean."""
     positions: Positions = "sincos"
     """How positions are encoded: by a learned table, or by fixed sines and cosines."""
     drop_path_rate: float = 0.0
@@ -68,6 +70,12 @@ class ModelOptions:
         require(self, "embed_dim", multiple, "a multiple of 4")
         divides = self.num_heads >= 1 and self.embed_dim % self.num_heads == 0
         require(self, "num_heads", divides, f"a divisor of --embed-dim, {self.embed_dim}")
+        if self.tokenizer == "convolutions":
+            is_power = self.patch_size.bit_count() == 1
+            require(self, "patch_size", is_power, "a power of 2 for --tokenizer convolutions")
+            narrowest = self.patch_size // 2
+            fits = self.embed_dim % narrowest == 0
+            require(self, "embed_dim", fits, f"a multiple of {narrowest}, half of --patch-size")
         require_fractions(self, "drop_path_rate", "dropout_rate")
 
 

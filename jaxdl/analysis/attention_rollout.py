@@ -12,7 +12,7 @@ def rollout_of_blocks(sown: Any, has_token: bool) -> np.ndarray:
 
     Args:
       sown: the collection "intermediates", with layers ``block_0``, ``block_1``, ..., of images
-        with as many rows of patches as columns.
+        with as many rows of patches as columns; "pooling" if the patches are pooled by weights.
       has_token: as in `attention_rollout`.
 
     Returns:
@@ -23,12 +23,15 @@ def rollout_of_blocks(sown: Any, has_token: bool) -> np.ndarray:
         np.asarray(sown[f"block_{index}"]["attention"]["attention"][0])
         for index in range(num_blocks)
     ]
-    rollout = attention_rollout(attention, has_token)
+    pooling = np.asarray(sown["pooling"][0]) if "pooling" in sown else None
+    rollout = attention_rollout(attention, has_token, pooling)
     side = math.isqrt(rollout.shape[-1])
     return rollout.reshape(-1, side, side)
 
 
-def attention_rollout(attention: Sequence[np.ndarray], has_token: bool) -> np.ndarray:
+def attention_rollout(
+    attention: Sequence[np.ndarray], has_token: bool, pooling: np.ndarray | None = None
+) -> np.ndarray:
     """Computes how much each patch contributes to the output of the encoder.
 
     Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3: in each
@@ -37,6 +40,7 @@ def attention_rollout(attention: Sequence[np.ndarray], has_token: bool) -> np.nd
     Args:
       attention: for each block, float (examples, heads, tokens, tokens), rows sum to 1.
       has_token: whether the first token is classified; otherwise the mean of all patches is.
+      pooling: weights of the patches in that mean, float (examples, tokens); None for equal ones.
 
     Returns:
       float (examples, patches), rows sum to 1.
@@ -46,6 +50,6 @@ def attention_rollout(attention: Sequence[np.ndarray], has_token: bool) -> np.nd
     for weights in attention:
         flow = (0.5 * np.eye(tokens) + 0.5 * weights.mean(1)) @ flow
     if not has_token:
-        return flow.mean(1)
+        return flow.mean(1) if pooling is None else np.einsum("et,ets->es", pooling, flow)
     of_patches = flow[:, 0, 1:]
     return of_patches / of_patches.sum(1, keepdims=True)

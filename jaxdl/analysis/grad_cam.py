@@ -8,7 +8,8 @@ def grad_cam(maps: np.ndarray, kernel: np.ndarray, classes: np.ndarray) -> np.nd
 
     There the gradient of a class's logit with respect to the feature maps is a column of the
     head's kernel, the same at every place (section 3.1: Grad-CAM generalises the class activation
-    mapping of Zhou et al. 2015).
+    mapping of Zhou et al. 2015). If the network takes the maximum over the image instead, this is
+    the mean of the gradient over all places, up to a factor.
 
     Args:
       maps: float (examples, rows, columns, features), the feature maps before the mean.

@@ -15,20 +15,21 @@ from jax.typing import DTypeLike
 
 from jaxdl.nn import NHWC, Conv, convolve, default_kernel_init, max_pool, with_flat_window
 
-SIDE = 2
-"""Of the patches that are whitened, in pixels."""
+PATCH_SIDE = 2
+"""Side of a whitened patch, in pixels."""
 EPSILON = 3e-5
-"""Added to the variances of patches; the paper's 5e-4, for pixels in [0, 1]."""
+"""Added to the variance of each component; the paper adds 5e-4, to pixels of unit variance."""
 LOGIT_SCALE = 1 / 9
+"""Factor of the logits (section 3.1)."""
 
 
 class Whitening(nn.Module):
     """A 2x2 convolution whose outputs are uncorrelated over the training images (section 3.2).
 
     Each principal component of the patches gives two channels, of opposite signs. Nothing is
-    trained, not even a bias: its gradient would take a tenth of a train step. `whitening_of`
-    computes what is kept in "batch_stats": "mean" of the pixels, (channels,), and "kernel",
-    (2, 2, channels, features). They are drawn at random until then.
+    trained, not even a bias, whose gradient would take a tenth of a train step. What `whitening_of`
+    computes is to be put into "batch_stats": the "mean" of the pixels, (channels,), and the
+    "kernel", (2, 2, channels, features), which is initialised at random.
     """
 
     dtype: DTypeLike = jnp.float32
@@ -37,7 +38,7 @@ class Whitening(nn.Module):
     def __call__(self, images: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to (batch, height - 1, width - 1, 8 * channels)."""
         channels = images.shape[-1]
-        shape = (SIDE, SIDE, channels, 2 * SIDE**2 * channels)
+        shape = (PATCH_SIDE, PATCH_SIDE, channels, 2 * PATCH_SIDE**2 * channels)
         mean = self.variable("batch_stats", "mean", jnp.full, (channels,), 0.5)
         kernel = self.variable(
             "batch_stats", "kernel", lambda: default_kernel_init(self.make_rng("params"), shape)
@@ -119,7 +120,8 @@ class SpeedrunNet(nn.Module):
 def dirac(key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> jax.Array:
     """Initialises a kernel whose first features are its channels, unchanged (section 3.3).
 
-    The other features are uniform, with the variance 1 / (3 * fan_in).
+    The other features are uniform, with the variance 1 / (3 * fan_in). The shape of the kernel is
+    (height, width, channels, features).
     """
     uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
     kernel = with_flat_window(uniform)(key, shape, dtype)
@@ -137,16 +139,20 @@ def whitening_of(images: jax.Array) -> dict[str, jax.Array]:
 
     Args:
       images: float32 (examples, height, width, channels).
+
+    Returns:
+      "mean", float32 (channels,), and "kernel", float32 (2, 2, channels, 8 * channels).
     """
     mean = images.mean(axis=(0, 1, 2))
     channels = len(mean)
-    rows, columns = (size - SIDE + 1 for size in images.shape[1:3])
+    rows, columns = (size - PATCH_SIDE + 1 for size in images.shape[1:3])
+    centred = images - mean
     patches = [
-        (images - mean)[:, row : row + rows, column : column + columns]
-        for row, column in np.ndindex(SIDE, SIDE)
+        centred[:, row : row + rows, column : column + columns]
+        for row, column in np.ndindex(PATCH_SIDE, PATCH_SIDE)
     ]
-    patches = jnp.concatenate(patches, axis=-1).reshape(-1, SIDE**2 * channels)
+    patches = jnp.concatenate(patches, axis=-1).reshape(-1, PATCH_SIDE**2 * channels)
     variances, components = jnp.linalg.eigh(patches.T @ patches / len(patches))
     components = components / jnp.sqrt(variances + EPSILON)
     kernel = jnp.concatenate([components, -components], axis=1)
-    return {"mean": mean, "kernel": kernel.reshape(SIDE, SIDE, channels, -1)}
+    return {"mean": mean, "kernel": kernel.reshape(PATCH_SIDE, PATCH_SIDE, channels, -1)}

@@ -12,25 +12,33 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from jaxdl.models.transformer import Activation, EncoderBlock
-from jaxdl.nn import Dense
+from jaxdl.nn import Conv, Dense, max_pool
 
-Pooling = Literal["token", "mean"]
+Tokenizer = Literal["patches", "convolutions"]
+Pooling = Literal["token", "mean", "sequence"]
 Positions = Literal["learned", "sincos"]
 
 
 class ViT(nn.Module):
     """Patches as tokens, a Transformer encoder, one vector for the image, logits.
 
-    The layers are named `embedding`, `block_0`, `block_1`, ..., `norm`, `head`; the parameters
-    that belong to no layer are `token` and `positions`.
+    With convolutions as the tokenizer and sequence pooling it is much like a Compact Convolutional
+    Transformer (Hassani et al. 2021, "Escaping the Big Data Paradigm with Compact Transformers").
+    The layers are named `embedding`, `block_0`, `block_1`, ..., `norm`, with sequence pooling
+    `pool`, and `head`; the parameters that belong to no layer are `token` and `positions`. If the
+    collection "intermediates" is mutable, the weights of sequence pooling are sown into it as
+    "pooling", float32 (batch, patches).
 
     Attributes:
       patch_size: side of a patch in pixels; it divides height and width.
+      tokenizer: "patches" maps each patch linearly, "convolutions" sees beyond it: see
+        `ConvolutionalTokenizer`.
       embed_dim: width of the embedding and of all blocks.
       num_layers: number of encoder blocks.
       num_heads: number of attention heads.
       mlp_ratio: number of hidden units of each block's MLP, as a multiple of ``embed_dim``.
-      pooling: "token" reads an extra first token, "mean" averages the patches.
+      pooling: "token" reads an extra first token, "mean" averages the patches, "sequence" averages
+        them with weights that are computed from the patches (Hassani et al. 2021, section 3.2).
       positions: "learned", or "sincos", which is fixed and has no parameters (Vaswani et
         al. 2017, section 3.5, for rows and columns: Chen et al. 2021, "MoCo v3").
       drop_path_rate: probability that the attention, or the MLP, of the last block is skipped
@@ -46,6 +54,7 @@ class ViT(nn.Module):
     """
 
     patch_size: int = 16
+    tokenizer: Tokenizer = "patches"
     embed_dim: int = 768
     num_layers: int = 12
     num_heads: int = 12
@@ -63,10 +72,13 @@ class ViT(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """Maps images (batch, height, width, channels) to float32 logits (batch, num_classes)."""
-        patches = split_into_patches(images, self.patch_size)
-        batch, rows, columns, _ = patches.shape
-        x = patches.reshape(batch, rows * columns, -1)
-        x = Dense(self.embed_dim, dtype=self.dtype, name="embedding")(x)
+        embedding = {"features": self.embed_dim, "dtype": self.dtype, "name": "embedding"}
+        if self.tokenizer == "convolutions":
+            x = ConvolutionalTokenizer(self.patch_size, **embedding)(images)
+        else:
+            x = Dense(**embedding)(split_into_patches(images, self.patch_size))
+        batch, rows, columns, _ = x.shape
+        x = x.reshape(batch, rows * columns, -1)
         if self.positions == "sincos":
             x += sinusoidal_positions(rows, columns, self.embed_dim).astype(self.dtype)
         if self.pooling == "token":
@@ -88,10 +100,52 @@ class ViT(nn.Module):
                 name=f"block_{index}",
             )(x, None, train)
         x = nn.LayerNorm(epsilon=self.epsilon, dtype=self.dtype, name="norm")(x)
-        x = x[:, 0] if self.pooling == "token" else x.mean(axis=1)
+        if self.pooling == "sequence":
+            scores = Dense(1, dtype=self.dtype, name="pool")(x).astype(jnp.float32)
+            weights = jax.nn.softmax(scores, axis=1)
+            if self.is_mutable_collection("intermediates"):
+                self.sow("intermediates", "pooling", weights[..., 0])
+            x = (weights.astype(self.dtype) * x).sum(axis=1)
+        else:
+            x = x[:, 0] if self.pooling == "token" else x.mean(axis=1)
         if self.num_classes:
             x = Dense(self.num_classes, dtype=self.dtype, name="head")(x)
         return x.astype(jnp.float32)
+
+
+class ConvolutionalTokenizer(nn.Module):
+    """3x3 convolutions with ReLU and 2x2 max-pooling, until each position stands for one patch.
+
+    Each has twice as many features as the one before. Hassani et al. 2021, section 3.3, have 3x3
+    windows of pooling, which overlap. The layers are named `conv_0`, `conv_1`, ...
+
+    Attributes:
+      patch_size: side of a patch in pixels, a power of 2.
+      features: number of features of the last convolution, a multiple of ``patch_size / 2``.
+      dtype: of the computation; parameters are float32.
+    """
+
+    patch_size: int
+    features: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Maps (batch, height, width, channels) to (batch, rows, columns, features).
+
+        Raises:
+          ValueError: ``patch_size`` is not a power of 2, or does not divide height and width.
+        """
+        require_patches(images, self.patch_size)
+        if self.patch_size.bit_count() != 1:
+            raise ValueError(f"patch_size is {self.patch_size}: convolutions need a power of 2")
+        num_layers = self.patch_size.bit_length() - 1
+        x = images
+        for index in range(num_layers):
+            features = self.features // 2 ** (num_layers - 1 - index)
+            conv = Conv(features, (3, 3), use_bias=False, dtype=self.dtype, name=f"conv_{index}")
+            x = max_pool(nn.relu(conv(x)), 2)
+        return x
 
 
 def split_into_patches(images: jax.Array, patch_size: int) -> jax.Array:
@@ -100,15 +154,21 @@ def split_into_patches(images: jax.Array, patch_size: int) -> jax.Array:
     Raises:
       ValueError: ``patch_size`` does not divide height and width.
     """
+    require_patches(images, patch_size)
     batch, height, width, channels = images.shape
+    rows, columns = height // patch_size, width // patch_size
+    patches = images.reshape(batch, rows, patch_size, columns, patch_size, channels)
+    return patches.swapaxes(2, 3).reshape(batch, rows, columns, -1)
+
+
+def require_patches(images: jax.Array, patch_size: int) -> None:
+    """Raises a ValueError unless the side of a patch divides height and width of the images."""
+    height, width = images.shape[1:3]
     if height % patch_size or width % patch_size:
         raise ValueError(
             f"{height} x {width} pixels cannot be split into patches of side {patch_size}: "
             "choose a patch_size that divides both"
         )
-    rows, columns = height // patch_size, width // patch_size
-    patches = images.reshape(batch, rows, patch_size, columns, patch_size, channels)
-    return patches.swapaxes(2, 3).reshape(batch, rows, columns, -1)
 
 
 def sinusoidal_positions(rows: int, columns: int, embed_dim: int) -> np.ndarray:

@@ -12,9 +12,9 @@ def max_pool(images: jax.Array, window: int) -> jax.Array:
     """Takes the maximum over square windows that do not overlap.
 
     The values are those of ``nn.max_pool`` with equal window and stride and padding "VALID", but
-    computed entry by entry: the gradient of XLA's windowed reduction is a scatter, which is slow on
-    CPU, and so is a sum over the entries of a window. Where several entries of a window are the
-    largest, they share the gradient.
+    computed by elementwise maxima of the entries of all windows: on CPU the gradients of XLA's
+    windowed reduction, a scatter, and of a reduction over reshaped windows are slow. Where several
+    entries of a window are the largest, they share the gradient; there is no forward-mode gradient.
 
     Args:
       images: (batch, height, width, channels).

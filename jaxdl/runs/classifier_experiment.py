@@ -39,7 +39,7 @@ class ClassifierExperiment(Experiment):
       build_model: ``build_model(config, num_classes)``, the network.
       inputs: what it reads.
       figures: each ``draw(result)`` draws figures of a finished run.
-      start: ``start(config, examples)``, a trained model to start from; None for new parameters.
+      start: ``start(config, examples)``, the model to start from; None for new parameters.
     """
 
     build_model: Callable[[Any, int], nn.Module]
@@ -96,8 +96,10 @@ class ClassifierExperiment(Experiment):
           started: when the work on the run started, by ``time.monotonic``.
         """
         scores = {}
-        for name in ("validation", "test"):
-            split = getattr(examples.encoded, name)
+        splits = {name: getattr(examples.encoded, name) for name in ("validation", "test")}
+        if not len(splits["validation"]["label"]):
+            del splits["validation"]
+        for name, split in splits.items():
             logits, metrics = score(predict, split, f"scoring the {name} split")
             scores |= {f"{name}_{metric}": value for metric, value in metrics.items()}
         parameters = count_parameters(trained.variables["params"])

@@ -15,7 +15,7 @@ FROZEN = -1
 
 @dataclasses.dataclass(frozen=True)
 class PretrainedStart:
-    """The model to start from, and how its layers are trained.
+    """The model to start from, most often a trained one, and how its layers are trained.
 
     Attributes:
       variables: of the model, "params" and "batch_stats".

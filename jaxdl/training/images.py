@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxdl.data.augmentation import (
     alternating_flip,
+    color_jitter,
     cutout,
     normalise,
     random_affine,
@@ -37,6 +38,8 @@ class ImageAugmentation:
     """Mirror each image left to right in every other epoch."""
     crop: int = 0
     """Largest random shift by whole pixels, with reflected borders."""
+    color_jitter: float = 0.0
+    """Largest random relative change of brightness, contrast and saturation."""
     cutout: int = 0
     """Side of a random square that is blackened, in pixels."""
     mixup: float = 0.0
@@ -46,12 +49,13 @@ class ImageAugmentation:
     resized_crop: float = 0.0
     """Smallest fraction of your own picture in a random crop; 0 trains on the central square."""
     test_time_views: Literal[1, 2, 6] = 1
-    """Average the logits of an image (1), its mirror image (2), both shifted diagonally (6)."""
+    """Average the logits of a test image alone, with its mirror image, or also of shifted ones."""
 
     def __post_init__(self) -> None:
         require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")
         require(self, "rotation", 0 <= self.rotation < 45, "at least 0 and below 45")
         require(self, "zoom", 0 <= self.zoom < 1, "at least 0 and below 1")
+        require(self, "color_jitter", 0 <= self.color_jitter <= 1, "0 to 1")
         require(self, "crop", 0 <= self.crop < SMALLEST_SIDE, f"0 to {SMALLEST_SIDE - 1}")
         require(self, "resized_crop", 0 <= self.resized_crop <= 1, "0 to 1")
         for name in ("cutout", "mixup", "cutmix"):
@@ -69,21 +73,25 @@ def image_pipeline(options: ImageAugmentation, seed: int) -> InputPipeline:
 
     def augment(batch: Batch, key: jax.Array) -> ModelInputs:
         images = batch["image"]
-        affine_key, crop_key, cutout_key = jax.random.split(key, 3)
+        affine_key, crop_key, cutout_key, color_key = jax.random.split(key, 4)
         if options.flip:
             images = alternating_flip(images, first_flip_key, batch["index"], batch["epoch"])
         if options.crop:
             images = random_crop(images, crop_key, options.crop)
+        images = normalise(images)
+        if options.color_jitter:
+            images = color_jitter(images, color_key, options.color_jitter)
+        amounts = {"shift": options.shift, "rotation": options.rotation, "zoom": options.zoom}
+        images = random_affine(images, affine_key, **amounts)
         if options.cutout:
             images = cutout(images, cutout_key, options.cutout)
-        amounts = {"shift": options.shift, "rotation": options.rotation, "zoom": options.zoom}
-        return (random_affine(normalise(images), affine_key, **amounts),)
+        return (images,)
 
     return InputPipeline(
         preprocess=preprocess_images,
         augment=augment,
         mix=mix_images(options),
-        test_time=TEST_TIME[: options.test_time_views - 1],
+        test_time=OTHER_VIEWS[options.test_time_views],
     )
 
 
@@ -93,33 +101,34 @@ def preprocess_images(batch: Batch) -> ModelInputs:
 
 
 def preprocess_view(batch: Batch, mirrored: bool, shift: int) -> ModelInputs:
-    """Scales images to float32 in [0, 1], as `preprocess_images`, after changing them.
+    """Returns a view of images (batch, height, width, channels), as float32 in [0, 1].
 
     Args:
-      batch: with "image".
-      mirrored: whether the images are mirrored left to right.
-      shift: in pixels, upwards and to the left, or if negative the opposite; the borders are
-        reflected.
+      batch: with "image", uint8.
+      mirrored: whether the view is mirrored left to right.
+      shift: number of pixels by which it is shifted upwards and to the left, or if negative
+        downwards and to the right; the borders are reflected.
     """
     images = batch["image"][:, :, ::-1] if mirrored else batch["image"]
     if shift:
         low, high = max(0, -shift), max(0, shift)
-        pads = ((0, 0), (low, high), (low, high), (0, 0))
         rows, columns = images.shape[1:3]
-        images = jnp.pad(images, pads, mode="reflect")
+        images = jnp.pad(images, ((0, 0), (low, high), (low, high), (0, 0)), mode="reflect")
         images = images[:, high : high + rows, high : high + columns]
     return (normalise(images),)
 
 
-TEST_TIME = (
-    partial(preprocess_view, mirrored=True, shift=0),
-    *(
-        partial(preprocess_view, mirrored=mirrored, shift=shift)
-        for shift in (1, -1)
-        for mirrored in (False, True)
-    ),
+MIRRORED = partial(preprocess_view, mirrored=True, shift=0)
+SHIFTED = tuple(
+    partial(preprocess_view, mirrored=mirrored, shift=shift)
+    for shift in (1, -1)
+    for mirrored in (False, True)
 )
-"""The views of an image beside itself that are averaged (Jordan 2024, section 3.5)."""
+OTHER_VIEWS = {1: (), 2: (MIRRORED,), 6: (MIRRORED, *SHIFTED)}
+"""Views that are averaged with the image itself, by the number of all views.
+
+The six are those of Jordan 2024, section 3.5, who counts the two that are not shifted twice.
+"""
 
 
 def mix_images(options: ImageAugmentation) -> Mix:

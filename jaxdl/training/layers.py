@@ -13,12 +13,13 @@ from jaxdl.errors import UserError
 
 HEAD = "head"
 EMBEDDING = "embedding"
+POOL = "pool"
 BLOCK = re.compile(r"block_(\d+)$")
 BEFORE_BLOCKS = {
     *(EMBEDDING, "embedding_norm", "positions", "token", "token_types"),
     *("stem_conv", "stem_norm"),
 }
-AFTER_BLOCKS = {"norm", "pooler", HEAD}
+AFTER_BLOCKS = {"norm", POOL, "pooler", HEAD}
 
 KERNEL = "kernel"
 NOT_KERNELS = {"bias", "scale", "embedding", "positions", "token", "token_types"}
@@ -47,7 +48,7 @@ def is_hidden_kernel(path: tuple[str, ...]) -> bool:
             f"Muon does not know whether the parameter {'/'.join(path)} is a matrix: name it "
             f"{KERNEL}, or one of {', '.join(sorted(NOT_KERNELS))}, or choose another optimizer."
         )
-    return name == KERNEL and layers not in ([], [HEAD], [EMBEDDING])
+    return name == KERNEL and layers not in ([], [HEAD], [EMBEDDING], [POOL])
 
 
 def require_head(params: Any) -> None:

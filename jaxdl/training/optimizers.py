@@ -25,11 +25,16 @@ def learning_rate_schedule(
         along a line (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds"); "constant" stays at the peak.
       peak: the largest learning rate.
       total_steps: at which the learning rate reaches zero.
-      warmup_fraction: fraction of the steps in which it climbs, in [0, 1).
+      warmup_fraction: fraction of the steps in which the learning rate climbs, in [0, 1).
     """
     warmup_steps = min(round(warmup_fraction * total_steps), total_steps - 1)
     if name == "cosine":
-        return optax.warmup_cosine_decay_schedule(peak / 25, peak, warmup_steps, total_steps)
+        return optax.warmup_cosine_decay_schedule(
+            init_value=peak / 25,
+            peak_value=peak,
+            warmup_steps=warmup_steps,
+            decay_steps=total_steps,
+        )
     if name == "linear":
         climb = optax.linear_schedule(peak / 25, peak, warmup_steps)
         decay = optax.linear_schedule(peak, 0.0, total_steps - warmup_steps)
@@ -95,7 +100,8 @@ def hidden_matrices(params: Any) -> Any:
 
     These are the kernels of hidden layers. The axes of a kernel before the last are those that
     it contracts; queries, keys and values have a matrix each. None for the parameters that Adam
-    updates: vectors, tables, and the kernels of the embedding and of the head.
+    updates: vectors, tables, and the kernels of the embedding, of the head, and of the scores by
+    which tokens are pooled. The convolutions of an embedding are hidden layers.
 
     Raises:
       UserError: no layer is named as the head, or a parameter has a name that is not known.

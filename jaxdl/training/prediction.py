@@ -54,7 +54,8 @@ def make_predict(
     def predict(variables: Any, split: dict[str, np.ndarray], description: str = "") -> Any:
         num_examples = len(next(iter(split.values())))
         outputs = []
-        with progress(description, num_examples) if description else nullcontext() as show:
+        shows = description and num_examples
+        with progress(description, num_examples) if shows else nullcontext() as show:
             starts = range(0, max(1, num_examples), batch_size)
             for start, batch in zip(starts, batches(split, starts), strict=True):
                 outputs.append(apply_batch(variables, batch))

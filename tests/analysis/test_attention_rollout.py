@@ -43,3 +43,19 @@ def test_the_rollout_of_sown_blocks_is_an_image(has_token, tokens):
     rollout = rollout_of_blocks(sown | {"maps": ()}, has_token)
     expected = attention_rollout(attention, has_token)
     np.testing.assert_array_equal(rollout, expected.reshape(3, 2, 2))
+
+
+def test_patches_that_are_pooled_by_weights_count_by_their_weights():
+    (attention,) = random_attention(blocks=1, tokens=4)
+    weights = np.random.default_rng(1).dirichlet(np.ones(4), len(attention))
+    to_itself = np.broadcast_to(np.eye(4), attention.shape)
+    np.testing.assert_allclose(attention_rollout([to_itself], False, weights), weights)
+    second = np.broadcast_to(np.eye(4)[1], weights.shape)
+    expected = 0.5 * np.eye(4)[1] + 0.5 * attention.mean(1)[:, 1]
+    np.testing.assert_allclose(attention_rollout([attention], False, second), expected)
+    sown = {
+        "block_0": {"attention": {"attention": (attention,)}},
+        "pooling": (second,),
+    }
+    rollout = rollout_of_blocks(sown, has_token=False)
+    np.testing.assert_allclose(rollout, expected.reshape(-1, 2, 2))

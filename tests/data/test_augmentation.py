@@ -8,6 +8,7 @@ import pytest
 
 from jaxdl.data.augmentation import (
     alternating_flip,
+    color_jitter,
     cutout,
     normalise,
     random_affine,
@@ -125,6 +126,7 @@ def test_shape_dtype_and_range_are_kept(images, dtype):
         flip_in_epoch_3,
         partial(random_crop, padding=2),
         partial(cutout, size=3),
+        partial(color_jitter, strength=0.3),
     ],
 )
 def test_the_key_decides(images, transform):
@@ -193,3 +195,24 @@ def test_pixels_become_floats_from_0_to_1():
     pixels = normalise(jnp.array([[0, 51, 255]], jnp.uint8))
     assert pixels.dtype == jnp.float32
     np.testing.assert_allclose(pixels, [[0.0, 0.2, 1.0]], rtol=1e-6)
+
+
+def test_color_jitter_is_that_of_its_three_factors():
+    images = np.random.default_rng(0).uniform(0.3, 0.7, (20, 4, 5, 3)).astype(np.float32)
+    strength, key = 0.2, jax.random.key(3)
+    factors = np.asarray(jax.random.uniform(key, (3, 20, 1, 1, 1), minval=0.8, maxval=1.2))
+    bright = images * factors[0]
+    mean = bright.mean((1, 2, 3), keepdims=True)
+    contrasted = mean + factors[1] * (bright - mean)
+    grey = contrasted.mean(3, keepdims=True)
+    expected = (grey + factors[2] * (contrasted - grey)).clip(0, 1)
+    jittered = jax.jit(partial(color_jitter, strength=strength))(images, key)
+    np.testing.assert_allclose(jittered, expected, atol=1e-6)
+    assert factors.std() > 0.05
+
+
+def test_color_jitter_keeps_grey_images_grey_and_pixels_in_their_range():
+    images = np.random.default_rng(0).uniform(size=(20, 4, 5, 1)).astype(np.float32)
+    jittered = color_jitter(images.repeat(3, axis=3), jax.random.key(0), 1.0)
+    np.testing.assert_allclose(jittered[..., :1].repeat(3, axis=3), jittered, atol=1e-6)
+    assert jittered.min() >= 0 and jittered.max() <= 1

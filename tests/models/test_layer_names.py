@@ -31,6 +31,11 @@ CASES = [
     (TextTransformer(**SMALL), TEXT, "embedding positions block_0 block_1 norm head"),
     (ViT(7, **SMALL), IMAGES, "embedding token positions block_0 block_1 norm head"),
     (
+        ViT(4, "convolutions", **SMALL, pooling="sequence", positions="sincos"),
+        IMAGES,
+        "embedding block_0 block_1 norm pool head",
+    ),
+    (
         Bert(**SMALL),
         TEXT,
         "embedding positions token_types embedding_norm block_0 block_1 pooler head",

@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdl.models.vit import VITS, ViT, sinusoidal_positions, split_into_patches
+from jaxdl.models.vit import (
+    VITS,
+    ConvolutionalTokenizer,
+    ViT,
+    sinusoidal_positions,
+    split_into_patches,
+)
 from jaxdl.training.state import count_parameters
 
 SMALL = {"patch_size": 4, "embed_dim": 16, "num_heads": 2, "num_classes": 5}
@@ -51,7 +57,7 @@ def test_sinusoidal_positions_differ_and_their_distance_grows_with_that_of_the_p
     assert gaps[0, 5] < gaps[0, 25]
 
 
-@pytest.mark.parametrize("pooling", ["token", "mean"])
+@pytest.mark.parametrize("pooling", ["token", "mean", "sequence"])
 @pytest.mark.parametrize("positions", ["learned", "sincos"])
 def test_only_the_positions_depend_on_the_order_of_the_patches(images, pooling, positions):
     model = ViT(**SMALL, num_layers=1, pooling=pooling, positions=positions)
@@ -94,3 +100,58 @@ def test_a_skipped_block_does_not_change_the_tokens(images):
     np.testing.assert_allclose(got, expected, atol=1e-5)
     in_evaluation = apply(two, variables, images)
     assert np.abs(in_evaluation - expected).max() > 1e-3
+
+
+def test_a_compact_convolutional_transformer_has_the_published_number_of_parameters():
+    """CCT-4/3x2: 0.48 million (Hassani et al. 2021, table 2)."""
+    model = ViT(
+        patch_size=4,
+        tokenizer="convolutions",
+        embed_dim=128,
+        num_layers=4,
+        num_heads=2,
+        mlp_ratio=1,
+        pooling="sequence",
+        num_classes=10,
+    )
+    images = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    variables = jax.eval_shape(lambda images: init(model, images), images)
+    assert round(count_parameters(variables["params"]) / 1e6, 2) == 0.48
+
+
+def test_convolutions_halve_the_images_until_a_pixel_is_a_patch(images):
+    model = ViT(**SMALL, num_layers=1, tokenizer="convolutions", pooling="mean")
+    variables = init(model, images)
+    kernels = variables["params"]["embedding"]
+    shapes = [kernels[f"conv_{index}"]["kernel"].shape for index in range(len(kernels))]
+    assert shapes == [(3, 3, 3, 8), (3, 3, 8, 16)]
+    tokenizer = ConvolutionalTokenizer(patch_size=4, features=16)
+    assert tokenizer.apply({"params": kernels}, images).shape == (3, 2, 3, 16)
+
+
+@pytest.mark.parametrize(("patch_size", "message"), [(7, "8 x 12"), (12, "8 x 12")])
+def test_convolutions_refuse_patches_that_do_not_fill_the_image(images, patch_size, message):
+    with pytest.raises(ValueError, match=message):
+        ConvolutionalTokenizer(patch_size, 16).init(jax.random.key(0), images)
+
+
+def test_convolutions_refuse_patches_whose_side_is_no_power_of_two():
+    with pytest.raises(ValueError, match="power of 2"):
+        ConvolutionalTokenizer(3, 16).init(jax.random.key(0), jnp.zeros((1, 6, 6, 3)))
+
+
+def test_sequence_pooling_averages_the_patches_by_weights_that_sum_to_one(images):
+    model = ViT(**SMALL, num_layers=1, pooling="sequence")
+    variables = init(model, images)
+    _, sown = model.apply(variables, images, train=False, mutable=["intermediates"])
+    (weights,) = sown["intermediates"]["pooling"]
+    assert weights.shape == (3, 6)
+    np.testing.assert_allclose(weights.sum(1), np.ones(3), rtol=1e-5)
+    assert weights.std() > 0
+    params = variables["params"]
+    plain = {name: value for name, value in params.items() if name != "pool"}
+    mean = model.clone(pooling="mean")
+    of_mean = apply(mean, {"params": plain}, images)
+    assert np.abs(apply(model, variables, images) - of_mean).max() > 1e-4
+    unweighted = params | {"pool": jax.tree.map(jnp.zeros_like, params["pool"])}
+    np.testing.assert_allclose(apply(model, {"params": unweighted}, images), of_mean, atol=1e-5)

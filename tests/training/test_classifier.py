@@ -17,7 +17,7 @@ from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classification import train_step
 from jaxdl.training.classifier import init_classifier, logits_of
 from jaxdl.training.finetuning import PretrainedStart
-from jaxdl.training.images import TEST_TIME, preprocess_images
+from jaxdl.training.images import MIRRORED, preprocess_images
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog, read_records
@@ -257,7 +257,7 @@ def test_texts_cut_to_their_length_are_trained_and_predicted():
 def test_the_logits_of_test_time_augmentation_are_averaged():
     model, state = small.MODEL, small.new_state()
     images = small.new_data(3)["image"]
-    pipeline = InputPipeline(preprocess=preprocess_images, test_time=TEST_TIME[:1])
+    pipeline = InputPipeline(preprocess=preprocess_images, test_time=(MIRRORED,))
     together = logits_of(model, pipeline)(state.variables, {"image": images})
     alone = [
         model.apply(state.variables, normalise(x), train=False)

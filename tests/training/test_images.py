@@ -38,6 +38,7 @@ def test_without_augmentation_training_inputs_are_those_of_prediction(batch):
         {"flip": True},
         {"crop": 2},
         {"cutout": 3},
+        {"color_jitter": 0.5},
     ],
     ids=lambda options: next(iter(options)),
 )

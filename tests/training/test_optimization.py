@@ -50,6 +50,7 @@ def test_an_impossible_value_of_an_optimization_is_an_error_that_names_its_optio
         ("cutout", (-1,)),
         ("mixup", (-0.1, math.inf)),
         ("cutmix", (-0.1, math.nan)),
+        ("color_jitter", (-0.1, 1.1, math.nan)),
         ("zoom", (-0.1, 1.0, 2.0)),  # at 1 an image would have no size
     ],
 )
@@ -62,7 +63,7 @@ def test_the_least_values_that_are_possible_are_accepted():
     zeros = ("patience", "weight_decay", "gradient_clip", "warmup_fraction", "label_smoothing")
     options = ClassifierOptimization(**REQUIRED | dict.fromkeys((*zeros, "ema_decay"), 0))
     assert (options.epochs, options.batch_size, options.micro_batches) == (1, 1, 1)
-    zeros = ("shift", "rotation", "zoom", "crop", "cutout", "mixup", "cutmix")
+    zeros = ("shift", "rotation", "zoom", "crop", "cutout", "mixup", "cutmix", "color_jitter")
     assert ImageAugmentation(**dict.fromkeys(zeros, 0)) == ImageAugmentation()
 
 

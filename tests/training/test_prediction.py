@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from jaxdl import console
 from jaxdl.training import prediction
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.prediction import make_predict
@@ -19,6 +20,13 @@ def test_the_prediction_of_any_number_of_examples_is_the_direct_application(exam
     outputs = predict(np.float32(2), {"x": inputs})
     assert outputs.shape == (examples, 2)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_nothing_to_predict_shows_no_progress(monkeypatch, capsys):
+    monkeypatch.setattr(console, "SECONDS_BETWEEN_PLAIN_LINES", 0)
+    predict = make_predict(apply, 4)
+    assert predict(np.float32(2), {"x": np.zeros((0, 3), np.float32)}, "scoring").shape == (0, 2)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_prediction_may_be_a_tree_and_shows_its_progress_if_described(monkeypatch):

@@ -10,21 +10,19 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxdl.nn.cpu.bfloat16 import bfloat16_pays, convolve_in_bfloat16
 from jaxdl.nn.cpu.fourier import convolve_by_fourier, fourier_pays
+from jaxdl.nn.cpu.patches import Padding, extract_patches
 from jaxdl.nn.cpu.winograd import convolve_by_winograd, winograd_pays
-
-Pads = tuple[tuple[int, int], ...]
 
 
 def convolve_by_products(
     images: jax.Array,
     kernel: jax.Array,
     window_strides: Sequence[int],
-    padding: Pads,
+    padding: Padding,
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """Convolves in the fastest of these forms; shapes as in `jaxdl.nn.convolve`.
@@ -42,7 +40,10 @@ def convolve_by_products(
 
 
 def products_pay(
-    images: jax.ShapeDtypeStruct, kernel_shape: Sequence[int], strides: Sequence[int], padding: Pads
+    images: jax.ShapeDtypeStruct,
+    kernel_shape: Sequence[int],
+    strides: Sequence[int],
+    padding: Padding,
 ) -> bool:
     """Whether matrix products are faster than XLA's own convolution outside loops, too.
 
@@ -71,32 +72,5 @@ def convolve_by_patches(
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """Convolves by one matrix product of patches; shapes as in `jaxdl.nn.convolve`."""
-    batch, height, width, channels = images.shape
-    kernel_height, kernel_width, _, features = kernel.shape
-    (top, bottom), (left, right) = padding
-    row_stride, column_stride = window_strides
-    new_height = (height + top + bottom - kernel_height) // row_stride + 1
-    new_width = (width + left + right - kernel_width) // column_stride + 1
-
-    # Every row_stride-th row and every column_stride-th column of the images form a phase,
-    # from which patches are taken without a stride, which would make their gradient slow.
-    rows = new_height + (kernel_height - 1) // row_stride
-    columns = new_width + (kernel_width - 1) // column_stride
-    bottom = rows * row_stride - height - top
-    right = columns * column_stride - width - left
-    pads = ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0))
-    images = lax.pad(images, jnp.zeros((), images.dtype), pads)
-    images = images.reshape(batch, rows, row_stride, columns, column_stride, channels)
-    phases = {
-        (row, column): images[:, :, row, :, column]
-        for row, column in np.ndindex(row_stride, column_stride)
-    }
-
-    def pixels(row: int, column: int) -> jax.Array:
-        phase = phases[row % row_stride, column % column_stride]
-        phase = phase[:, row // row_stride :, column // column_stride :]
-        return phase[:, :new_height, :new_width]
-
-    patches = [pixels(*entry) for entry in np.ndindex(kernel_height, kernel_width)]
-    patches = jnp.concatenate(patches, axis=-1)
-    return jnp.dot(patches, kernel.reshape(-1, features), precision=precision)
+    patches = extract_patches(images, kernel.shape[:2], window_strides, padding)
+    return jnp.dot(patches, kernel.reshape(-1, kernel.shape[-1]), precision=precision)

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxdl.nn.cpu.grouping import group_size, into_groups
+from jaxdl.nn.cpu.patches import Padding, transposed_kernel
 
 # F(4x4, 3x3): a tile of 4x4 outputs comes from a patch of 6x6 pixels.
 TILE, PATCH, KERNEL = 4, 6, 3
@@ -44,8 +45,6 @@ TO_OUTPUTS = np.array(
 
 CACHED_VALUES = 2**21
 """Number of transformed values that are processed together: 8 MiB, which fit into a cache."""
-
-Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -90,9 +89,7 @@ def _forward(images: jax.Array, kernel: jax.Array, padding: Padding):
 
 def _backward(padding: Padding, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array):
     images, kernel = residuals
-    mirrored = kernel[::-1, ::-1].swapaxes(2, 3)
-    opposite = tuple(tuple(KERNEL - 1 - pad for pad in pads) for pads in padding)
-    images_gradient = convolve_by_winograd(cotangent, mirrored, opposite)
+    images_gradient = convolve_by_winograd(cotangent, *transposed_kernel(kernel, padding))
     return images_gradient, _kernel_gradient(images, cotangent, kernel, padding)
 
 

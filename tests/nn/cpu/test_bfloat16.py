@@ -1,10 +1,16 @@
+from contextlib import nullcontext
+
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from by_patches import assert_the_same
 from hypothesis import given, settings, strategies
 
+from jaxdl.nn.convolution import NHWC, convolve
 from jaxdl.nn.cpu import bfloat16
 from jaxdl.nn.cpu.bfloat16 import bfloat16_pays, convolve_in_bfloat16
+from jaxdl.nn.cpu.loops import tracing_loop
 
 SAME = ((1, 1), (1, 1))
 
@@ -41,6 +47,30 @@ def test_products_are_summed_in_float32():
     kernel = kernel.at[:, :, 257:].set(0).at[:, :, 257:513].set(-1)
     values = convolve_in_bfloat16(images, kernel, ((0, 0), (0, 0)))
     assert float(values[0, 0, 0, 0]) == 1
+
+
+def test_the_gradient_of_the_kernel_is_summed_in_float32_over_all_groups(monkeypatch):
+    """Six hundred ones are 600, where sums in bfloat16 stop at 256."""
+    monkeypatch.setattr(bfloat16, "CACHED_VALUES", 1)
+    images, kernel = jnp.ones((600, 1, 1, 1), jnp.bfloat16), jnp.ones((1, 1, 1, 1), jnp.bfloat16)
+
+    def total(kernel):
+        return convolve_in_bfloat16(images, kernel, ((0, 0), (0, 0))).astype(jnp.float32).sum()
+
+    assert float(jax.grad(total)(kernel)[0, 0, 0, 0]) == 600
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other backends use XLA's form")
+@pytest.mark.parametrize("place", [nullcontext, tracing_loop], ids=["outside", "inside"])
+def test_bfloat16_takes_this_form_inside_and_outside_loops(place):
+    images = jax.random.normal(jax.random.key(0), (2, 6, 6, 4), jnp.bfloat16)
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 4, 8), jnp.bfloat16)
+    with place():
+        program = jax.jit(lambda i, k: convolve(i, k, (1, 1), "SAME", dimension_numbers=NHWC))
+        compiled = program.lower(images, kernel).compile().as_text()
+    assert " convolution(" not in compiled
+    expected = jax.jit(convolve_in_bfloat16, static_argnums=2)(images, kernel, SAME)
+    np.testing.assert_array_equal(program(images, kernel), expected)
 
 
 @pytest.mark.parametrize(
