@@ -189,14 +189,22 @@ def confusion_matrix(
 
 
 def filters(kernel: np.ndarray, path: Path) -> None:
-    """Draws the kernels of a first convolution, mean over channels: red positive, blue negative.
+    """Draws the kernels of a first convolution.
+
+    Those of colour images are drawn in their colours, each scaled to its largest value, with grey
+    for 0; of others the mean over channels: red positive, blue negative.
 
     Args:
       kernel: float (height, width, channels, features).
       path: of the PNG file.
     """
-    kernels = np.asarray(kernel).mean(2)
+    kernels = np.asarray(kernel)
     features = kernels.shape[-1]
+    if kernels.shape[2] == 3:
+        largest = np.abs(kernels).max(axis=(0, 1, 2))
+        kernels = 0.5 + 0.5 * kernels / np.maximum(largest, 1e-12)
+    else:
+        kernels = kernels.mean(2)
     columns = min(8, features)
     rows = -(-features // columns)
     limit = np.abs(kernels).max()

@@ -146,3 +146,13 @@ def test_every_filter_is_drawn_on_one_scale_around_zero(draw, features):
     for number, image in enumerate(shown):
         np.testing.assert_allclose(image.get_array(), kernel[..., number].mean(-1))
         assert image.get_clim() == pytest.approx((-limit, limit))
+
+
+def test_filters_of_colour_images_are_drawn_in_their_colours_around_grey(draw):
+    kernel = np.random.default_rng(0).normal(size=(2, 2, 3, 5))
+    kernel[..., 4] = 0
+    shown = [axes.images[0].get_array() for axes in draw("filters", kernel).axes if axes.images]
+    for number, image in enumerate(shown[:4]):
+        scaled = kernel[..., number] / np.abs(kernel[..., number]).max()
+        np.testing.assert_allclose(image, (scaled + 1) / 2)
+    np.testing.assert_array_equal(shown[4], np.full((2, 2, 3), 0.5))
