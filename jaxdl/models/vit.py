@@ -31,8 +31,6 @@ class ViT(nn.Module):
 
     Attributes:
       patch_size: side of a patch in pixels; it divides height and width.
-      tokenizer: "patches" maps each patch linearly, "convolutions" sees beyond it: see
-        `ConvolutionalTokenizer`.
       embed_dim: width of the embedding and of all blocks.
       num_layers: number of encoder blocks.
       num_heads: number of attention heads.
@@ -41,6 +39,8 @@ class ViT(nn.Module):
         them with weights that are computed from the patches (Hassani et al. 2021, section 3.2).
       positions: "learned", or "sincos", which is fixed and has no parameters (Vaswani et
         al. 2017, section 3.5, for rows and columns: Chen et al. 2021, "MoCo v3").
+      tokenizer: "patches" maps each patch linearly, "convolutions" sees beyond it: see
+        `ConvolutionalTokenizer`.
       drop_path_rate: probability that the attention, or the MLP, of the last block is skipped
         for an example in training, falling linearly to 0 at the first block (stochastic depth:
         Huang et al. 2016).
@@ -54,13 +54,13 @@ class ViT(nn.Module):
     """
 
     patch_size: int = 16
-    tokenizer: Tokenizer = "patches"
     embed_dim: int = 768
     num_layers: int = 12
     num_heads: int = 12
     mlp_ratio: int = 4
     pooling: Pooling = "token"
     positions: Positions = "learned"
+    tokenizer: Tokenizer = "patches"
     drop_path_rate: float = 0.0
     dropout_rate: float = 0.0
     activation: Activation = nn.gelu

@@ -144,7 +144,7 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
         (("sentiment", "-"), 2, "Standard input holds no sentence"),
         (("RUN", "--json"), 2, "give an input"),
         (("RUN", "PICTURE", "--explain", "why.txt"), 2, "--explain is why.txt"),
-        (("RUN", "PICTURE", "--explain", "why.png"), 2, "--explain is for residual networks"),
+        (("RUN", "PICTURE", "--explain", "why.png"), 2, "--explain is for resnet, speedrun"),
         (("RUN", "PICTURE", "--weights", "a.safetensors"), 2, "--weights needs a published model"),
         (("RUN", "PICTURE", "--top", 0), 2, "--top is 0"),
         (("similarity", "one sentence"), 2, "minilm compares sentences: give two or more"),

@@ -31,7 +31,7 @@ CASES = [
     (TextTransformer(**SMALL), TEXT, "embedding positions block_0 block_1 norm head"),
     (ViT(7, **SMALL), IMAGES, "embedding token positions block_0 block_1 norm head"),
     (
-        ViT(4, "convolutions", **SMALL, pooling="sequence", positions="sincos"),
+        ViT(4, **SMALL, tokenizer="convolutions", pooling="sequence", positions="sincos"),
         IMAGES,
         "embedding block_0 block_1 norm pool head",
     ),
