@@ -95,13 +95,8 @@ def image_pipeline(options: ImageAugmentation, seed: int) -> InputPipeline:
     )
 
 
-def preprocess_images(batch: Batch) -> ModelInputs:
-    """Scales images (batch, height, width, channels) to float32 in [0, 1]."""
-    return (normalise(batch["image"]),)
-
-
-def preprocess_view(batch: Batch, mirrored: bool, shift: int) -> ModelInputs:
-    """Returns a view of images (batch, height, width, channels), as float32 in [0, 1].
+def preprocess_images(batch: Batch, mirrored: bool = False, shift: int = 0) -> ModelInputs:
+    """Scales images (batch, height, width, channels), or a view of them, to float32 in [0, 1].
 
     Args:
       batch: with "image", uint8.
@@ -118,9 +113,9 @@ def preprocess_view(batch: Batch, mirrored: bool, shift: int) -> ModelInputs:
     return (normalise(images),)
 
 
-MIRRORED = partial(preprocess_view, mirrored=True, shift=0)
+MIRRORED = partial(preprocess_images, mirrored=True)
 SHIFTED = tuple(
-    partial(preprocess_view, mirrored=mirrored, shift=shift)
+    partial(preprocess_images, mirrored=mirrored, shift=shift)
     for shift in (1, -1)
     for mirrored in (False, True)
 )

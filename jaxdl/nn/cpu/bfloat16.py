@@ -15,7 +15,12 @@ from jax.experimental.layout import Layout, with_layout_constraint
 from jax.typing import DTypeLike
 
 from jaxdl.nn.cpu.grouping import group_size, into_groups
-from jaxdl.nn.cpu.patches import Padding, extract_patches, transposed_kernel
+from jaxdl.nn.cpu.patches import (
+    Padding,
+    convolved_size,
+    extract_patches,
+    transposed_kernel,
+)
 
 CACHED_VALUES = 2**21
 """Number of values of the patches that are processed together: 4 MiB, which fit into a cache."""
@@ -98,6 +103,5 @@ def _row_major(array: jax.Array) -> jax.Array:
 
 def _group_size(image_shape: Sequence[int], kernel_shape: Sequence[int], padding: Padding) -> int:
     """Returns the number of examples that are processed together."""
-    axes = zip(image_shape[1:3], kernel_shape[:2], padding, strict=True)
-    pixels = math.prod(size + sum(pads) - kernel_size + 1 for size, kernel_size, pads in axes)
+    pixels = math.prod(convolved_size(image_shape, kernel_shape[:2], padding))
     return group_size(image_shape[0], pixels * math.prod(kernel_shape[:3]), CACHED_VALUES)

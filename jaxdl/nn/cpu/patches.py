@@ -10,6 +10,18 @@ from jax import lax
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
+def convolved_size(
+    image_shape: Sequence[int],
+    window: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    strides: Sequence[int] = (1, 1),
+) -> tuple[int, int]:
+    """Returns height and width of the outputs of a convolution; arguments as `extract_patches`."""
+    axes = zip(image_shape[1:3], window, padding, strides, strict=True)
+    height, width = ((size + sum(pads) - side) // stride + 1 for size, side, pads, stride in axes)
+    return height, width
+
+
 def extract_patches(
     images: jax.Array,
     window: Sequence[int],
@@ -28,10 +40,9 @@ def extract_patches(
       (batch, new_height, new_width, window[0] * window[1] * channels), of the same dtype.
     """
     batch, height, width, channels = images.shape
-    (top, bottom), (left, right) = padding
+    (top, _), (left, _) = padding
     row_stride, column_stride = strides
-    new_height = (height + top + bottom - window[0]) // row_stride + 1
-    new_width = (width + left + right - window[1]) // column_stride + 1
+    new_height, new_width = convolved_size(images.shape, window, padding, strides)
 
     # Every row_stride-th row and every column_stride-th column of the images form a phase,
     # from which patches are taken without a stride, which would make their gradient slow.

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxdl.nn.cpu.grouping import group_size, into_groups
-from jaxdl.nn.cpu.patches import Padding, transposed_kernel
+from jaxdl.nn.cpu.patches import Padding, convolved_size, transposed_kernel
 
 # F(4x4, 3x3): a tile of 4x4 outputs comes from a patch of 6x6 pixels.
 TILE, PATCH, KERNEL = 4, 6, 3
@@ -64,7 +64,7 @@ def convolve_by_winograd(images: jax.Array, kernel: jax.Array, padding: Padding)
       (batch, new_height, new_width, features), of the dtype of ``images``.
     """
     features = kernel.shape[-1]
-    height, width = _new_size(images.shape, padding)
+    height, width = convolved_size(images.shape, kernel.shape[:2], padding)
     tile_rows, tile_columns = _number_of_tiles(images.shape, padding)
     weights = _transform(FROM_KERNEL, kernel.astype(jnp.float32), axes=(0, 1))
     weights = weights.reshape(PATCH**2, -1, features)
@@ -168,17 +168,9 @@ def _combine(matrix: np.ndarray, terms: Sequence[jax.Array]) -> jax.Array:
     )
 
 
-def _new_size(image_shape: Sequence[int], padding: Padding) -> tuple[int, int]:
-    """Returns height and width of the outputs."""
-    height, width = (
-        size + sum(pads) - KERNEL + 1 for size, pads in zip(image_shape[1:3], padding, strict=True)
-    )
-    return height, width
-
-
 def _number_of_tiles(image_shape: Sequence[int], padding: Padding) -> tuple[int, int]:
     """Returns the number of rows and columns of tiles that cover the outputs."""
-    height, width = _new_size(image_shape, padding)
+    height, width = convolved_size(image_shape, (KERNEL, KERNEL), padding)
     return math.ceil(height / TILE), math.ceil(width / TILE)
 
 
