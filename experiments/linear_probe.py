@@ -11,20 +11,17 @@ of it for the features (experiments/results/linear-probe-resnet50-cifar10.json).
 """
 
 import dataclasses
-import time
+from typing import Any
 
 import numpy as np
-from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
-from jaxdl.errors import UsageError
 from jaxdl.pretrained import ModelName
-from jaxdl.runs import Run
-from jaxdl.runs.classifier_experiment import ClassifierExperiment
+from jaxdl.runs.classifier_experiment import PredictLogits
 from jaxdl.runs.drawing import draw_predictions
-from jaxdl.runs.experiment import InitialTraining, Summary
+from jaxdl.runs.fitted_experiment import FittedExperiment
+from jaxdl.runs.inputs import Examples
 from jaxdl.runs.launch import launch
-from jaxdl.runs.lifecycle import create_or_resume_run, print_header
 from jaxdl.runs.options import MachineOptions, RunOptions
 from jaxdl.runs.published import (
     PUBLISHED_INPUTS,
@@ -34,10 +31,8 @@ from jaxdl.runs.published import (
     fit_probe,
     load_encoder,
 )
-from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.layers import HEAD
 from jaxdl.training.optimization import require
-from jaxdl.training.plan import Trained
 from jaxdl.training.precision import Precision, dtype_of
 
 
@@ -83,54 +78,26 @@ class Config:
         require(self.machine, "mesh", not self.machine.mesh, "left out: all devices share the work")
 
 
-class LinearProbe(ClassifierExperiment):
-    """An experiment that fits a head to fixed features."""
+def fit_head(config: Config, examples: Examples) -> tuple[dict[str, Any], PredictLogits]:
+    """Fits a head to the features of the published network."""
+    encoder = load_encoder(config)
+    head = fit_probe(config, encoder, examples.encoded, config.optimization.examples)
 
-    def train(self, config: Config) -> tuple[Run, Summary]:
-        """See `jaxdl.runs.experiment.Experiment.train`."""
-        started = time.monotonic()
-        if config.run.resume:
-            raise UsageError("A linear probe cannot be resumed: start a new run without --resume.")
-        examples, encoder = self.inputs.load(config), load_encoder(config)
-        head = fit_probe(config, encoder, examples.encoded, config.optimization.examples)
-        variables = encoder | {"params": encoder["params"] | {HEAD: head}}
-        with create_or_resume_run(self.name, config, examples) as run:
-            model = self.build_model(config, len(run.class_names))
-            print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
-            with CheckpointStore(run.checkpoints) as store:
-                store.save(0, training={"step": np.zeros(())}, model=variables)
+    def predict(split: dict[str, np.ndarray], description: str) -> np.ndarray:
+        features = compute_features(config, encoder, split, description)
+        return features @ head["kernel"] + head["bias"]
 
-            def predict(split: dict[str, np.ndarray], description: str) -> np.ndarray:
-                features = compute_features(config, encoder, split, description)
-                return features @ head["kernel"] + head["bias"]
-
-            trained = Trained(
-                variables,
-                history=[],
-                best_epoch=0,
-                epochs=0,
-                steps=0,
-                steps_before=0,
-                seconds_before=0.0,
-                seconds_compile=0.0,
-                examples_per_second=0.0,
-            )
-            return run, self.finish(run, config, examples, model, trained, predict, started)
-
-    def init(
-        self, config: Config, steps_per_epoch: int, mesh: Mesh, num_classes: int
-    ) -> InitialTraining:
-        """Raises a UsageError, because there is no train step."""
-        raise UsageError("A linear probe is fitted by L-BFGS: it has no train step to compile.")
+    return encoder | {"params": encoder["params"] | {HEAD: head}}, predict
 
 
-EXPERIMENT = LinearProbe(
+EXPERIMENT = FittedExperiment(
     "linear_probe",
     Config,
     {},
     build_published,
     PUBLISHED_INPUTS,
     figures=(draw_predictions,),
+    fit=fit_head,
 )
 
 if __name__ == "__main__":

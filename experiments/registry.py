@@ -18,6 +18,8 @@ from jaxdl.runs.run import EXPERIMENTS_OF_OTHERS
 
 FROM_SCRATCH = ("mlp", "cnn", "rnn", "lstm", "gan", "transformer", "resnet", "vit", "speedrun")
 FROM_PUBLISHED_WEIGHTS = ("finetune", "linear_probe")
+FITTED = ("ngrams",)
+"""Without epochs and without published weights."""
 
 
 def find_experiment(name: str) -> Experiment:
@@ -29,7 +31,7 @@ def find_experiment(name: str) -> Experiment:
     provided = {entry.name: entry for entry in entry_points(group=EXPERIMENTS_OF_OTHERS)}
     if name in provided:
         return provided[name].load()
-    if name in FROM_SCRATCH + FROM_PUBLISHED_WEIGHTS:
+    if name in FROM_SCRATCH + FROM_PUBLISHED_WEIGHTS + FITTED:
         return importlib.import_module(f"experiments.{name}").EXPERIMENT
-    known = ", ".join([*FROM_SCRATCH, *FROM_PUBLISHED_WEIGHTS, *provided])
+    known = ", ".join([*FROM_SCRATCH, *FROM_PUBLISHED_WEIGHTS, *FITTED, *provided])
     raise UsageError(f"There is no experiment {name}, only {known}.")

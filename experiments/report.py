@@ -81,13 +81,19 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
 
 
 def format_table() -> str:
-    """Formats the Markdown table of all results, in the order of their names."""
+    """Formats the Markdown table of all results, by data set, and from the least to the best."""
     header = [
         "| result | data | parameters | seeds | on the test split | time | trained on |",
         "|---|---|---|---|---|---|---|",
     ]
-    paths = sorted(RESULTS.glob("*.json"))
-    return "\n".join(header + [format_row(p.stem, json.loads(p.read_text())) for p in paths])
+    results = [(path.stem, json.loads(path.read_text())) for path in RESULTS.glob("*.json")]
+    results.sort(key=lambda named: (named[1]["dataset"], _accuracy(named[1]), named[0]))
+    return "\n".join(header + [format_row(name, result) for name, result in results])
+
+
+def _accuracy(result: Record) -> float:
+    """Returns the mean test accuracy; generators, which have none, come last."""
+    return result["test_accuracy"]["mean"] if "test_accuracy" in result else math.inf
 
 
 def format_row(name: str, result: Record) -> str:

@@ -71,6 +71,30 @@ def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
     save_figure(figure, path)
 
 
+def strongest_ngrams(
+    ngrams: Mapping[str, Sequence[tuple[str, float]]], title: str, path: Path
+) -> None:
+    """Draws the n-grams that speak most for each class, in a panel for each.
+
+    Args:
+      ngrams: for each class the n-grams and how much they add to its logit, the strongest first.
+      title: of the figure.
+      path: of the PNG file.
+    """
+    longest = max(map(len, ngrams.values()))
+    figure = Figure(figsize=(4.5 * len(ngrams), 1 + 0.25 * longest), layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(1, len(ngrams), squeeze=False)[0]
+    for axes, (name, strongest) in zip(panels, ngrams.items(), strict=True):
+        words, weights = zip(*reversed(strongest), strict=True)
+        places = range(len(words))
+        axes.barh(places, weights)
+        axes.set_yticks(places, words, fontsize=8, parse_math=False)
+        axes.set_title(f"for {name}", parse_math=False)
+    figure.supxlabel("added to the logit, before the text is scaled to unit length")
+    save_figure(figure, path)
+
+
 def attention_map(words: Sequence[str], weights: np.ndarray, path: Path) -> None:
     """Draws which words each word attends to, in a panel for each head.
 

@@ -10,11 +10,11 @@ import textwrap
 
 import pytest
 
-from experiments.registry import FROM_PUBLISHED_WEIGHTS, FROM_SCRATCH, find_experiment
+from experiments.registry import FITTED, FROM_PUBLISHED_WEIGHTS, FROM_SCRATCH, find_experiment
 from jaxdl.runs.command_line import parse
 from jaxdl.runs.options import from_options, groups, to_options, with_changes
 
-EXPERIMENTS = (*FROM_SCRATCH, *FROM_PUBLISHED_WEIGHTS)
+EXPERIMENTS = (*FROM_SCRATCH, *FROM_PUBLISHED_WEIGHTS, *FITTED)
 PRESETS = [(name, preset) for name in EXPERIMENTS for preset in find_experiment(name).presets]
 OTHER_COMMANDS = ("predict", "export", "report", "check", "compile_for_tpu")
 NOT_OF_THE_COMMAND_LINE = {"group"}

@@ -31,7 +31,7 @@ def test_texts(command, review_dir, small_published, tmp_path):
     status, _, errors = command("linear_probe", "--resume", run)
     assert status == 2
     assert errors.splitlines()[-1] == (
-        "error: A linear probe cannot be resumed: start a new run without --resume."
+        "error: A run of linear_probe cannot be resumed: start a new run without --resume."
     )
 
 

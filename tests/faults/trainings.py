@@ -29,13 +29,14 @@ OPTIONS = {
     "streamed": (*PHOTOGRAPHS[:-2], *STREAMED),
     "finetune": (*PRETRAINED, "--batch-size", "16", "--head-examples", "40", "--epochs", "2"),
     "linear_probe": PRETRAINED,
+    "ngrams": ("--sequence-length", "20", "--num-buckets", "16384"),
 }
 DATA_SETS = {"resnet": "cifar", "vit": "cifar"} | dict.fromkeys(
-    ("rnn", "lstm", "transformer", "finetune", "linear_probe"), "reviews"
+    ("rnn", "lstm", "transformer", "finetune", "linear_probe", "ngrams"), "reviews"
 )
 EXPERIMENTS = {"streamed": "cnn"}
 """Of the trainings that are not called like their experiment."""
-NEVER_RESUMED = {"linear_probe"}
+NEVER_RESUMED = {"linear_probe", "ngrams"}
 TIMES = ("seconds", "examples_per_second", "date")
 SECONDS_TO_END = 300.0
 

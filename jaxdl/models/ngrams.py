@@ -1,0 +1,133 @@
+"""A linear classifier of texts on their n-grams: sequences of up to n words.
+
+Wang and Manning 2012, "Baselines and Bigrams: Simple, Good Sentiment and Topic Classification",
+section 2: each n-gram that a text has, however often, counts by its naive Bayes log-count ratio.
+"""
+
+from types import ModuleType
+from typing import TypeVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+Array = TypeVar("Array", np.ndarray, jax.Array)
+
+MULTIPLIER = 0x9E3779B1
+MIXERS = (0x85EBCA6B, 0xC2B2AE35)
+"""Odd constants that spread the bits: the first by Knuth, the others of MurmurHash3."""
+
+
+class NGramClassifier(nn.Module):
+    """Sums the weights of the n-grams of a text, scaled so that its row has unit length.
+
+    The n-grams are hashed into buckets. Logits are those of the classes, or for two classes that of
+    the second, beside 0. "batch_stats" has what is counted instead of trained: "ratios", float32
+    (buckets, logits), see `log_count_ratios`.
+
+    Attributes:
+      largest_n: number of words of the longest n-grams.
+      num_buckets: number of buckets.
+      num_classes: number of logits.
+      dtype: of the sums; parameters are float32.
+    """
+
+    largest_n: int = 3
+    num_buckets: int = 2**22
+    num_classes: int = 2
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
+        """Maps tokens (batch, time) of texts and their length (batch,) to (batch, classes)."""
+        shape = (self.num_buckets, num_outputs(self.num_classes))
+        ratios = self.variable("batch_stats", "ratios", jnp.zeros, shape)
+        kernel = self.param("kernel", nn.initializers.zeros, shape)
+        bias = self.param("bias", nn.initializers.zeros, shape[1:])
+        buckets, present = distinct_ngrams(tokens, length, self.largest_n, self.num_buckets, jnp)
+        values = jnp.where(present[..., None], jnp.asarray(ratios.value, self.dtype)[buckets], 0)
+        weighted = (values * jnp.asarray(kernel, self.dtype)[buckets]).sum(axis=1)
+        norms = jnp.sqrt((values**2).sum(axis=1))
+        logits = weighted / jnp.maximum(norms, 1e-6) + bias
+        if self.num_classes == 2:
+            logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
+        return logits.astype(jnp.float32)
+
+
+def num_outputs(num_classes: int) -> int:
+    """Returns the number of logits that are computed: one for two classes."""
+    return 1 if num_classes == 2 else num_classes
+
+
+def distinct_ngrams(
+    tokens: Array, length: Array, largest_n: int, num_buckets: int, xp: ModuleType
+) -> tuple[Array, Array]:
+    """Finds the buckets of the n-grams of texts.
+
+    Args:
+      tokens: int32 (texts, time).
+      length: int32 (texts,), number of tokens that are not padding.
+      largest_n: number of words of the longest n-grams.
+      num_buckets: number of buckets.
+      xp: numpy or jax.numpy, whichever made the arrays.
+
+    Returns:
+      Buckets in increasing order, int32 (texts, n-grams), and which of them count, bool: each once,
+      and not those of padding.
+    """
+    time = tokens.shape[1]
+    buckets = []
+    for n in range(1, min(largest_n, time) + 1):
+        ends = xp.arange(n, time + 1)
+        of_n = bucket_of([tokens[:, i : time - n + 1 + i] for i in range(n)], num_buckets, xp)
+        buckets.append(xp.where(ends <= length[:, None], of_n, num_buckets))
+    ordered = xp.sort(xp.concatenate(buckets, axis=1), axis=1)
+    is_first = xp.concatenate(
+        [xp.ones_like(ordered[:, :1], bool), ordered[:, 1:] != ordered[:, :-1]], axis=1
+    )
+    return ordered, is_first & (ordered < num_buckets)
+
+
+def bucket_of(words: list[Array], num_buckets: int, xp: ModuleType) -> Array:
+    """Hashes n-grams, given by the arrays of their first, second, ... words, to int32."""
+    code = xp.zeros_like(words[0], xp.uint32) + xp.uint32(len(words))
+    for word in words:
+        code = (code + word.astype(xp.uint32)) * xp.uint32(MULTIPLIER)
+        for shift, mixer in zip((16, 13), MIXERS, strict=True):
+            code = (code ^ (code >> xp.uint32(shift))) * xp.uint32(mixer)
+    return ((code ^ (code >> xp.uint32(16))) % xp.uint32(num_buckets)).astype(xp.int32)
+
+
+def log_count_ratios(
+    rows: np.ndarray, buckets: np.ndarray, labels: np.ndarray, num_buckets: int, num_classes: int
+) -> np.ndarray:
+    """Computes how much more often a bucket occurs in the texts of a class than in others.
+
+    The ratio is log((p / |p|) / (q / |q|)) with the numbers of texts p and q in which it occurs,
+    plus 1, among those of the class and the others. Buckets of a single text have the ratio 0: they
+    would only tell the texts of the training split apart.
+
+    Args:
+      rows: int (entries,), a text.
+      buckets: int (entries,), a bucket that occurs in it.
+      labels: int (texts,).
+      num_buckets: number of buckets.
+      num_classes: number of classes.
+
+    Returns:
+      float32 (buckets, classes), or of two classes the second only, (buckets, 1).
+    """
+    counts = np.stack(
+        [
+            np.bincount(buckets[labels[rows] == label], minlength=num_buckets)
+            for label in range(num_classes)
+        ],
+        axis=1,
+    )
+    total = counts.sum(axis=1, keepdims=True)
+    with_class, without = counts + 1.0, total - counts + 1.0
+    ratios = np.log(with_class / with_class.sum(axis=0)) - np.log(without / without.sum(axis=0))
+    ratios = np.where(total > 1, ratios, 0.0)[:, num_classes == 2 :]
+    return ratios.astype(np.float32)

@@ -1,0 +1,63 @@
+"""Experiments that fit a classifier to its optimum at once, without epochs."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxdl.errors import UsageError
+from jaxdl.runs.classifier_experiment import ClassifierExperiment, PredictLogits
+from jaxdl.runs.experiment import InitialTraining, Summary
+from jaxdl.runs.inputs import Examples
+from jaxdl.runs.lifecycle import create_or_resume_run, print_header
+from jaxdl.runs.run import Run
+from jaxdl.training.checkpoints import CheckpointStore
+from jaxdl.training.plan import Trained
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FittedExperiment(ClassifierExperiment):
+    """An experiment that fits a classifier at once.
+
+    Attributes:
+      fit: ``fit(config, examples)`` returns the variables of the network and
+        ``predict(split, description)``, its logits of a split, float32 (examples, classes).
+    """
+
+    fit: Callable[[Any, Examples], tuple[dict[str, Any], PredictLogits]]
+
+    def train(self, config: Any) -> tuple[Run, Summary]:
+        """See `jaxdl.runs.experiment.Experiment.train`."""
+        started = time.monotonic()
+        if config.run.resume:
+            raise UsageError(
+                f"A run of {self.name} cannot be resumed: start a new run without --resume."
+            )
+        examples = self.inputs.load(config)
+        variables, predict = self.fit(config, examples)
+        with create_or_resume_run(self.name, config, examples) as run:
+            model = self.build_model(config, len(run.class_names))
+            print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
+            with CheckpointStore(run.checkpoints) as store:
+                store.save(0, training={"step": np.zeros(())}, model=variables)
+            trained = Trained(
+                variables,
+                history=[],
+                best_epoch=0,
+                epochs=0,
+                steps=0,
+                steps_before=0,
+                seconds_before=0.0,
+                seconds_compile=0.0,
+                examples_per_second=0.0,
+            )
+            return run, self.finish(run, config, examples, model, trained, predict, started)
+
+    def init(
+        self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int
+    ) -> InitialTraining:
+        """Raises a UsageError, because there is no train step."""
+        raise UsageError(f"{self.name} is fitted by L-BFGS: it has no train step to compile.")

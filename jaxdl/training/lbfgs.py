@@ -1,0 +1,62 @@
+"""Minimisation by L-BFGS, for models that are fitted to the whole training split at once."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import optax
+
+from jaxdl.console import progress
+
+STEPS_PER_CALL = 10
+
+
+def minimise(
+    loss_fn: Callable[..., jax.Array],
+    params: Any,
+    data: tuple[jax.Array, ...],
+    steps: int,
+    description: str,
+) -> Any:
+    """Minimises a loss by L-BFGS with a line search (Liu and Nocedal 1989).
+
+    Args:
+      loss_fn: ``loss_fn(params, *data)``, the loss on all data.
+      params: from which it starts.
+      data: arrays on the device.
+      steps: number of steps, a multiple of `STEPS_PER_CALL`.
+      description: of the progress to show.
+
+    Returns:
+      The parameters after these steps.
+    """
+    optimizer = optax.lbfgs()
+
+    @jax.jit
+    def advance(params: Any, state: Any, data: tuple[jax.Array, ...]) -> tuple[Any, Any]:
+        loss = partial(_with_data, loss_fn, data)
+        value_and_grad = optax.value_and_grad_from_state(loss)
+
+        def step(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], None]:
+            params, state = carry
+            value, grad = value_and_grad(params, state=state)
+            updates, state = optimizer.update(
+                grad, state, params, value=value, grad=grad, value_fn=loss
+            )
+            return (optax.apply_updates(params, updates), state), None
+
+        return jax.lax.scan(step, (params, state), length=STEPS_PER_CALL)[0]
+
+    state = optimizer.init(params)
+    with progress(description, steps) as show:
+        for done in range(0, steps, STEPS_PER_CALL):
+            params, state = jax.block_until_ready(advance(params, state, data))
+            show(done + STEPS_PER_CALL, "")
+    return params
+
+
+def _with_data(
+    loss_fn: Callable[..., jax.Array], data: tuple[jax.Array, ...], params: Any
+) -> jax.Array:
+    return loss_fn(params, *data)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from jaxdl.models.ngrams import NGramClassifier
+from jaxdl.training.ngrams import fit_ngrams, predict_ngrams
+
+
+def texts_of(num_texts, num_classes, seed):
+    """Texts of 5 to 20 words; in those of class k, words 3k to 3k + 2 follow one another."""
+    random = np.random.default_rng(seed)
+    label = random.integers(0, num_classes, num_texts).astype(np.int32)
+    length = random.integers(5, 21, num_texts).astype(np.int32)
+    tokens = random.integers(1, 40, (num_texts, 22)).astype(np.int32)
+    for row in range(num_texts):
+        start = random.integers(0, length[row] - 2)
+        tokens[row, start : start + 3] = 3 * label[row] + np.arange(1, 4)
+        tokens[row, length[row] :] = 0
+    return {"tokens": tokens, "length": length, "label": label}
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_what_tells_classes_apart_is_learned_and_the_model_predicts_the_same(num_classes):
+    model = NGramClassifier(num_buckets=2**14, num_classes=num_classes)
+    train, test = texts_of(600, num_classes, 0), texts_of(200, num_classes, 1)
+    variables = fit_ngrams(model, train, penalty=0.3, steps=20)
+    logits = predict_ngrams(model, variables, test)
+    assert (logits.argmax(-1) == test["label"]).mean() > 0.95
+    by_model = model.apply(variables, test["tokens"], test["length"], train=False)
+    np.testing.assert_allclose(logits, by_model, rtol=1e-3, atol=1e-4)
+
+
+def test_a_larger_penalty_gives_smaller_weights():
+    model = NGramClassifier(num_buckets=2**12)
+    train = texts_of(200, 2, 0)
+    norms = [
+        np.linalg.norm(fit_ngrams(model, train, penalty, 20)["params"]["kernel"])
+        for penalty in (0.1, 1.0, 10.0)
+    ]
+    assert norms[0] > 1.5 * norms[1] > 2 * norms[2]
+
+
+def test_a_text_of_unknown_ngrams_gets_the_bias():
+    model = NGramClassifier(num_buckets=2**20)
+    train = texts_of(100, 2, 0)
+    variables = fit_ngrams(model, train, 1.0, 10)
+    unknown = {"tokens": np.array([[900, 901, 0]], np.int32), "length": np.array([2], np.int32)}
+    logits = predict_ngrams(model, variables, unknown)
+    np.testing.assert_allclose(logits[0, 1], variables["params"]["bias"][0], rtol=1e-5)
