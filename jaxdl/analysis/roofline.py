@@ -77,7 +77,7 @@ def describe_program(compiled: Any) -> dict[str, Any]:
 
     The body of a loop counts once. A loop over steps therefore gives the numbers of one step,
     plus those of what a call does once before the loop; a recurrence within the step gives the
-    numbers of one time step only.
+    numbers of one time step only. Of a switch all branches count, of which one runs.
     """
     memory = compiled.memory_analysis()
     return {
