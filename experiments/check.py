@@ -143,7 +143,8 @@ def check_summary(run: Run) -> str:
         raise UserError(f"its {differing[0]} is not that of config.json")
     if not run.has_model_of(summary):
         raise UserError(f"its model, of step {summary['steps']:,}, is in no checkpoint")
-    scores = {name: value for name, value in summary.items() if name.startswith("test_")}
+    kinds = ("test_", "validation_")
+    scores = {name: value for name, value in summary.items() if name.startswith(kinds)}
     not_finite = [name for name, value in scores.items() if not math.isfinite(value)]
     if not_finite:
         raise UserError(f"its {not_finite[0]} is not a number")

@@ -24,6 +24,7 @@ class Config(rnn.Config):
     model: rnn.ModelOptions = rnn.ModelOptions(cell="lstm")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         is_lstm = self.model.cell == "lstm"
         require(self.model, "cell", is_lstm, "lstm here; experiments.rnn trains the other cells")
 

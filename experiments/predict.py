@@ -5,6 +5,7 @@
     python -m experiments.predict similarity "A cat sits here." "There is a cat." "It rains."
     python -m experiments.predict runs/cnn/20261121-120000-0 digit.png photo.jpg
     python -m experiments.predict runs/lstm/20261121-120000-0 - < reviews.txt
+    python -m experiments.predict runs/language_model/20261121-120000-0 "this film is"
     python -m experiments.predict runs/gan/20261121-120000-0 --samples 64 --output grid.png
 
 The first three use published weights, which are fetched once: resnet50, resnet50-torchvision or
@@ -13,7 +14,7 @@ which compares every pair of sentences. A picture may have any size, be in colou
 light or light on dark, or transparent. A sentence may be any text; ``-`` reads one from each line
 of standard input, in UTF-8. For each input one line is printed: the label, its probability, and the
 runners-up; with ``--json``, one JSON list for all. ``--explain`` draws where in the picture the
-label was seen.
+label was seen. A language model continues a sentence, or fills in its [MASK].
 """
 
 import dataclasses
@@ -36,12 +37,13 @@ from jaxdl.errors import UsageError, UserError
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
+from jaxdl.runs.language_model_experiment import LanguageModelExperiment
 from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
 from jaxdl.training.optimization import refuse_changed, require
 
 MAX_SAMPLES = 10_000
-OF_SAMPLES = ("samples", "seed", "output")
+OF_SAMPLES = ("samples", "output")
 OF_GAN_ONLY = "is for samples of a run of gan, which takes no input: leave out one of the two"
 
 
@@ -54,7 +56,7 @@ class Options:
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
     """Image files, or sentences; none for a run of gan."""
     top: Annotated[int, tyro.conf.arg(metavar="N")] = 5
-    """Number of labels to print, the likeliest first."""
+    """Number of labels, or of words for a mask, to print, the likeliest first."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON: for each input its label, its probability, and all probabilities."""
     explain: Path | None = None
@@ -66,7 +68,7 @@ class Options:
     samples: Annotated[int, tyro.conf.arg(metavar="N")] = 64
     """Number of samples to draw from a run of gan."""
     seed: int = 0
-    """Random seed of the samples of a run of gan."""
+    """Random seed of the samples of a run of gan, or of the words of a language model."""
     output: Path = Path("samples.png")
     """Image file to which the samples of a run of gan are written."""
 
@@ -147,6 +149,14 @@ def format_prediction(prediction: dict[str, Any], top: int) -> str:
     return f"{line}  (then {runners_up})" if others else line
 
 
+def find_language_model(path: Path) -> LanguageModelExperiment | None:
+    """Finds the experiment of a run, if that has trained a language model."""
+    if not (path / "config.json").is_file():
+        return None
+    experiment = find_experiment(Run.open(path).experiment)
+    return experiment if isinstance(experiment, LanguageModelExperiment) else None
+
+
 def main() -> None:
     """Parses the command line, predicts, prints."""
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
@@ -164,6 +174,15 @@ def main() -> None:
         return
     if not inputs:
         raise UsageError("No input: give image files or sentences after the network.")
+    language_model = find_language_model(path)
+    if language_model:
+        refuse_changed(options, ("json", "explain", "weights"), "is not for a language model")
+        for line in language_model.complete_sentences(
+            Run.open(path), inputs, options.top, options.seed
+        ):
+            console.print(printable(line))
+        return
+    refuse_changed(options, ("seed",), OF_GAN_ONLY)
     network = load_network(options.network, options.data_dir, options.weights)
     if options.explain and "image" not in network.example_shapes:
         raise UsageError(f"--explain is for images, but {network.name} reads sentences.")

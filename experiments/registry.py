@@ -16,7 +16,10 @@ from jaxdl.errors import UsageError
 from jaxdl.runs.experiment import Experiment
 from jaxdl.runs.run import EXPERIMENTS_OF_OTHERS
 
-FROM_SCRATCH = ("mlp", "cnn", "rnn", "lstm", "gan", "transformer", "resnet", "vit", "speedrun")
+FROM_SCRATCH = (
+    *("mlp", "cnn", "rnn", "lstm", "gan", "transformer", "resnet", "vit", "speedrun"),
+    "language_model",
+)
 FROM_PUBLISHED_WEIGHTS = ("finetune", "linear_probe")
 FITTED = ("ngrams",)
 """Without epochs and without published weights."""

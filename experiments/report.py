@@ -115,9 +115,12 @@ def format_row(name: str, result: Record) -> str:
 
 
 def format_headline(result: Record) -> str:
-    """Formats the accuracy of a classifier, or the Frechet distance of a generator."""
+    """Formats the accuracy of a classifier, or what a language model or a generator has instead."""
     if "test_accuracy" in result:
         return format_average("test_accuracy", result["test_accuracy"])
+    if "validation_perplexity" in result:
+        perplexity = format_average("validation_perplexity", result["validation_perplexity"])
+        return f"perplexity {perplexity} on validation texts"
     ratio = result["test_frechet_ratio"]
     deviation = "" if ratio["std"] is None else f" ± {ratio['std']:.1f}"
     return f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor"

@@ -15,15 +15,23 @@ seeds, experiments/results/rnn-simple-imdb.json) after two minutes on one CPU co
 import dataclasses
 from typing import Literal
 
+from experiments import language_model
 from jaxdl.analysis.vanishing_gradient import gradient_norms
 from jaxdl.models.rnn import CellName, TextRNN
 from jaxdl.runs import text_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import TEXT_FIGURES
 from jaxdl.runs.experiment import Result
-from jaxdl.runs.inputs import TEXT_INPUTS
+from jaxdl.runs.inputs import TEXT_INPUTS, Examples
 from jaxdl.runs.launch import launch
-from jaxdl.runs.options import MachineOptions, RunOptions, TextAugmentation, TextData
+from jaxdl.runs.options import (
+    MachineOptions,
+    PretrainingOptions,
+    RunOptions,
+    TextAugmentation,
+    TextData,
+)
+from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
 
 
@@ -66,8 +74,14 @@ class Config:
     model: ModelOptions = ModelOptions()
     optimization: ClassifierOptimization = OPTIMIZATION
     augmentation: TextAugmentation = TextAugmentation(word_dropout_rate=0.2)
+    pretraining: PretrainingOptions = PretrainingOptions()
     run: RunOptions = RunOptions()
     machine: MachineOptions = MachineOptions()
+
+    def __post_init__(self) -> None:
+        one = not self.pretraining.pretrain or not self.model.bidirectional
+        one = one or self.model.num_layers == 1
+        require(self.model, "num_layers", one, "1 with --bidirectional and --pretrain")
 
 
 PRESETS = {
@@ -111,6 +125,13 @@ def build_model(config: Config, num_classes: int) -> TextRNN:
     )
 
 
+def start_pretrained(config: Config, examples: Examples) -> PretrainedStart | None:
+    """Starts from a language model of the same cells, if the options say so."""
+    names = ("bidirectional", "num_layers", "embed_dim", "hidden_dim")
+    changes = {"network": config.model.cell} | {n: getattr(config.model, n) for n in names}
+    return language_model.start(config, build_model, changes, examples)
+
+
 def draw_vanishing_gradient(result: Result) -> None:
     """Draws how the gradient vanishes over 100 time steps: of new cells, and of the trained one."""
     model, seed = result.config.model, result.config.run.seed
@@ -131,6 +152,7 @@ EXPERIMENT = ClassifierExperiment(
     build_model,
     TEXT_INPUTS,
     figures=(*TEXT_FIGURES, draw_vanishing_gradient),
+    start=start_pretrained,
 )
 
 if __name__ == "__main__":

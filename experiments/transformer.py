@@ -13,16 +13,29 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import language_model
 from jaxdl.data.tokenizer import encode, load_tokenizer
 from jaxdl.models.transformer import Positions, TextTransformer
 from jaxdl.runs import text_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
 from jaxdl.runs.drawing import TEXT_FIGURES
 from jaxdl.runs.experiment import Result
-from jaxdl.runs.inputs import TEXT_INPUTS
+from jaxdl.runs.inputs import TEXT_INPUTS, Examples
 from jaxdl.runs.launch import launch
-from jaxdl.runs.options import MachineOptions, RunOptions, TextAugmentation, TextData
-from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
+from jaxdl.runs.options import (
+    MachineOptions,
+    PretrainingOptions,
+    RunOptions,
+    TextAugmentation,
+    TextData,
+)
+from jaxdl.training.finetuning import PretrainedStart
+from jaxdl.training.optimization import (
+    ClassifierOptimization,
+    require,
+    require_fractions,
+    require_heads,
+)
 
 SENTENCE = "I expected to hate this film, but the acting is wonderful and I loved every minute."
 
@@ -45,11 +58,8 @@ class ModelOptions:
     """Probability that a unit of the embedding, of a block's output or of the head is dropped."""
 
     def __post_init__(self) -> None:
-        divides = self.num_heads >= 1 and self.embed_dim % self.num_heads == 0
-        require(self, "num_heads", divides, f"a divisor of --embed-dim, {self.embed_dim}")
+        require_heads(self)
         require(self, "num_layers", self.num_layers >= 1, "at least 1")
-        even = self.positions == "learned" or self.embed_dim // self.num_heads % 2 == 0
-        require(self, "positions", even, "learned unless --embed-dim / --num-heads is even")
         require_fractions(self, "dropout_rate")
 
 
@@ -68,6 +78,7 @@ class Config:
         ema_decay=0.999,
     )
     augmentation: TextAugmentation = TextAugmentation(word_dropout_rate=0.3)
+    pretraining: PretrainingOptions = PretrainingOptions()
     run: RunOptions = RunOptions()
     machine: MachineOptions = MachineOptions()
 
@@ -85,6 +96,13 @@ def build_model(config: Config, num_classes: int) -> TextTransformer:
         num_classes=num_classes,
         dtype=config.optimization.dtype,
     )
+
+
+def start_pretrained(config: Config, examples: Examples) -> PretrainedStart | None:
+    """Starts from a masked language model of the same blocks, if the options say so."""
+    names = ("num_layers", "embed_dim", "num_heads", "mlp_dim", "positions")
+    changes = {"network": "transformer"} | {name: getattr(config.model, name) for name in names}
+    return language_model.start(config, build_model, changes, examples)
 
 
 def draw_attention(result: Result) -> None:
@@ -111,6 +129,7 @@ EXPERIMENT = ClassifierExperiment(
     build_model,
     TEXT_INPUTS,
     figures=(*TEXT_FIGURES, draw_attention),
+    start=start_pretrained,
 )
 
 if __name__ == "__main__":

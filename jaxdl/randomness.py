@@ -24,14 +24,16 @@ class Purpose(enum.IntEnum):
     ORDER = int.from_bytes(b"ordr")
     """Order of the examples; the number of the epoch is folded in."""
     STEP = int.from_bytes(b"step")
-    """Dropout, augmentation, mixing, noise of a GAN: the number of the step is folded in, and the
-    step splits the key among them."""
+    """Dropout, augmentation, mixing, masks, noise of a GAN: the number of the step is folded in,
+    and the step splits the key among them."""
     FLIP = int.from_bytes(b"flip")
     """Which images are mirrored first; the number of the example is folded in."""
     CROP = int.from_bytes(b"crop")
     """Random crops, drawn on the host by `draw_for_rows`."""
     SAMPLES = int.from_bytes(b"smpl")
-    """Noise of the samples of a generator that are shown or measured."""
+    """Noise of the samples of a generator, or words of a language model, that are shown."""
+    MASKS = int.from_bytes(b"mask")
+    """Masks of a text that a language model is scored on; the number of the text is folded in."""
     GRADIENT_NORMS = int.from_bytes(b"norm")
     """Inputs by which the vanishing gradient is measured."""
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.models.text_embedding import embed_words
 from jaxdl.models.text_logits import text_logits
 from jaxdl.nn import CELLS, Dense, recurrence
 
@@ -59,11 +60,11 @@ class RecurrentLayer(nn.Module):
         return bias
 
 
-class TextRNN(nn.Module):
-    """Embedding, recurrent layers, and the tutorial's head: dense 32, dropout, logits.
+class RecurrentEncoder(nn.Module):
+    """Embedding and recurrent layers: what a classifier and a language model share.
 
-    The layers are named `embedding`, `layer_0`, `layer_0_reverse`, `layer_1`, ..., `dense_0`,
-    `head`; those with the suffix `_reverse` exist in bidirectional networks only.
+    The layers are named `embedding`, `layer_0`, `layer_0_reverse`, `layer_1`, ...; those with the
+    suffix `_reverse` exist in bidirectional networks only.
 
     Attributes:
       vocabulary_size: number of tokens, padding (0) included.
@@ -72,13 +73,10 @@ class TextRNN(nn.Module):
       hidden_dim: width of the hidden state of each direction of each layer.
       num_layers: number of recurrent layers on top of each other.
       bidirectional: whether each layer reads in both directions.
-      pooling: how the hidden states are pooled over time: the "last" one, their "mean", their
-        "max".
       embedding_dropout_rate: probability that an entry of the embedding, the same at all time
         steps of a text, is dropped in training (Gal and Ghahramani 2015, section 4).
       word_dropout_rate: probability that the embedding of a word is dropped in training.
-      dropout_rate: probability that a unit of the dense layer is dropped in training.
-      num_classes: number of logits.
+      dropout_rate: probability that an input of the head is dropped in training.
       dtype: of the computation; parameters are float32.
     """
 
@@ -88,12 +86,48 @@ class TextRNN(nn.Module):
     hidden_dim: int = 64
     num_layers: int = 1
     bidirectional: bool = False
-    pooling: Literal["last", "mean", "max"] = "last"
     embedding_dropout_rate: float = 0.0
     word_dropout_rate: float = 0.0
     dropout_rate: float = 0.2
-    num_classes: int = 2
     dtype: DTypeLike = jnp.float32
+
+    def encode(self, tokens: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
+        """Returns the hidden states of the last layer, (time, batch, features).
+
+        Those of the two directions are concatenated.
+
+        Args:
+          tokens: int32 (time, batch).
+          mask: bool (time, batch), False at padding.
+          train: whether dropout is active.
+        """
+        vocabulary = (self.vocabulary_size, self.embed_dim)
+        x = embed_words(self, tokens, *vocabulary, self.dtype, time_axis=0)
+        x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
+        x = nn.Dropout(self.embedding_dropout_rate, broadcast_dims=(0,), deterministic=not train)(x)
+        layer = partial(RecurrentLayer, self.cell, self.hidden_dim, dtype=self.dtype)
+        for index in range(self.num_layers):
+            states = layer(name=f"layer_{index}")(x, mask)
+            if self.bidirectional:
+                reverse = layer(reverse=True, name=f"layer_{index}_reverse")(x, mask)
+                states = jnp.concatenate([states, reverse], axis=-1)
+            x = states
+        return x
+
+
+class TextRNN(RecurrentEncoder):
+    """The encoder, and the tutorial's head: dense 32, dropout, logits.
+
+    The layers of the head are named `dense_0`, `head`.
+
+    Attributes:
+      pooling: how the hidden states are pooled over time: the "last" one, their "mean", their
+        "max".
+      num_classes: number of logits.
+    """
+
+    pooling: Literal["last", "mean", "max"] = "last"
+    num_classes: int = 2
 
     @nn.compact
     def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
@@ -104,21 +138,8 @@ class TextRNN(nn.Module):
           length: int32 (batch,), number of tokens before the padding, at least 1.
           train: whether dropout is active.
         """
-        tokens = tokens.T
-        mask = jnp.arange(tokens.shape[0])[:, None] < length
-        x = nn.Embed(self.vocabulary_size, self.embed_dim, dtype=self.dtype, name="embedding")(
-            tokens
-        )
-        x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
-        x = nn.Dropout(self.embedding_dropout_rate, broadcast_dims=(0,), deterministic=not train)(x)
-        layer = partial(RecurrentLayer, self.cell, self.hidden_dim, dtype=self.dtype)
-        for index in range(self.num_layers):
-            states = layer(name=f"layer_{index}")(x, mask)
-            if self.bidirectional:
-                reverse = layer(reverse=True, name=f"layer_{index}_reverse")(x, mask)
-                states = jnp.concatenate([states, reverse], axis=-1)
-            x = states
-        x = self._pool(x, mask)
+        mask = jnp.arange(tokens.shape[1])[:, None] < length
+        x = self._pool(self.encode(tokens.T, mask, train), mask)
         x = nn.relu(nn.Dense(32, dtype=self.dtype, name="dense_0")(x))
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
         return text_logits(x, self.num_classes, self.dtype)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.models.text_embedding import embed_words
 from jaxdl.models.text_logits import text_logits
 from jaxdl.nn import Dense, DenseGeneral, attend
 
@@ -122,11 +123,11 @@ class EncoderBlock(nn.Module):
         return norm_1(x + mlp(x))
 
 
-class TextTransformer(nn.Module):
-    """Embedding, encoder blocks, the mean over the text, logits.
+class TransformerEncoder(nn.Module):
+    """Embedding and encoder blocks: what a classifier and a language model share.
 
-    The layers are named `embedding`, `block_0`, `block_1`, ..., `norm`, `head`; learned positions
-    are the parameter `positions`.
+    The layers are named `embedding`, `block_0`, `block_1`, ..., `norm`; learned positions are the
+    parameter `positions`.
 
     Attributes:
       vocabulary_size: number of tokens, padding (0) included.
@@ -139,7 +140,6 @@ class TextTransformer(nn.Module):
       word_dropout_rate: probability that the embedding of a word is dropped in training.
       dropout_rate: probability that an entry of the embedding, of the outputs of the attention
         and of the MLP, and of the input of the head is dropped in training.
-      num_classes: number of logits.
       dtype: of the computation; parameters are float32.
     """
 
@@ -152,29 +152,24 @@ class TextTransformer(nn.Module):
     positions: Positions = "learned"
     word_dropout_rate: float = 0.0
     dropout_rate: float = 0.1
-    num_classes: int = 2
     dtype: DTypeLike = jnp.float32
 
-    @nn.compact
-    def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
-        """Returns float32 logits (batch, num_classes); with two classes the first is always 0.
+    def encode(self, tokens: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
+        """Returns what the last block makes of each token, normalised, (batch, time, width).
 
         Args:
-          tokens: int32 (batch, time), padded at the end, time at most ``max_length``.
-          length: int32 (batch,), number of tokens before the padding, at least 1.
+          tokens: int32 (batch, time), time at most ``max_length``.
+          mask: bool (batch, time), False at padding.
           train: whether dropout is active.
         """
-        time = tokens.shape[1]
-        mask = jnp.arange(time) < length[:, None]
-        x = nn.Embed(self.vocabulary_size, self.embed_dim, dtype=self.dtype, name="embedding")(
-            tokens
-        )
+        vocabulary = (self.vocabulary_size, self.embed_dim)
+        x = embed_words(self, tokens, *vocabulary, self.dtype, time_axis=1)
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
         if self.positions == "learned":
             table = self.param(
                 "positions", nn.initializers.normal(0.02), (self.max_length, self.embed_dim)
             )
-            x += table[:time].astype(self.dtype)
+            x += table[: tokens.shape[1]].astype(self.dtype)
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
         for index in range(self.num_layers):
             x = EncoderBlock(
@@ -185,7 +180,29 @@ class TextTransformer(nn.Module):
                 dtype=self.dtype,
                 name=f"block_{index}",
             )(x, mask, train)
-        x = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
+        return nn.LayerNorm(dtype=self.dtype, name="norm")(x)
+
+
+class TextTransformer(TransformerEncoder):
+    """The encoder, the mean over the text, logits by a layer named `head`.
+
+    Attributes:
+      num_classes: number of logits.
+    """
+
+    num_classes: int = 2
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
+        """Returns float32 logits (batch, num_classes); with two classes the first is always 0.
+
+        Args:
+          tokens: int32 (batch, time), padded at the end, time at most ``max_length``.
+          length: int32 (batch,), number of tokens before the padding, at least 1.
+          train: whether dropout is active.
+        """
+        mask = jnp.arange(tokens.shape[1]) < length[:, None]
+        x = self.encode(tokens, mask, train)
         present = mask[:, :, None]
         x = jnp.where(present, x, 0).sum(1) / present.sum(1)
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)

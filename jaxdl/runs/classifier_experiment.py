@@ -56,6 +56,7 @@ class ClassifierExperiment(Experiment):
         sizes = [len(split["label"]) for split in splits]
         require_trainable(config.optimization, *sizes, mesh)
         start = self.start(config, examples) if self.start else None
+        started += start.seconds_apart if start else 0
         with create_or_resume_run(self.name, config, examples) as run:
             model = self.build_model(config, len(run.class_names))
             print_header(run, config, examples.dataset, model, self.count_parameters(config, model))

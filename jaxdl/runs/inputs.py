@@ -130,16 +130,21 @@ def load_texts(config: Any, tokenizer: Tokenizer | None = None) -> Examples:
     return Examples(dataset, *tokenise(dataset, *options))
 
 
-def read_sentences(config: Any, run: Run) -> Reader:
-    """Reads sentences by the tokenizer of a run, which must be that of its training."""
-    data = config.data
+def tokenizer_of(run: Run) -> Tokenizer:
+    """Loads the tokenizer of a run, which must be that of its training."""
     tokenizer = load_tokenizer(run.tokenizer)
     if run.data.get(TOKENIZER) != {"words": checksum_of(tokenizer)}:
         raise UserError(
             f"{run.tokenizer} is not the tokenizer of the training: restore the file, or make it "
             f"again with {run.command_to_resume}"
         )
-    return sentence_reader(tokenizer, data.sequence_length, data.truncation, str(run.directory))
+    return tokenizer
+
+
+def read_sentences(config: Any, run: Run) -> Reader:
+    """Reads sentences by the tokenizer of a run."""
+    length, truncation = config.data.sequence_length, config.data.truncation
+    return sentence_reader(tokenizer_of(run), length, truncation, str(run.directory))
 
 
 def read_pictures(config: Any, run: Run) -> Reader:
@@ -166,6 +171,13 @@ def build_image_pipeline(config: Any) -> InputPipeline:
     return dataclasses.replace(pipeline, predict_batch_size=size)
 
 
+def build_text_pipeline(config: Any) -> InputPipeline:
+    """Builds the pipeline of the texts, with the perturbation that the options may name."""
+    augmentation = getattr(config, "augmentation", None)
+    perturbation = getattr(augmentation, "perturbation", 0.0)
+    return dataclasses.replace(TEXT_PIPELINE, perturbation=perturbation)
+
+
 IMAGE_INPUTS = Inputs(
     load=load_images,
     pipeline=build_image_pipeline,
@@ -175,7 +187,7 @@ IMAGE_INPUTS = Inputs(
 
 TEXT_INPUTS = Inputs(
     load=load_texts,
-    pipeline=lambda config: TEXT_PIPELINE,
+    pipeline=build_text_pipeline,
     example_shapes=lambda config: {"tokens": (config.data.sequence_length,), "length": ()},
     reader=read_sentences,
 )

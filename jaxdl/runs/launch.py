@@ -101,7 +101,9 @@ def _print_average(overall: Summary, path: Path) -> None:
 
 
 def _scores(summary: dict[str, Any]) -> list[str]:
-    return [name for name in summary if name.startswith("test_")]
+    """Names the scores on the test split or, of a language model, on the validation split."""
+    of_test = [name for name in summary if name.startswith("test_")]
+    return of_test or [name for name in summary if name.startswith("validation_")]
 
 
 def _words(name: str) -> str:

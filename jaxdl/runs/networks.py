@@ -1,7 +1,7 @@
 """A trained network, ready for a user's own images or sentences."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def picture_reader(read_one: Callable[[Path], np.ndarray]) -> Reader:
 
 
 def sentence_reader(tokenizer: Tokenizer, length: int, truncation: Truncation, name: str) -> Reader:
-    """Reads sentences as tokens; a UserError if one is empty, not UTF-8, or the name of an image.
+    """Reads sentences as tokens; see `require_sentences`.
 
     Args:
       tokenizer: of the network.
@@ -90,13 +90,26 @@ def sentence_reader(tokenizer: Tokenizer, length: int, truncation: Truncation, n
     """
 
     def read(sentences: list[str]) -> dict[str, np.ndarray]:
-        for sentence in sentences:
-            if not sentence.strip():
-                raise UserError("A sentence is empty: give some text.")
-            if any("\ud800" <= character <= "\udfff" for character in sentence):
-                raise UserError(f"A sentence is not in UTF-8, convert it: {one_line(sentence)}")
-            if Path(sentence).suffix.lower() in IMAGE_SUFFIXES and " " not in sentence:
-                raise UserError(f"{sentence} is an image, but {name} reads sentences.")
+        require_sentences(sentences, name)
         return encode(tokenizer, sentences, length, truncation)
 
     return read
+
+
+def require_sentences(sentences: Sequence[str], name: str) -> None:
+    """Refuses what a network cannot read.
+
+    Args:
+      sentences: of the user.
+      name: of the network, for messages.
+
+    Raises:
+      UserError: a sentence is empty, not in UTF-8, or the name of an image.
+    """
+    for sentence in sentences:
+        if not sentence.strip():
+            raise UserError("A sentence is empty: give some text.")
+        if any("\ud800" <= character <= "\udfff" for character in sentence):
+            raise UserError(f"A sentence is not in UTF-8, convert it: {one_line(sentence)}")
+        if Path(sentence).suffix.lower() in IMAGE_SUFFIXES and " " not in sentence:
+            raise UserError(f"{sentence} is an image, but {name} reads sentences.")

@@ -88,12 +88,12 @@ def _find_group(experiment: str, config: Any) -> dict[str, Any] | None:
     if resumed.parent.name != experiment or first is None:
         note(f"The run is one of {count} seeds, which are not beside it: it is resumed alone.")
         return None
-    wanted = _of_the_result(to_options(config))
+    wanted = of_the_result(to_options(config))
     summaries = {seed: run.read_summary() for seed, run in runs.items()}
     finished = {
         seed: summary
         for seed, summary in summaries.items()
-        if summary and _of_the_result(summary["options"]) == wanted
+        if summary and of_the_result(summary["options"]) == wanted
         if runs[seed].has_model_of(summary)
     }
     note(f"Resuming {count} seeds: {len(finished)} finished, {len(runs) - len(finished)} begun.")
@@ -109,7 +109,8 @@ def _runs_of_group(folder: Path, name: str) -> Iterator[Run]:
             yield run
 
 
-def _of_the_result(options: dict[str, Any]) -> dict[str, Any]:
+def of_the_result(options: dict[str, Any]) -> dict[str, Any]:
+    """Selects the options on which the result depends, except the seed."""
     return {name: value for name, value in options.items() if name not in NOT_OF_THE_RESULT}
 
 
@@ -121,7 +122,7 @@ def average(summaries: list[Summary]) -> Summary:
       and for each float among the entries its "mean", "std" (None for a single run) and "values".
     """
     first, last = summaries[0], summaries[-1]
-    options = _of_the_result(first["options"])
+    options = of_the_result(first["options"])
     common = [name for name in first if all(name in summary for summary in summaries)]
     shared = {n: first[n] for n in common if all(s[n] == first[n] for s in summaries)}
     statistics = {}

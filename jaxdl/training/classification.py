@@ -8,6 +8,7 @@ import numpy as np
 import optax
 
 from jaxdl.training.gradients import accumulate
+from jaxdl.training.perturbation import with_adversary
 from jaxdl.training.pipeline import Batch, InputPipeline
 from jaxdl.training.state import TrainState
 
@@ -39,11 +40,11 @@ def train_step(
       are mixed, the accuracy counts the label of the example itself.
     """
 
-    def loss_fn(params: Any, batch_stats: Any, batch: Batch, key: jax.Array):
+    def loss_fn(params: Any, batch_stats: Any, batch: Batch, key: jax.Array, extra: Any = None):
         augment_key, dropout_key, mix_key = jax.random.split(key, 3)
         inputs, mix_labels = pipeline.mix(pipeline.for_training(batch, augment_key), mix_key)
         logits, updates = state.apply_fn(
-            {"params": params, "batch_stats": batch_stats},
+            {"params": params, "batch_stats": batch_stats, **(extra or {})},
             *inputs,
             train=True,
             rngs={"dropout": dropout_key},
@@ -55,7 +56,10 @@ def train_step(
         accuracy = jnp.mean(logits.argmax(-1) == batch["label"])
         return loss, (updates.get("batch_stats", {}), {"loss": loss, "accuracy": accuracy})
 
-    grad_fn = accumulate(jax.grad(loss_fn, has_aux=True), micro_batches)
+    grad_fn = jax.grad(loss_fn, has_aux=True)
+    if pipeline.perturbation:
+        grad_fn = with_adversary(loss_fn, pipeline.perturbation)
+    grad_fn = accumulate(grad_fn, micro_batches)
     grads, (batch_stats, metrics) = grad_fn(state.params, state.batch_stats, batch, key)
     return state.apply_gradients(grads=grads, batch_stats=batch_stats), metrics
 

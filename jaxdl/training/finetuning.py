@@ -22,11 +22,14 @@ class PretrainedStart:
       layer_decay: learning rate of a block, as a fraction of that of the block after it; the head
         has that of the options (discriminative fine-tuning: Howard and Ruder 2018, section 3.2).
       frozen_blocks: number of first blocks that, like all that comes before them, are not trained.
+      seconds_apart: how long it took to train the model in a run of its own, whose summary has that
+        time.
     """
 
     variables: Any
     layer_decay: float = 1.0
     frozen_blocks: int = 0
+    seconds_apart: float = 0.0
 
 
 def with_layer_decay(

@@ -1,9 +1,10 @@
 """Names of layers by which optimizers and fine-tuning treat parameters differently.
 
 All modules of `jaxdl.models` follow them: the layer that gives the logits is `HEAD`, blocks are
-``block_0``, ``block_1``, ..., other top-level layers and parameters of a network with blocks are in
-`BEFORE_BLOCKS` or `AFTER_BLOCKS`. Muon needs only the head; fine-tuning with frozen blocks or
-layer-wise learning rates needs all of them. Both refuse names that they do not know.
+``block_0``, ``block_1``, ..., or recurrent layers ``layer_0``, ``layer_0_reverse``, ..., and other
+top-level layers and parameters of a network with blocks are in `BEFORE_BLOCKS` or `AFTER_BLOCKS`.
+Muon needs only the head; fine-tuning with frozen blocks or layer-wise learning rates needs all of
+them. Both refuse names that they do not know.
 """
 
 import re
@@ -14,12 +15,12 @@ from jaxdl.errors import UserError
 HEAD = "head"
 EMBEDDING = "embedding"
 POOL = "pool"
-BLOCK = re.compile(r"block_(\d+)$")
+BLOCK = re.compile(r"(?:block|layer)_(\d+)(?:_reverse)?$")
 BEFORE_BLOCKS = {
     *(EMBEDDING, "embedding_norm", "positions", "token", "token_types"),
     *("stem_conv", "stem_norm"),
 }
-AFTER_BLOCKS = {"norm", POOL, "pooler", HEAD}
+AFTER_BLOCKS = {"norm", POOL, "pooler", "dense_0", HEAD}
 
 KERNEL = "kernel"
 NOT_KERNELS = {"bias", "scale", "embedding", "positions", "token", "token_types"}
@@ -28,7 +29,7 @@ DECAYED = {KERNEL, "embedding"}
 
 
 def block_number(layer: str) -> int | None:
-    """Returns the number of a block by its name, 3 for block_3; None if it is no block."""
+    """Returns the number of a block by its name, 3 for block_3 or layer_3; None if it is none."""
     match = BLOCK.fullmatch(layer)
     return int(match[1]) if match else None
 

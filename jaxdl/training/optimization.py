@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import optax
 from jax.typing import DTypeLike
@@ -128,3 +129,12 @@ def require_fractions(options: object, *names: str) -> None:
     """Raises a UsageError unless each of the options is in [0, 1)."""
     for name in names:
         require(options, name, 0 <= getattr(options, name) < 1, "at least 0 and below 1")
+
+
+def require_heads(options: Any) -> None:
+    """Raises a UsageError unless the width of a Transformer can be divided among its heads."""
+    width, heads = options.embed_dim, options.num_heads
+    divides = heads >= 1 and width % heads == 0
+    require(options, "num_heads", divides, f"a divisor of --embed-dim, {width}")
+    even = options.positions == "learned" or width // heads % 2 == 0
+    require(options, "positions", even, "learned unless --embed-dim / --num-heads is even")

@@ -35,6 +35,7 @@ class InputPipeline:
         of them are averaged.
       lengths: to which texts may be cut, see `jaxdl.training.text_batches`; empty for no cutting.
       predict_batch_size: number of examples that are predicted at once.
+      perturbation: of texts in training, see `jaxdl.training.perturbation`; 0 for none.
     """
 
     preprocess: Callable[[Batch], ModelInputs]
@@ -43,6 +44,7 @@ class InputPipeline:
     test_time: tuple[Callable[[Batch], ModelInputs], ...] = ()
     lengths: tuple[int, ...] = ()
     predict_batch_size: int = 500
+    perturbation: float = 0.0
 
     def for_training(self, batch: Batch, key: jax.Array) -> ModelInputs:
         """Returns the augmented inputs.

@@ -35,10 +35,16 @@ def cut_text_pipeline(longest: int, predict_batch_size: int) -> InputPipeline:
       longest: number of tokens of the longest texts.
       predict_batch_size: number of texts that are predicted at once.
     """
-    lengths = (*range(CUT, longest, CUT), longest)
     return InputPipeline(
-        preprocess=preprocess_tokens, lengths=lengths, predict_batch_size=predict_batch_size
+        preprocess=preprocess_tokens,
+        lengths=lengths_up_to(longest),
+        predict_batch_size=predict_batch_size,
     )
+
+
+def lengths_up_to(longest: int) -> tuple[int, ...]:
+    """Returns the lengths to which texts are cut, of which the longest have so many tokens."""
+    return (*range(CUT, longest, CUT), longest)
 
 
 def group_by_length(

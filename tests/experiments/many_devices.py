@@ -19,6 +19,7 @@ SMALLER = {
     "rnn": {"sequence_length": 12},
     "lstm": {"sequence_length": 12},
     "transformer": {"sequence_length": 12},
+    "language_model": {"sequence_length": 12},
     "resnet": {"depth": 8},
     "vit": {"num_layers": 2},
     "speedrun": {"width": 8, "precision": "float32"},

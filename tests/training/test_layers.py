@@ -29,6 +29,7 @@ WITH_BLOCKS = [
     (ResNet((2, 1), projects=False), IMAGES),
     (ResNet((1, 2), block=BottleneckBlock, normalisation="group"), IMAGES),
     (TextTransformer(**TWO_BLOCKS), TEXT),
+    (TextRNN(num_layers=2, bidirectional=True), TEXT),
     (TextTransformer(**TWO_BLOCKS, positions="rotary"), TEXT),
     (ViT(**TWO_BLOCKS, patch_size=7), IMAGES),
     (ViT(**TWO_BLOCKS, patch_size=7, pooling="mean", positions="sincos", remat=True), IMAGES),
@@ -40,7 +41,6 @@ WITHOUT_BLOCKS = [
     (CNN(), IMAGES),
     (LeNet5(), IMAGES),
     (VGG(stages=((2, 2), (3,))), IMAGES),
-    (TextRNN(num_layers=2, bidirectional=True), TEXT),
     (Discriminator(), IMAGES),
     (Generator(), NOISE),
 ]
@@ -114,11 +114,12 @@ def test_every_network_with_blocks_has_layerwise_learning_rates(
     start = PretrainedStart({"params": params}, layer_decay=0.5, frozen_blocks=frozen_blocks)
     distances = distances_to_head(start)
     assert set(jax.tree.leaves(distances["head"])) == {0}
-    numbers = sorted(n for n in map(block_number, params) if n is not None)
-    assert numbers == list(range(len(numbers)))
-    for number in numbers:
-        expected = FROZEN if number < frozen_blocks else len(numbers) - number
-        assert set(jax.tree.leaves(distances[f"block_{number}"])) == {expected}
+    numbers = {name: block_number(name) for name in params if block_number(name) is not None}
+    count = max(numbers.values()) + 1
+    assert set(numbers.values()) == set(range(count))
+    for name, number in numbers.items():
+        expected = FROZEN if number < frozen_blocks else count - number
+        assert set(jax.tree.leaves(distances[name])) == {expected}
     changes = update(with_layer_decay(build_optimizer(optimizer, RATE), start), params)
     assert jax.tree.map(jnp.shape, changes) == jax.tree.map(jnp.shape, params)
 
@@ -179,7 +180,10 @@ def test_layerwise_learning_rates_refuse_an_unknown_layer_or_parameter_and_name_
 
 @pytest.mark.parametrize(
     ("layer", "number"),
-    [("block_0", 0), ("block_12", 12), ("block_", None), ("my_block_1", None), ("head", None)],
+    [
+        *(("block_0", 0), ("block_12", 12), ("layer_1", 1), ("layer_1_reverse", 1)),
+        *(("block_", None), ("my_block_1", None), ("layer_1_other", None), ("head", None)),
+    ],
 )
 def test_the_number_of_a_block_is_part_of_its_name(layer, number):
     assert block_number(layer) == number

@@ -1,0 +1,47 @@
+"""What the encoders of texts share: the embedding of the words, and how it is perturbed."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import DTypeLike
+
+PERTURBATIONS = "perturbations"
+
+
+def embed_words(
+    module: nn.Module,
+    tokens: jax.Array,
+    vocabulary_size: int,
+    embed_dim: int,
+    dtype: DTypeLike,
+    time_axis: int,
+) -> jax.Array:
+    """Embeds words by a layer `embedding`, which belongs to the module that calls this function.
+
+    If the collection "perturbations" is given, its "embedding", float (batch, time, embed_dim), is
+    added, in units of the norm of the embedding of the whole text. So the network cannot make a
+    perturbation negligible by growing its embeddings, which Miyato et al. 2016, "Adversarial
+    Training Methods for Semi-Supervised Text Classification", section 2, normalise instead.
+
+    Args:
+      module: an encoder of texts.
+      tokens: int32 (batch, time), or (time, batch).
+      vocabulary_size: number of tokens, padding (0) included.
+      embed_dim: width of the embedding.
+      dtype: of the result.
+      time_axis: 1, or 0.
+
+    Returns:
+      (*tokens.shape, embed_dim).
+    """
+    x = nn.Embed(vocabulary_size, embed_dim, dtype=dtype, name="embedding")(tokens)
+    if not module.has_variable(PERTURBATIONS, "embedding"):
+        return x
+    change = module.get_variable(PERTURBATIONS, "embedding")
+    if time_axis == 0:
+        change = change.swapaxes(0, 1)
+    present = (tokens > 0)[..., None]
+    squares = jnp.where(present, jnp.square(x.astype(jnp.float32)), 0)
+    norm = jnp.sqrt(squares.sum(axis=(time_axis, 2), keepdims=True))
+    return x + jnp.where(present, lax.stop_gradient(norm) * change, 0).astype(dtype)

@@ -1,0 +1,94 @@
+"""Classifiers of texts that start from a language model, whose run is kept and used again."""
+
+import dataclasses
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from jaxdl.console import note
+from jaxdl.randomness import Purpose, key_for
+from jaxdl.runs.inputs import Examples
+from jaxdl.runs.language_model_experiment import LanguageModelExperiment
+from jaxdl.runs.lifecycle import checksums_of
+from jaxdl.runs.options import to_options
+from jaxdl.runs.run import Run, readable_runs
+from jaxdl.runs.seeds import of_the_result
+from jaxdl.training.checkpoints import load_model
+from jaxdl.training.finetuning import PretrainedStart
+from jaxdl.training.interruption import InterruptedTraining
+from jaxdl.training.layers import HEAD
+from jaxdl.training.processes import text_of_first
+from jaxdl.training.text_batches import preprocess_tokens
+
+
+def start_from_language_model(
+    experiment: LanguageModelExperiment,
+    config: Any,
+    model: nn.Module,
+    examples: Examples,
+    layer_decay: float = 1.0,
+    resume: Path | None = None,
+) -> PretrainedStart:
+    """Returns parameters for a classifier: those of a language model, and new ones for its head.
+
+    Args:
+      experiment: trains the language model.
+      config: of the language model.
+      model: the classifier.
+      examples: of the classifier, on whose training texts the language model is trained.
+      layer_decay: see `PretrainedStart`.
+      resume: run of the classifier to resume; once it has a checkpoint, which replaces the
+        parameters, no language model is needed.
+    """
+    text = {name: array[:1] for name, array in examples.encoded.train.items()}
+    init = jax.jit(partial(model.init, train=False))
+    params = init(key_for(Purpose.INIT, config.run.seed), *preprocess_tokens(text))["params"]
+    started = time.monotonic()
+    if not (resume and Run.open(resume).checkpoint_steps()):
+        run = find_or_train(experiment, config, examples)
+        learned = load_model(run.checkpoints)["params"]
+        params |= {name: learned[name] for name in params if name in learned and name != HEAD}
+    params = jax.tree.map(np.asarray, params)
+    seconds = time.monotonic() - started
+    return PretrainedStart(
+        {"params": params, "batch_stats": {}}, layer_decay, seconds_apart=seconds
+    )
+
+
+def find_or_train(experiment: LanguageModelExperiment, config: Any, examples: Examples) -> Run:
+    """Finds the finished run of these options on these texts; else resumes or starts one."""
+    wanted, data = to_options(config), checksums_of(examples)
+    configs = sorted((config.run.runs_dir / experiment.name).glob("*/config.json"), reverse=True)
+    same = [
+        run
+        for run in readable_runs(path.parent for path in configs)
+        if _is_of(run.options, wanted) and run.data == data
+    ]
+    finished = next((run for run in same if _is_finished(run, wanted)), None)
+    found = text_of_first(str(finished.directory) if finished else "")
+    if found:
+        return Run.open(Path(found))
+    note(f"Training a language model on the texts of {examples.dataset.name} first:")
+    begun = next((run for run in same if run.checkpoint_steps()), None)
+    resumed = text_of_first(str(begun.directory) if begun else "")
+    options = dataclasses.replace(config.run, resume=Path(resumed) if resumed else None)
+    try:
+        return experiment.train(dataclasses.replace(config, run=options))[0]
+    except InterruptedTraining as error:
+        raise InterruptedTraining(f"{error} Or repeat the command, which resumes it.") from None
+
+
+def _is_of(options: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a run with these options has the result of the wanted ones."""
+    same_seed = options.get("seed") == wanted["seed"]
+    return same_seed and of_the_result(options) == of_the_result(wanted)
+
+
+def _is_finished(run: Run, wanted: dict[str, Any]) -> bool:
+    summary = run.read_summary()
+    return bool(summary) and _is_of(summary["options"], wanted) and run.has_model_of(summary)
