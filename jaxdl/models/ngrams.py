@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from jaxdl.models.text_logits import num_outputs, with_first_logit
+
 Array = TypeVar("Array", np.ndarray, jax.Array)
 
 MULTIPLIER = 0x9E3779B1
@@ -50,15 +52,8 @@ class NGramClassifier(nn.Module):
         values = jnp.where(present[..., None], jnp.asarray(ratios.value, self.dtype)[buckets], 0)
         weighted = (values * jnp.asarray(kernel, self.dtype)[buckets]).sum(axis=1)
         norms = jnp.sqrt((values**2).sum(axis=1))
-        logits = weighted / jnp.maximum(norms, 1e-6) + bias
-        if self.num_classes == 2:
-            logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
-        return logits.astype(jnp.float32)
-
-
-def num_outputs(num_classes: int) -> int:
-    """Returns the number of logits that are computed: one for two classes."""
-    return 1 if num_classes == 2 else num_classes
+        outputs = weighted / jnp.maximum(norms, 1e-6) + bias
+        return with_first_logit(outputs.astype(jnp.float32), self.num_classes)
 
 
 def distinct_ngrams(
@@ -80,14 +75,28 @@ def distinct_ngrams(
     time = tokens.shape[1]
     buckets = []
     for n in range(1, min(largest_n, time) + 1):
-        ends = xp.arange(n, time + 1)
-        of_n = bucket_of([tokens[:, i : time - n + 1 + i] for i in range(n)], num_buckets, xp)
-        buckets.append(xp.where(ends <= length[:, None], of_n, num_buckets))
+        of_n, is_real = buckets_of_size(tokens, length, n, num_buckets, xp)
+        buckets.append(xp.where(is_real, of_n, num_buckets))
     ordered = xp.sort(xp.concatenate(buckets, axis=1), axis=1)
     is_first = xp.concatenate(
         [xp.ones_like(ordered[:, :1], bool), ordered[:, 1:] != ordered[:, :-1]], axis=1
     )
     return ordered, is_first & (ordered < num_buckets)
+
+
+def buckets_of_size(
+    tokens: Array, length: Array, n: int, num_buckets: int, xp: ModuleType
+) -> tuple[Array, Array]:
+    """Finds the buckets of the n-grams of one size, by the position of their first word.
+
+    Args are those of `distinct_ngrams`, and ``n``, the number of words of each.
+
+    Returns:
+      int32 (texts, time - n + 1), and bool, False for n-grams with padding.
+    """
+    positions = tokens.shape[1] - n + 1
+    words = [tokens[:, i : positions + i] for i in range(n)]
+    return bucket_of(words, num_buckets, xp), xp.arange(positions) + n <= length[:, None]
 
 
 def bucket_of(words: list[Array], num_buckets: int, xp: ModuleType) -> Array:

@@ -14,8 +14,17 @@ def text_logits(features: jax.Array, num_classes: int, dtype: DTypeLike) -> jax.
     logit, that of the second class, and the logit of the first class is 0: the softmax of the
     pair is then the sigmoid of the one logit.
     """
-    num_logits = 1 if num_classes == 2 else num_classes
-    logits = Dense(num_logits, dtype=dtype, name="head")(features).astype(jnp.float32)
+    outputs = Dense(num_outputs(num_classes), dtype=dtype, name="head")(features)
+    return with_first_logit(outputs.astype(jnp.float32), num_classes)
+
+
+def num_outputs(num_classes: int) -> int:
+    """Returns the number of logits that are computed: one for two classes."""
+    return 1 if num_classes == 2 else num_classes
+
+
+def with_first_logit(outputs: jax.Array, num_classes: int) -> jax.Array:
+    """Puts the logit 0 of the first of two classes before the other one; other logits stay."""
     if num_classes != 2:
-        return logits
-    return jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
+        return outputs
+    return jnp.concatenate([jnp.zeros_like(outputs), outputs], axis=-1)

@@ -1,7 +1,6 @@
 """Minimisation by L-BFGS, for models that are fitted to the whole training split at once."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -35,7 +34,9 @@ def minimise(
 
     @jax.jit
     def advance(params: Any, state: Any, data: tuple[jax.Array, ...]) -> tuple[Any, Any]:
-        loss = partial(_with_data, loss_fn, data)
+        def loss(params: Any) -> jax.Array:
+            return loss_fn(params, *data)
+
         value_and_grad = optax.value_and_grad_from_state(loss)
 
         def step(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], None]:
@@ -54,9 +55,3 @@ def minimise(
             params, state = jax.block_until_ready(advance(params, state, data))
             show(done + STEPS_PER_CALL, "")
     return params
-
-
-def _with_data(
-    loss_fn: Callable[..., jax.Array], data: tuple[jax.Array, ...], params: Any
-) -> jax.Array:
-    return loss_fn(params, *data)

@@ -10,11 +10,11 @@ import optax
 from jaxdl.console import progress
 from jaxdl.models.ngrams import (
     NGramClassifier,
-    bucket_of,
+    buckets_of_size,
     distinct_ngrams,
     log_count_ratios,
-    num_outputs,
 )
+from jaxdl.models.text_logits import num_outputs, with_first_logit
 from jaxdl.training.lbfgs import minimise
 
 TEXTS_AT_ONCE = 500
@@ -116,9 +116,7 @@ def find_ngrams(
         length = split["length"][start : start + TEXTS_AT_ONCE]
         tokens = split["tokens"][start : start + TEXTS_AT_ONCE, : length.max()]
         for n in range(1, min(model.largest_n, tokens.shape[1]) + 1):
-            words = [tokens[:, i : tokens.shape[1] - n + 1 + i] for i in range(n)]
-            buckets = bucket_of(words, model.num_buckets, np)
-            is_real = np.arange(n, tokens.shape[1] + 1) <= length[:, None]
+            buckets, is_real = buckets_of_size(tokens, length, n, model.num_buckets, np)
             for text, place in np.argwhere(np.isin(buckets, missing) & is_real):
                 ngram = tuple(tokens[text, place : place + n].tolist())
                 found.setdefault(int(buckets[text, place]), ngram)
@@ -152,7 +150,7 @@ def logits_of_rows(
 ) -> jax.Array:
     """Sums the weighted entries of each text, float32 (texts, classes)."""
     text, place, weights = entries
-    logits = params["bias"] + jax.ops.segment_sum(
+    outputs = params["bias"] + jax.ops.segment_sum(
         weights * params["kernel"][place], text, num_texts, indices_are_sorted=True
     )
-    return jnp.concatenate([jnp.zeros_like(logits), logits], -1) if num_classes == 2 else logits
+    return with_first_logit(outputs, num_classes)
