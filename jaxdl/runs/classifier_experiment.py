@@ -3,11 +3,9 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
-import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -59,7 +57,8 @@ class ClassifierExperiment(Experiment):
         started += start.seconds_apart if start else 0
         with create_or_resume_run(self.name, config, examples) as run:
             model = self.build_model(config, len(run.class_names))
-            print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
+            parameters = self.inputs.count_parameters(config, model)
+            print_header(run, config, examples.dataset, model, parameters)
             trained, predict = train_classifier(
                 model,
                 examples.encoded.train,
@@ -123,13 +122,6 @@ class ClassifierExperiment(Experiment):
             model, example, config.optimization, pipeline, steps_per_epoch, seed, mesh
         )
         return InitialTraining(state, step, example)
-
-    def count_parameters(self, config: Any, model: nn.Module) -> int:
-        """Counts the trainable values of a network without initialising it."""
-        example = self.inputs.describe_example(config)
-        inputs = jax.eval_shape(self.inputs.pipeline(config).preprocess, example)
-        init = partial(model.init, train=False)
-        return count_parameters(jax.eval_shape(init, jax.random.key(0), *inputs)["params"])
 
     def load_network(self, run: Run) -> TrainedNetwork:
         """See `Experiment.load_network`."""

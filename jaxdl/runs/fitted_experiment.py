@@ -40,7 +40,8 @@ class FittedExperiment(ClassifierExperiment):
         variables, predict = self.fit(config, examples)
         with create_or_resume_run(self.name, config, examples) as run:
             model = self.build_model(config, len(run.class_names))
-            print_header(run, config, examples.dataset, model, self.count_parameters(config, model))
+            parameters = self.inputs.count_parameters(config, model)
+            print_header(run, config, examples.dataset, model, parameters)
             with CheckpointStore(run.checkpoints) as store:
                 store.save(0, training={"step": np.zeros(())}, model=variables)
             trained = Trained(

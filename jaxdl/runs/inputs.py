@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 from tokenizers import Tokenizer
@@ -24,6 +25,7 @@ from jaxdl.runs.run import Run
 from jaxdl.training.images import image_pipeline
 from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.processes import gather
+from jaxdl.training.state import count_parameters
 from jaxdl.training.text_batches import TEXT_PIPELINE
 
 MOST_BYTES_OF_A_BATCH = 2**23
@@ -70,6 +72,12 @@ class Inputs:
             name: jax.ShapeDtypeStruct((1, *shape), stored_dtype(name))
             for name, shape in shapes.items()
         }
+
+    def count_parameters(self, config: Any, model: nn.Module) -> int:
+        """Counts the trainable values of a network without initialising it."""
+        inputs = jax.eval_shape(self.pipeline(config).preprocess, self.describe_example(config))
+        init = partial(model.init, train=False)
+        return count_parameters(jax.eval_shape(init, jax.random.key(0), *inputs)["params"])
 
 
 def load_images(config: Any) -> Examples:

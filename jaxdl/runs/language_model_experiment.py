@@ -3,11 +3,9 @@
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
-import jax
 from jax.sharding import Mesh
 
 from jaxdl.files import write_text
@@ -24,8 +22,6 @@ from jaxdl.training.language_modelling import init_language_model, train_languag
 from jaxdl.training.language_objectives import Objective
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.plan import require_trainable
-from jaxdl.training.state import count_parameters
-from jaxdl.training.text_batches import preprocess_tokens
 
 EXAMPLES_OF_A_MASK = 5
 
@@ -67,7 +63,7 @@ class LanguageModelExperiment(Experiment):
         require_trainable(config.optimization, *sizes, mesh)
         with create_or_resume_run(self.name, config, examples) as run:
             model = self.build_model(config)
-            parameters = self.count_parameters(config, model)
+            parameters = self.inputs.count_parameters(config, model)
             print_header(run, config, examples.dataset, model, parameters)
             trained, score = train_language_model(
                 model,
@@ -131,9 +127,3 @@ class LanguageModelExperiment(Experiment):
         )
         state, step, _ = init_language_model(self.build_model(config), example, *options, mesh)
         return InitialTraining(state, step, example)
-
-    def count_parameters(self, config: Any, model: nn.Module) -> int:
-        """Counts the trainable values of a network without initialising it."""
-        inputs = jax.eval_shape(preprocess_tokens, self.inputs.describe_example(config))
-        init = partial(model.init, train=False)
-        return count_parameters(jax.eval_shape(init, jax.random.key(0), *inputs)["params"])
