@@ -1,7 +1,8 @@
 """Dense layers over many tokens, in the form that is fast on a CPU too.
 
 Flax multiplies (batch, time, width) by the kernel as it is. XLA for CPU takes up to a tenth less
-time for a step if batch and time are one dimension; elsewhere the program is the same.
+time for a step if batch and time are one dimension, and half of it for products of bfloat16 whose
+sums are float32 (`jaxdl.nn.cpu.products`); elsewhere the program is the same.
 """
 
 from functools import partial
@@ -11,6 +12,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
+
+from jaxdl.nn.cpu.products import bfloat16_pays, multiply_in_bfloat16
 
 
 def multiply(
@@ -39,7 +43,12 @@ def multiply(
         raise ValueError(f"not the product of a dense layer: {dimension_numbers}")
     features = kernel.shape[len(contracted) :]
     size = int(np.prod(kernel.shape[: len(contracted)]))
-    outputs = jnp.dot(inputs.reshape(-1, size), kernel.reshape(size, -1), precision=precision)
+    matrices = inputs.reshape(-1, size), kernel.reshape(size, -1)
+    product = partial(jnp.dot, precision=precision)
+    if bfloat16_pays(inputs) and precision is None:
+        outputs = lax.platform_dependent(*matrices, cpu=multiply_in_bfloat16, default=product)
+    else:
+        outputs = product(*matrices)
     return outputs.reshape(*inputs.shape[:leading], *features)
 
 

@@ -6,10 +6,13 @@ in the kernels of Hsu et al. 2024, "Liger Kernel", section 3.2).
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from jaxdl.nn.cpu.products import bfloat16_pays, rounded_product
 
 POSITIONS_AT_ONCE = 1024
 """Of all texts together; a quarter or four times as many take longer on two cores."""
@@ -60,7 +63,10 @@ def _losses(
 
 
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
-    return jnp.matmul(left, right, preferred_element_type=jnp.float32)
+    by_xla = partial(jnp.matmul, preferred_element_type=jnp.float32)
+    if bfloat16_pays(left):
+        return lax.platform_dependent(left, right, cpu=rounded_product, default=by_xla)
+    return by_xla(left, right)
 
 
 def _parts(*arrays: jax.Array) -> tuple[jax.Array, ...]:

@@ -43,7 +43,7 @@ class Optimization:
     patience: int = 0
     """Number of epochs to wait for a validation score as good as the best; 0 never stops."""
     precision: Precision = "float32"
-    """Precision; GPUs and TPUs multiply float32 in TF32 or bfloat16, float32-highest in float32."""
+    """Precision; with bfloat16-products only factors are rounded, as GPUs and TPUs do anyway."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):

@@ -2,7 +2,7 @@
 
 On GPUs and TPUs, products of float32 arrays are computed from factors that are rounded to TF32 or
 bfloat16 (``jax.default_matmul_precision``), unless JAX is asked for the highest precision, which is
-slower. Parameters are float32 always.
+slower, or for factors of bfloat16. Parameters are float32 always.
 """
 
 from collections.abc import Callable
@@ -14,25 +14,28 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl.errors import UserError
+from jaxdl.nn.cpu.products import ROUNDED_FACTORS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Precision = Literal["float32", "float32-highest", "bfloat16"]
+Precision = Literal["float32", "float32-highest", "bfloat16", "bfloat16-products"]
 HIGHEST = "float32-highest"
+PRODUCTS = {HIGHEST: "highest", "bfloat16-products": ROUNDED_FACTORS}
+"""What JAX calls the precision of the products, unless it is the default."""
 
 
 def dtype_of(precision: Precision) -> jnp.dtype:
     """Returns the dtype of the computation."""
-    return jnp.dtype(precision.removesuffix("-highest"))
+    return jnp.dtype(jnp.bfloat16 if precision == "bfloat16" else jnp.float32)
 
 
 def with_products(function: Function, precision: Precision) -> Function:
     """Wraps a function so that, when it is traced, its products get their precision."""
-    if precision != HIGHEST:
+    if precision not in PRODUCTS:
         return function
 
     @wraps(function)
     def traced(*arguments: Any, **options: Any) -> Any:
-        with jax.default_matmul_precision("highest"):
+        with jax.default_matmul_precision(PRODUCTS[precision]):
             return function(*arguments, **options)
 
     return traced

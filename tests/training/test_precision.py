@@ -11,6 +11,7 @@ from jaxdl.models.gan import Discriminator
 from jaxdl.models.mlp import MLP
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.vit import ViT
+from jaxdl.nn import Conv, Dense
 from jaxdl.training import ClassifierOptimization, train_classifier
 from jaxdl.training.classifier import init_classifier, logits_of
 from jaxdl.training.generator import Adversarial, init_generator
@@ -18,7 +19,7 @@ from jaxdl.training.images import preprocess_images
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.optimization import Optimization
 from jaxdl.training.pipeline import InputPipeline
-from jaxdl.training.precision import HIGHEST, dtype_of, with_dtype
+from jaxdl.training.precision import HIGHEST, dtype_of, with_dtype, with_products
 from jaxdl.training.text_batches import TEXT_PIPELINE
 
 LABEL = np.zeros(4, np.int32)
@@ -65,6 +66,21 @@ def test_every_product_of_the_step_of_a_gan_has_the_precision(precision):
     assert are_highest(step, *arguments) == {precision == HIGHEST}
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other backends round by themselves")
+@pytest.mark.parametrize("layer", [Dense(3), Conv(3, (1, 1))], ids=["dense", "convolution"])
+def test_products_of_bfloat16_round_their_factors_but_not_what_is_added(layer):
+    """The factors 257 and 1 + 1/512 are rounded to 256 and 1; their product is not."""
+    images = jnp.full((1, 1, 1, 9), 257.0)
+    kernel = jnp.full((*((1, 1) if isinstance(layer, nn.Conv) else ()), 9, 3), 1 + 1 / 512)
+    variables = {"params": {"kernel": kernel, "bias": jnp.full(3, 1.0)}}
+    exact, rounded = (
+        jax.jit(with_products(layer.apply, precision))(variables, images)
+        for precision in ("float32", "bfloat16-products")
+    )
+    np.testing.assert_allclose(exact, 9 * 257 * (1 + 1 / 512) + 1, rtol=1e-6)
+    np.testing.assert_array_equal(rounded, 9 * 256 + 1)
+
+
 def test_arrays_and_a_precision_are_enough_to_compute_in_bfloat16():
     random = np.random.default_rng(0)
     split = {"points": random.normal(size=(16, 3)).astype(np.float32)}
@@ -105,4 +121,5 @@ def test_a_module_that_cannot_compute_in_a_precision_is_a_clear_error(model, pre
 
 def test_the_dtype_of_a_precision():
     assert dtype_of("bfloat16") == jnp.bfloat16
-    assert dtype_of("float32") == dtype_of(HIGHEST) == jnp.float32
+    for precision in ("float32", HIGHEST, "bfloat16-products"):
+        assert dtype_of(precision) == jnp.float32

@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdl.nn.cpu.bfloat16 import bfloat16_pays, convolve_in_bfloat16
+from jaxdl.nn.cpu.bfloat16 import convolve_in_bfloat16, patches_pay
 from jaxdl.nn.cpu.fourier import convolve_by_fourier, fourier_pays
 from jaxdl.nn.cpu.patches import Padding, extract_patches
+from jaxdl.nn.cpu.products import bfloat16_pays
 from jaxdl.nn.cpu.winograd import convolve_by_winograd, winograd_pays
 
 
@@ -30,7 +31,7 @@ def convolve_by_products(
     Where a precision is given, the form is that by patches.
     """
     if tuple(window_strides) == (1, 1) and precision is None:
-        if bfloat16_pays(images.dtype, kernel.shape, padding):
+        if bfloat16_pays(images) and patches_pay(kernel.shape, padding):
             return convolve_in_bfloat16(images, kernel, padding)
         if winograd_pays(images.shape, kernel.shape, padding):
             return convolve_by_winograd(images, kernel, padding)
@@ -59,7 +60,7 @@ def products_pay(
     if any(s > size for s, size in zip(strides, kernel_shape[:2], strict=True)):
         return True
     return tuple(strides) == (1, 1) and (
-        bfloat16_pays(images.dtype, kernel_shape, padding)
+        (bfloat16_pays(images) and patches_pay(kernel_shape, padding))
         or winograd_pays(images.shape, kernel_shape, padding)
     )
 

@@ -1,0 +1,74 @@
+"""Products of matrices on CPU whose elements are rounded to bfloat16, summed in float32.
+
+XLA for CPU computes them with the processor's own instructions for bfloat16 (AVX512-BF16) if their
+results are float32: that makes them twice as fast as products of float32. With results in bfloat16
+they are no faster, and it ignores that JAX's default precision asks for them.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.experimental.layout import Layout, with_layout_constraint
+from jax.export import is_symbolic_dim
+
+ROUNDED_FACTORS = "BF16_BF16_F32"
+"""JAX's name for products of float32 that round the factors to bfloat16, and only them."""
+
+
+def bfloat16_pays(inputs: jax.Array) -> bool:
+    """Whether products should have this form, which does not suit several devices.
+
+    They are of arrays of bfloat16, or of float32 if JAX's default precision asks for rounded
+    factors. Measured on two cores with AVX512-BF16; the products would not be sharded.
+    """
+    rounded = inputs.dtype == jnp.bfloat16 or (
+        inputs.dtype == jnp.float32 and jax.config.jax_default_matmul_precision == ROUNDED_FACTORS
+    )
+    any_size = is_symbolic_dim(inputs.shape[0])  # exported for batches of any size
+    return rounded and jax.device_count() == 1 and not any_size
+
+
+@jax.custom_vjp
+def multiply_in_bfloat16(left: jax.Array, right: jax.Array) -> jax.Array:
+    """Multiplies matrices whose elements are rounded to bfloat16, in the gradients too.
+
+    Args:
+      left: bfloat16 or float32 (rows, inner).
+      right: (inner, columns), of the same dtype.
+
+    Returns:
+      (rows, columns), of the dtype of the arguments.
+    """
+    return rounded_product(left, right).astype(left.dtype)
+
+
+def _multiply_forward(left: jax.Array, right: jax.Array):
+    left, right, dtype = left.astype(jnp.bfloat16), right.astype(jnp.bfloat16), left.dtype
+    return rounded_product(left, right).astype(dtype), (left, right)
+
+
+def _multiply_backward(factors: tuple[jax.Array, jax.Array], cotangent: jax.Array):
+    left, right = factors
+    # Transposed in memory: a product that reads columns takes four times as long.
+    products = (
+        rounded_product(cotangent, row_major(right.T)),
+        rounded_product(row_major(left.T), cotangent),
+    )
+    return tuple(product.astype(cotangent.dtype) for product in products)
+
+
+multiply_in_bfloat16.defvjp(_multiply_forward, _multiply_backward)
+
+
+def rounded_product(left: jax.Array, right: jax.Array) -> jax.Array:
+    """Multiplies matrices of bfloat16 or float32, with a result in float32.
+
+    XLA must not transpose the result: of some transposed matrices it has no such product, and the
+    program fails when it runs (JAX 0.12).
+    """
+    left, right = left.astype(jnp.bfloat16), right.astype(jnp.bfloat16)
+    return row_major(jnp.matmul(left, right, preferred_element_type=jnp.float32))
+
+
+def row_major(array: jax.Array) -> jax.Array:
+    """Makes XLA lay an array out in memory in the order of its axes."""
+    return with_layout_constraint(array, Layout(major_to_minor=tuple(range(array.ndim))))
