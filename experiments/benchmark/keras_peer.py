@@ -53,7 +53,7 @@ def build_many_steps(
 
 def _prepare(workload: Workload, data: Arrays, precision: Precision) -> np.ndarray:
     """Sets the precision and returns float32 images in [0, 1], or tokens."""
-    half = precision == "bfloat16"
+    half = precision != "float32"
     keras.config.set_dtype_policy("mixed_bfloat16" if half else "float32")
     inputs = data[workload.input]
     return inputs.astype(np.float32) / 255 if workload.input == "image" else inputs

@@ -7,7 +7,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
@@ -27,6 +26,7 @@ from jaxdl.training.epoch import CompiledEpoch
 from jaxdl.training.images import preprocess_images
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.pipeline import InputPipeline
+from jaxdl.training.precision import dtype_of, with_products
 from jaxdl.training.state import count_parameters, create_train_state
 from jaxdl.training.text_batches import preprocess_tokens
 
@@ -81,7 +81,9 @@ class Ours:
         if is_gan:
             data = {"image": data["image"]}
         make = _make_gan if is_gan else _make_classifier
-        self._state, self._train_step, self._apply = make(workload, data, jnp.dtype(precision))
+        self._state, step, apply = make(workload, data, dtype_of(precision))
+        self._train_step = with_products(step, precision)
+        self._apply = jax.jit(with_products(apply, precision))
         batch = {name: array[:batch_size] for name, array in data.items()}
         noise = jax.random.normal(jax.random.key(0), (batch_size, NOISE_SIZE))
         self._batch = jax.device_put({"noise": noise} if is_gan else batch)
@@ -131,9 +133,10 @@ def _make_classifier(workload: Workload, data: Arrays, dtype: Any) -> tuple[Any,
     inputs = jax.eval_shape(preprocess, {name: array[:1] for name, array in data.items()})
     state = create_train_state(model, optimizer, inputs, seed=0, mesh=one_device())
     step = partial(classification.train_step, pipeline=InputPipeline(preprocess))
-    apply = jax.jit(
-        lambda variables, batch: model.apply(variables, *preprocess(batch), train=False)
-    )
+
+    def apply(variables: Any, batch: Arrays) -> jax.Array:
+        return model.apply(variables, *preprocess(batch), train=False)
+
     return state, step, apply
 
 
@@ -150,7 +153,8 @@ def _make_gan(_: Workload, data: Arrays, dtype: Any) -> tuple[Any, Any, Any]:
         mesh=one_device(),
     )
     step = partial(adversarial.train_step, latent_dim=NOISE_SIZE)
-    apply = jax.jit(
-        lambda variables, batch: generator.apply(variables, batch["noise"], train=False)
-    )
+
+    def apply(variables: Any, batch: Arrays) -> jax.Array:
+        return generator.apply(variables, batch["noise"], train=False)
+
     return state, step, apply

@@ -1,9 +1,12 @@
 """Measures the peak FLOP/s of this machine by a matrix product that is large enough."""
 
+from functools import partial
+
 import jax
-import jax.numpy as jnp
 
 from experiments.benchmark.workloads import Arrays, Precision, Workload
+from jaxdl.nn.dense import multiply
+from jaxdl.training.precision import dtype_of, with_products
 
 SIDE = {"cpu": 2048, "gpu": 8192, "tpu": 8192}
 
@@ -18,8 +21,10 @@ class MatrixProduct:
         del workload, data, batch_size
         side = SIDE[jax.default_backend()]
         self.flops_per_example = 2 * side**3
-        self._matrix = jax.random.normal(jax.random.key(0), (side, side), jnp.dtype(precision))
-        self._multiply = jax.jit(jnp.dot)
+        key, dtype = jax.random.key(0), dtype_of(precision)
+        self._matrix = jax.random.normal(key, (side, side), dtype)
+        product = partial(multiply, dimension_numbers=(((1,), (0,)), ((), ())))
+        self._multiply = jax.jit(with_products(product, precision))
 
     def train(self, steps: int) -> None:
         """Computes a number of products and waits for the last."""

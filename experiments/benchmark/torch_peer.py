@@ -77,7 +77,7 @@ def _build(
         inputs = inputs.permute(0, 3, 1, 2).to(DEVICE, torch.float32) / 255
         inputs = inputs.contiguous(memory_format=memory_format)
     labels = torch.from_numpy(data["label"]).to(DEVICE, torch.int64)
-    autocast = torch.autocast(DEVICE, torch.bfloat16, enabled=precision == "bfloat16")
+    autocast = torch.autocast(DEVICE, torch.bfloat16, enabled=precision != "float32")
     if is_gan:
         return AdversarialPair(*models, inputs * 2 - 1, batch_size, autocast, optimizer)
     inputs = inputs.to(DEVICE)
