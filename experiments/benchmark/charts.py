@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from experiments.benchmark.comparison import compare_with_peers
+from experiments.benchmark.comparison import Comparison, compare_with_peers
 from experiments.benchmark.race import Record
 from jaxdl.runs.figures import save_figure
 
@@ -30,13 +30,16 @@ def compare_models(results: Sequence[Record], path: Path) -> None:
     if not peers:
         return
     cases = list(dict.fromkeys(comparison.case for comparison in comparisons))
-    forms = [(peer, form) for peer in peers for form in ("plain", "best")]
-    height = BAR / len(forms)
+    bars = {
+        (peer, form): _results_of(comparisons, peer, form)
+        for peer in peers
+        for form in ("plain", "best")
+    }
+    bars = {names: chosen for names, chosen in bars.items() if chosen}
+    height = BAR / len(bars)
     figure = Figure(figsize=(9, 1.5 + 0.8 * len(cases)), layout="constrained")
     axes = figure.subplots()
-    for number, (peer, form) in enumerate(forms):
-        chosen = {c.case: getattr(c, form) for c in comparisons if c.peer == peer}
-        chosen = {case: result for case, result in chosen.items() if result}
+    for number, ((peer, form), chosen) in enumerate(bars.items()):
         places = [cases.index(case) + number * height for case in chosen]
         ratios = [result["ours_is_faster_by"] for result in chosen.values()]
         medians = np.array([ratio["median"] for ratio in ratios])
@@ -67,6 +70,16 @@ def compare_models(results: Sequence[Record], path: Path) -> None:
     axes.margins(y=0.01)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     save_figure(figure, path)
+
+
+def _results_of(
+    comparisons: Sequence[Comparison], peer: str, form: str
+) -> dict[tuple[str, int], Record]:
+    """Returns the results of a form by case, of the plain form only where another is better."""
+    results = {c.case: (c.plain, c.best) for c in comparisons if c.peer == peer}
+    if form == "best":
+        return {case: best for case, (_, best) in results.items()}
+    return {case: plain for case, (plain, best) in results.items() if plain not in (None, best)}
 
 
 def compare_batch_sizes(results: Sequence[Record], path: Path) -> None:
