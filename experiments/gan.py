@@ -28,14 +28,20 @@ from jaxdl.errors import UsageError
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.runs import Run, sample_figures
 from jaxdl.runs.experiment import Result
-from jaxdl.runs.generator_experiment import NUM_SHOWN, SEED_OF_SHOWN, GeneratorExperiment
+from jaxdl.runs.generator_experiment import (
+    ROWS_SHOWN,
+    SEED_OF_SHOWN,
+    GeneratorExperiment,
+    draw_in_order,
+    samples_in_a_row,
+)
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.launch import launch
 from jaxdl.runs.lifecycle import checksums_of
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions, with_changes
 from jaxdl.runs.run import readable_runs
 from jaxdl.training.feature_extractor import FeatureExtractor, make_feature_extractor
-from jaxdl.training.generator import Adversarial, draw_noise, make_sampler
+from jaxdl.training.generator import Adversarial, make_sampler
 from jaxdl.training.optimization import Optimization, require, require_fractions
 from jaxdl.training.processes import text_of_first
 
@@ -127,8 +133,8 @@ def find_or_train_feature_extractor(
             "architecture cnn."
         )
     network = cnn.EXPERIMENT.load_network(run)
-    extract = make_feature_extractor(network.model, network.variables)
-    return extract, with_changes(config, {"feature_extractor": run.directory.absolute()})
+    extractor = make_feature_extractor(network.model, network.variables)
+    return extractor, with_changes(config, {"feature_extractor": run.directory.absolute()})
 
 
 def find_or_train_classifier(config: Config, examples: Examples) -> Run:
@@ -158,17 +164,23 @@ def knows(run: Run, examples: Examples) -> bool:
 
 def draw_sample_figures(result: Result) -> None:
     """Draws samples, how they improved, paths between samples, and nearest training images."""
-    run, latent_dim = result.run, result.config.adversarial.latent_dim
-    sample = make_sampler(result.model, precision=result.config.optimization.precision)
-    samples = sample(result.variables, draw_noise(NUM_SHOWN, latent_dim, SEED_OF_SHOWN))
-    sample_figures.sample_grid(samples, run.figures / "samples.png")
+    run, config, num_classes = result.run, result.config, len(result.dataset.class_names)
+    sample = make_sampler(result.model, precision=config.optimization.precision)
+    columns = samples_in_a_row(config, num_classes)
+    inputs = draw_in_order(ROWS_SHOWN * columns, config, num_classes, SEED_OF_SHOWN)
+    samples = sample(result.variables, inputs)
+    sample_figures.sample_grid(samples, run.figures / "samples.png", columns)
 
     frames = sorted((run.figures / "samples").glob("*.png"))
     if frames:  # none in the copy of a run without its figures
         sample_figures.animation(frames, run.figures / "training.gif")
 
-    between = sample(result.variables, interpolate(draw_noise(16, latent_dim, SEED_OF_SHOWN)))
-    sample_figures.sample_grid(between, run.figures / "interpolation.png", INTERPOLATION_STEPS)
+    inputs = {name: array[: 2 * ROWS_SHOWN] for name, array in inputs.items()}
+    between = {"noise": interpolate(inputs["noise"])}
+    if "label" in inputs:
+        between["label"] = inputs["label"][:ROWS_SHOWN].repeat(INTERPOLATION_STEPS)
+    path = run.figures / "interpolation.png"
+    sample_figures.sample_grid(sample(result.variables, between), path, INTERPOLATION_STEPS)
 
     shown, images = samples[:NUM_NEIGHBOURS_SHOWN], result.dataset.train["image"]
     flat = [array.reshape(len(array), -1).astype(np.float32) / 255 for array in (shown, images)]
@@ -202,11 +214,13 @@ EXPERIMENT = GeneratorExperiment(
     "gan",
     Config,
     PRESETS,
-    build_generator=lambda config: Generator(
-        image_shape_of(config.data.dataset, config.data.image_size), config.optimization.dtype
+    build_generator=lambda config, num_classes: Generator(
+        image_shape_of(config.data.dataset, config.data.image_size),
+        num_classes,
+        config.optimization.dtype,
     ),
-    build_discriminator=lambda config: Discriminator(
-        config.model.dropout_rate, config.optimization.dtype
+    build_discriminator=lambda config, num_classes: Discriminator(
+        config.model.dropout_rate, num_classes, config.optimization.dtype
     ),
     find_or_train_feature_extractor=find_or_train_feature_extractor,
     figures=(draw_sample_figures, draw_scores),

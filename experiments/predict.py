@@ -7,6 +7,7 @@
     python -m experiments.predict runs/lstm/20261121-120000-0 - < reviews.txt
     python -m experiments.predict runs/language_model/20261121-120000-0 "this film is"
     python -m experiments.predict runs/gan/20261121-120000-0 --samples 64 --output grid.png
+    python -m experiments.predict runs/gan/20261121-120000-0 --class 7
 
 The first three use published weights, which are fetched once: resnet50, resnet50-torchvision or
 vit-base for photographs; distilbert-sst2, also called sentiment; minilm, also called similarity,
@@ -43,7 +44,7 @@ from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
 from jaxdl.training.optimization import refuse_changed, require
 
 MAX_SAMPLES = 10_000
-OF_SAMPLES = ("samples", "output")
+OF_SAMPLES = ("samples", "class_", "output")
 OF_GAN_ONLY = "is for samples of a run of gan, which takes no input: leave out one of the two"
 
 
@@ -69,6 +70,8 @@ class Options:
     """Number of samples to draw from a run of gan."""
     seed: int = 0
     """Random seed of the samples of a run of gan, or of the words of a language model."""
+    class_: Annotated[str, tyro.conf.arg(name="class", metavar="CLASS")] = ""
+    """Class of the samples of a run of gan that was trained with --conditional; all by default."""
     output: Path = Path("samples.png")
     """Image file to which the samples of a run of gan are written."""
 
@@ -169,7 +172,7 @@ def main() -> None:
             raise UsageError("--json and --explain are for predictions: give an input.")
         run = Run.open(path)
         experiment = find_experiment(run.experiment)
-        experiment.draw_samples(run, options.samples, options.seed, options.output)
+        experiment.draw_samples(run, options.samples, options.seed, options.output, options.class_)
         console.print(f"{options.samples} samples in {options.output}")
         return
     if not inputs:

@@ -123,7 +123,9 @@ def format_headline(result: Record) -> str:
         return f"perplexity {perplexity} on validation texts"
     ratio = result["test_frechet_ratio"]
     deviation = "" if ratio["std"] is None else f" ± {ratio['std']:.1f}"
-    return f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor"
+    shares = {name: 100 * result[f"test_{name}"]["mean"] for name in ("precision", "recall")}
+    shares = [f"{name} {share:.0f} %" for name, share in shares.items()]
+    return ", ".join([f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor", *shares])
 
 
 def format_tpu_table(report: Record) -> str:

@@ -148,7 +148,7 @@ def _make_gan(_: Workload, data: Arrays, dtype: Any) -> tuple[Any, Any, Any]:
         discriminator,
         optax.adam(2e-4, b1=0.5),
         NOISE_SIZE,
-        data["image"].shape[1:],
+        {"image": jax.ShapeDtypeStruct((1, *data["image"].shape[1:]), np.uint8)},
         seed=0,
         mesh=one_device(),
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 ROWS_AT_ONCE = 500
 NEIGHBOURS = 3
+LARGEST_BLOCK = 1000
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -29,6 +30,44 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     means = np.square(first.mean(0) - second.mean(0)).sum()
     covariances = np.trace(first_covariance) + np.trace(second_covariance)
     return float(means + covariances - 2 * np.sqrt(product.clip(0)).sum())
+
+
+def kernel_distance(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Estimates the squared kernel distance of two sets of features, and its standard error.
+
+    Binkowski et al. 2018, "Demystifying MMD GANs", sections 2.1 and 4: the kernel is
+    ``(x @ y / features + 1) ** 3``. Unlike the Frechet distance, its estimate has no bias, whatever
+    the number of examples: it is the mean over disjoint blocks, 1,000 of each set, or halves of
+    fewer than 2,000.
+
+    Args:
+      first: float (examples, features), at least four of them.
+      second: float (examples, features), likewise.
+
+    Returns:
+      The mean over the blocks, 0 on average for sets of one distribution, and its standard error.
+    """
+    count = min(len(first), len(second))
+    size = min(LARGEST_BLOCK, count // 2)
+    random = np.random.default_rng(0)
+    first, second = (
+        random.permutation(features.astype(np.float64)) for features in (first, second)
+    )
+    parts = [slice(start, start + size) for start in range(0, count - size + 1, size)]
+    estimates = np.array([_squared_mean_discrepancy(first[p], second[p]) for p in parts])
+    return float(estimates.mean()), float(estimates.std(ddof=1) / len(estimates) ** 0.5)
+
+
+def _squared_mean_discrepancy(first: np.ndarray, second: np.ndarray) -> float:
+    """Estimates it from as many examples of each, without bias (Gretton et al. 2012, lemma 6)."""
+    size, width = first.shape
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T / width + 1) ** 3
+
+    within = [kernel(x, x) for x in (first, second)]
+    pairs = sum(values.sum() - np.trace(values) for values in within) / (size * (size - 1))
+    return pairs - 2 * kernel(first, second).mean()
 
 
 def precision_and_recall(

@@ -42,19 +42,33 @@ class Generator(nn.Module):
     """Makes images from noise: a dense layer, then three transposed 5x5 convolutions.
 
     The layers are named `dense_0`, `norm_0`, `upsample_0`, `norm_1`, `upsample_1`, `norm_2`,
-    `head`.
+    `head`; and with classes `embedding`, whose vectors are appended to the noise (Mirza and
+    Osindero 2014, "Conditional Generative Adversarial Nets").
 
     Attributes:
       image_shape: height and width of the images, multiples of 4, and number of channels.
+      num_classes: number of classes of which images can be asked for; 0 for none.
       dtype: of the computation; parameters and batch statistics are float32.
     """
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
+    num_classes: int = 0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, noise: jax.Array, *, train: bool) -> jax.Array:
-        """Maps noise (batch, latent_dim) to float32 images (batch, *image_shape) in [-1, 1]."""
+    def __call__(
+        self, noise: jax.Array, labels: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        """Maps noise, and with classes labels, to images.
+
+        Args:
+          noise: float32 (batch, latent_dim).
+          labels: int32 (batch,).
+          train: whether batch statistics are those of the batch.
+
+        Returns:
+          float32 (batch, *image_shape), in [-1, 1].
+        """
         height, width, channels = self.image_shape
         start = (height // 4, width // 4, 256)
         normalise = partial(
@@ -65,7 +79,14 @@ class Generator(nn.Module):
             dtype=self.dtype,
         )
         upsample = partial(TransposedConv, kernel_size=(5, 5), dtype=self.dtype)
-        x = nn.Dense(math.prod(start), use_bias=False, dtype=self.dtype, name="dense_0")(noise)
+        x = noise
+        if self.num_classes:
+            of_unit_variance = nn.initializers.normal(1.0)
+            embed = nn.Embed(
+                self.num_classes, noise.shape[-1], embedding_init=of_unit_variance, name="embedding"
+            )
+            x = jnp.concatenate([noise, embed(labels)], axis=-1)
+        x = nn.Dense(math.prod(start), use_bias=False, dtype=self.dtype, name="dense_0")(x)
         x = leaky_relu(normalise(name="norm_0")(x)).reshape(-1, *start)
         x = upsample(128, strides=(1, 1), name="upsample_0")(x)
         x = leaky_relu(normalise(name="norm_1")(x))
@@ -77,23 +98,41 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Tells real images from generated ones: two 5x5 convolutions with stride 2, a dense layer.
 
-    The layers are named `conv_0`, `conv_1`, `head`.
+    The layers are named `conv_0`, `conv_1`, `head`. With classes the head has a logit for each,
+    of which that of the image's label counts (Miyato and Koyama 2018, "cGANs with Projection
+    Discriminator", section 3, where they share a part that does not depend on the label).
 
     Attributes:
       dropout_rate: probability that a unit is dropped in training.
+      num_classes: number of classes; 0 for none.
       dtype: of the computation; parameters are float32.
     """
 
     dropout_rate: float = 0.3
+    num_classes: int = 0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """Maps images (batch, height, width, channels) in [-1, 1] to float32 logits of "real"."""
+    def __call__(
+        self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        """Maps images, and with classes their labels, to logits of "real".
+
+        Args:
+          images: float32 (batch, height, width, channels), in [-1, 1].
+          labels: int32 (batch,).
+          train: whether units are dropped.
+
+        Returns:
+          float32 (batch,).
+        """
         conv = partial(Conv, kernel_size=(5, 5), strides=(2, 2), dtype=self.dtype)
         x = images
         for index, features in enumerate((64, 128)):
             x = leaky_relu(conv(features, name=f"conv_{index}")(x))
             x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        logits = nn.Dense(1, dtype=self.dtype, name="head")(x.reshape(x.shape[0], -1))
+        head = nn.Dense(max(1, self.num_classes), dtype=self.dtype, name="head")
+        logits = head(x.reshape(x.shape[0], -1))
+        if self.num_classes:
+            logits = jnp.take_along_axis(logits, labels[:, None], axis=1)
         return logits[:, 0].astype(jnp.float32)

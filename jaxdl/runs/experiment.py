@@ -98,11 +98,20 @@ class Experiment(abc.ABC):
         """
         raise UsageError(f"{run.directory} is a run of {self.name}, which predicts nothing.")
 
-    def draw_samples(self, run: Run, num_samples: int, seed: int, path: Path) -> None:
+    def draw_samples(
+        self, run: Run, num_samples: int, seed: int, path: Path, class_name: str = ""
+    ) -> None:
         """Draws a picture of samples of the generator that a run has trained.
 
+        Args:
+          run: the run.
+          num_samples: number of samples.
+          seed: of their noise.
+          path: of the image file.
+          class_name: the class of all samples; "" for all classes.
+
         Raises:
-          UsageError: it is not a generator.
+          UsageError: it is not a generator, does not know classes, or not this one.
         """
         raise UsageError(
             f"{run.directory} is a run of {self.name}, which draws no samples: give it an input."

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from jaxdl.analysis.sample_quality import NEIGHBOURS, frechet_distance
 from jaxdl.console import note
+from jaxdl.data import Dataset
 from jaxdl.data.catalog import image_shape_of
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs import sample_figures
@@ -30,19 +31,25 @@ from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.feature_extractor import (
     FeatureExtractor,
-    Features,
     class_shares,
     compare,
     has_collapsed,
 )
-from jaxdl.training.generator import draw_noise, init_generator, make_sampler, train_generator
+from jaxdl.training.generator import (
+    Arrays,
+    draw_classes,
+    draw_noise,
+    init_generator,
+    make_sampler,
+    train_generator,
+)
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.optimization import require
 from jaxdl.training.plan import require_trainable
 from jaxdl.training.reading_ahead import is_streamed
 from jaxdl.training.state import count_parameters
 
-NUM_SHOWN = 64
+ROWS_SHOWN, MOST_COLUMNS = 8, 16
 SEED_OF_SHOWN, SEED_OF_VALIDATION, SEED_OF_TEST = range(3)
 
 
@@ -51,15 +58,17 @@ class GeneratorExperiment(Experiment):
     """An experiment that trains a generator.
 
     Attributes:
-      build_generator: ``build_generator(config)``, maps noise to images.
-      build_discriminator: ``build_discriminator(config)``, maps images to logits of "real".
+      build_generator: ``build_generator(config, num_classes)``, maps noise to images; of classes
+        there are 0 without ``--conditional``.
+      build_discriminator: ``build_discriminator(config, num_classes)``, maps images to logits of
+        "real".
       find_or_train_feature_extractor: ``find_or_train_feature_extractor(config, examples)``, the
         feature extractor by which samples are evaluated, and the configuration that names it.
       figures: each ``draw(result)`` draws figures of a finished run.
     """
 
-    build_generator: Callable[[Any], nn.Module]
-    build_discriminator: Callable[[Any], nn.Module]
+    build_generator: Callable[[Any, int], nn.Module]
+    build_discriminator: Callable[[Any, int], nn.Module]
     find_or_train_feature_extractor: Callable[[Any, Examples], tuple[FeatureExtractor, Any]]
     figures: tuple[Callable[[Result], None], ...] = ()
 
@@ -67,10 +76,8 @@ class GeneratorExperiment(Experiment):
         """See `Experiment.train`.
 
         After each epoch, figures/samples/ gets samples of the same noise, and a collapse that the
-        validation split shows is reported. The scores in the summary are those of `compare`
-        between as many samples and the test split; "test_frechet_floor", the distance between as
-        many training images and the test split (the feature extractor was trained on most of
-        them); "test_frechet_ratio" to that; and "class_shares" of the samples.
+        validation split shows is reported. The scores in the summary are those of `score`, of as
+        many samples as there are test images.
         """
         examples = load_images(config)
         if is_streamed(examples.dataset.train):
@@ -78,7 +85,7 @@ class GeneratorExperiment(Experiment):
                 "A generator needs its images in memory: give a smaller --image-size, and no "
                 "--stream."
             )
-        extract, config = self.find_or_train_feature_extractor(config, examples)
+        extractor, config = self.find_or_train_feature_extractor(config, examples)
         started = time.monotonic()
         mesh = make_mesh(config.machine.mesh)
         dataset, num_classes = examples.dataset, len(examples.dataset.class_names)
@@ -94,23 +101,26 @@ class GeneratorExperiment(Experiment):
         num_train = len(dataset.train["label"])
         require_trainable(config.optimization, num_train, num_validation, mesh)
         with create_or_resume_run(self.name, config, examples) as run:
-            generator, discriminator = (
-                self.build_generator(config),
-                self.build_discriminator(config),
-            )
-            parameters = self.count_parameters(config)
+            generator, discriminator = self.build_networks(config, num_classes)
+            parameters = self.count_parameters(config, num_classes)
             print_header(run, config, dataset, generator, parameters)
 
-            latent_dim = config.adversarial.latent_dim
+            features = ("image", "label") if config.adversarial.conditional else ("image",)
+            split = {name: dataset.train[name] for name in features}
+            columns = samples_in_a_row(config, num_classes)
+            shown = draw_in_order(ROWS_SHOWN * columns, config, num_classes, SEED_OF_SHOWN)
             sample = make_sampler(generator, mesh, config.optimization.precision)
-            validation = extract(dataset.validation["image"])
+            validation = extractor.extract(dataset.validation["image"])
 
-            def measure(
-                variables: Any, real: Features, seed: int
-            ) -> tuple[Features, dict[str, float]]:
-                noise = draw_noise(len(real["class"]), latent_dim, seed)
-                samples = extract(sample(variables, noise))
-                return samples, compare(samples, real, num_classes)
+            def draw(variables: Any, count: int, seed: int) -> np.ndarray:
+                inputs = {"noise": draw_noise(count, config.adversarial.latent_dim, seed)}
+                if "label" in split:
+                    inputs["label"] = draw_classes(count, split["label"], seed)
+                return sample(variables, inputs)
+
+            def evaluate(variables: Any) -> dict[str, float]:
+                samples = draw(variables, num_validation, SEED_OF_VALIDATION)
+                return compare(extractor.extract(samples), validation, num_classes)
 
             def after_epoch(epoch: int, variables: Any, quality: dict[str, float]) -> None:
                 if quality and has_collapsed(quality, num_classes):
@@ -118,38 +128,27 @@ class GeneratorExperiment(Experiment):
                     note(
                         f"The generator has collapsed: its rarest class has {share} of its samples."
                     )
-                shown = sample(variables, draw_noise(NUM_SHOWN, latent_dim, SEED_OF_SHOWN))
+                samples = sample(variables, shown)
                 with optional_figure("samples"):
                     folder = run.figures / "samples"
                     folder.mkdir(parents=True, exist_ok=True)
-                    sample_figures.sample_grid(shown, folder / f"epoch-{epoch:04}.png")
+                    sample_figures.sample_grid(samples, folder / f"epoch-{epoch:04}.png", columns)
 
             trained = train_generator(
                 generator,
                 discriminator,
-                dataset.train["image"],
+                split,
                 config.optimization,
                 config.adversarial,
-                evaluate=lambda variables: (
-                    measure(variables, validation, SEED_OF_VALIDATION)[1] if num_validation else {}
-                ),
+                evaluate=evaluate if num_validation else lambda variables: {},
                 after_epoch=after_epoch,
                 seed=config.run.seed,
                 mesh=mesh,
                 checkpoints=run.checkpoints,
                 log=run.metrics_log(),
             )
-            test = extract(dataset.test["image"])
-            train = extract(dataset.train["image"][: len(dataset.test["image"])])
-            samples, quality = measure(trained.variables, test, SEED_OF_TEST)
+            scores = score(draw(trained.variables, num_test, SEED_OF_TEST), extractor, dataset)
             variables = device_get(trained.variables, mesh)
-            floor = frechet_distance(test["features"], train["features"])
-            scores = {
-                **{f"test_{name}": value for name, value in quality.items()},
-                "test_frechet_floor": floor,
-                "test_frechet_ratio": quality["frechet_distance"] / floor,
-                "class_shares": class_shares(samples, num_classes).tolist(),
-            }
             seconds = time.monotonic() - started
             summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
             run.write_summary(summary)
@@ -160,22 +159,87 @@ class GeneratorExperiment(Experiment):
     def init(
         self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int = 0
     ) -> InitialTraining:
-        """See `Experiment.init`; the number of classes has no effect."""
+        """See `Experiment.init`."""
         shape = (1, *image_shape_of(config.data.dataset, config.data.image_size))
-        models = (self.build_generator(config), self.build_discriminator(config))
+        example = {"image": jax.ShapeDtypeStruct(shape, np.uint8)}
+        if config.adversarial.conditional:
+            example["label"] = jax.ShapeDtypeStruct((1,), np.int32)
+        models = self.build_networks(config, num_classes)
         options = (config.optimization, config.adversarial, steps_per_epoch, config.run.seed, mesh)
-        state, step, _ = init_generator(*models, shape, *options)
-        return InitialTraining(state, step, {"image": jax.ShapeDtypeStruct(shape, np.uint8)})
+        state, step, _ = init_generator(*models, example, *options)
+        return InitialTraining(state, step, example)
 
-    def count_parameters(self, config: Any) -> int:
+    def build_networks(self, config: Any, num_classes: int) -> tuple[nn.Module, nn.Module]:
+        """Builds generator and discriminator of data with so many classes."""
+        known = num_classes if config.adversarial.conditional else 0
+        return self.build_generator(config, known), self.build_discriminator(config, known)
+
+    def count_parameters(self, config: Any, num_classes: int) -> int:
         """Counts the trainable values of both networks without initialising them."""
-        state = jax.eval_shape(lambda: self.init(config, 1000, make_mesh()).state)
+        state = jax.eval_shape(lambda: self.init(config, 1000, make_mesh(), num_classes).state)
         return count_parameters((state.generator.params, state.discriminator.params))
 
-    def draw_samples(self, run: Run, num_samples: int, seed: int, path: Path) -> None:
+    def draw_samples(
+        self, run: Run, num_samples: int, seed: int, path: Path, class_name: str = ""
+    ) -> None:
         """See `Experiment.draw_samples`."""
         config = from_options(self.config, run.options)
-        sample = make_sampler(self.build_generator(config), precision=config.optimization.precision)
-        noise = draw_noise(num_samples, config.adversarial.latent_dim, seed)
+        names = run.class_names
+        if class_name and not config.adversarial.conditional:
+            raise UsageError(
+                f"{run.directory} was trained without --conditional: it cannot be asked for a "
+                "class. Leave out --class."
+            )
+        if class_name and class_name not in names:
+            raise UsageError(f"--class {class_name} is none of {', '.join(names)}.")
+        generator, _ = self.build_networks(config, len(names))
+        sample = make_sampler(generator, precision=config.optimization.precision)
+        inputs = draw_in_order(num_samples, config, len(names), seed)
         columns = math.ceil(num_samples**0.5)
-        sample_figures.sample_grid(sample(load_model(run.checkpoints), noise), path, columns)
+        if class_name:
+            inputs["label"][:] = names.index(class_name)
+        elif config.adversarial.conditional:
+            columns = samples_in_a_row(config, len(names))
+        sample_figures.sample_grid(sample(load_model(run.checkpoints), inputs), path, columns)
+
+
+def score(images: np.ndarray, extractor: FeatureExtractor, dataset: Dataset) -> Summary:
+    """Scores samples, as many as there are test images, by their features.
+
+    Args:
+      images: uint8 (samples, height, width, channels).
+      extractor: of the features.
+      dataset: from which the samples were learned.
+
+    Returns:
+      The scores of `compare` between the samples and the test split, named "test_...";
+      "test_frechet_floor", the distance between as many training images and the test split (the
+      feature extractor was trained on most of them); "test_frechet_ratio" to that; "class_shares"
+      of the samples; and "feature_extractor_sha256".
+    """
+    samples, test = extractor.extract(images), extractor.extract(dataset.test["image"])
+    train = extractor.extract(dataset.train["image"][: len(dataset.test["image"])])
+    num_classes = len(dataset.class_names)
+    quality = compare(samples, test, num_classes)
+    floor = frechet_distance(test["features"], train["features"])
+    return {
+        **{f"test_{name}": value for name, value in quality.items()},
+        "test_frechet_floor": floor,
+        "test_frechet_ratio": quality["frechet_distance"] / floor,
+        "class_shares": class_shares(samples, num_classes).tolist(),
+        "feature_extractor_sha256": extractor.sha256,
+    }
+
+
+def draw_in_order(num_samples: int, config: Any, num_classes: int, seed: int) -> Arrays:
+    """Draws inputs of the generator: noise, and with ``--conditional`` one class after another."""
+    inputs = {"noise": draw_noise(num_samples, config.adversarial.latent_dim, seed)}
+    if config.adversarial.conditional:
+        inputs["label"] = np.arange(num_samples, dtype=np.int32) % num_classes
+    return inputs
+
+
+def samples_in_a_row(config: Any, num_classes: int) -> int:
+    """Returns the number of columns of a grid of samples: one for each class if they are few."""
+    by_class = config.adversarial.conditional and num_classes <= MOST_COLUMNS
+    return num_classes if by_class else ROWS_SHOWN

@@ -30,6 +30,8 @@ class Adversaries(struct.PyTreeNode):
     Attributes:
       generator: called with noise.
       discriminator: called with images; returns the logit of "real".
+
+    If the batches have labels, both are called with them, too.
     """
 
     generator: TrainState
@@ -46,7 +48,7 @@ def create_adversaries(
     discriminator: nn.Module,
     optimizer: optax.GradientTransformation,
     latent_dim: int,
-    image_shape: tuple[int, ...],
+    example: Batch,
     seed: int,
     ema_decay: float = 0.0,
     mesh: Mesh | None = None,
@@ -54,11 +56,12 @@ def create_adversaries(
     """Initialises both models and their optimizers; see `create_train_state`.
 
     Args:
-      generator: called with noise.
-      discriminator: called with images; returns the logit of "real".
+      generator: called with noise, and with labels if the example has one.
+      discriminator: called with images, likewise; returns the logit of "real".
       optimizer: of both.
       latent_dim: length of a noise vector.
-      image_shape: (height, width, channels).
+      example: shapes and dtypes of one example: "image", uint8 (1, height, width, channels), and
+        perhaps "label", int32 (1,).
       seed: of the initial parameters.
       ema_decay: of the moving average of the generator.
       mesh: the devices over which the states are laid out; None for all devices.
@@ -67,11 +70,14 @@ def create_adversaries(
       UserError: the discriminator has BatchNorm.
     """
     noise = jax.ShapeDtypeStruct((1, latent_dim), jnp.float32)
-    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    image = jax.ShapeDtypeStruct((1, *example["image"].shape[1:]), jnp.float32)
+    labels = labels_of(example)
     create = partial(create_train_state, optimizer=optimizer, seed=seed, mesh=mesh)
     adversaries = Adversaries(
-        generator=create(generator, inputs=[noise], ema_decay=ema_decay),
-        discriminator=create(discriminator, inputs=[image], purpose=Purpose.DISCRIMINATOR_INIT),
+        generator=create(generator, inputs=[noise, *labels], ema_decay=ema_decay),
+        discriminator=create(
+            discriminator, inputs=[image, *labels], purpose=Purpose.DISCRIMINATOR_INIT
+        ),
     )
     if adversaries.discriminator.batch_stats:
         raise UserError(
@@ -99,7 +105,8 @@ def train_step(
 
     Args:
       state: before the step.
-      batch: "image", uint8 (batch, height, width, channels).
+      batch: "image", uint8 (batch, height, width, channels), and perhaps "label", int32 (batch,):
+        then the samples have the classes of the real images.
       key: the randomness of this step.
       latent_dim: length of a noise vector.
       label_smoothing: how far below 1 the discriminator's target for real images is (one-sided:
@@ -114,14 +121,16 @@ def train_step(
     generator, discriminator = state.generator, state.discriminator
     noise_key, real_key, fake_key = jax.random.split(key, 3)
     real = to_signed(batch["image"])
+    labels = labels_of(batch)
     noise = jax.random.normal(noise_key, (real.shape[0], latent_dim))
 
     def generate(params: Any) -> tuple[jax.Array, Any]:
         variables = {"params": params, "batch_stats": generator.batch_stats}
-        return generator.apply_fn(variables, noise, train=True, mutable=["batch_stats"])
+        return generator.apply_fn(variables, noise, *labels, train=True, mutable=["batch_stats"])
 
     def discriminate(params: Any, images: jax.Array, key: jax.Array) -> jax.Array:
-        return discriminator.apply_fn({"params": params}, images, train=True, rngs={"dropout": key})
+        rngs = {"dropout": key}
+        return discriminator.apply_fn({"params": params}, images, *labels, train=True, rngs=rngs)
 
     def loss_fn(params: Any, images: jax.Array, key: jax.Array, target: float):
         logits = discriminate(params, images, key)
@@ -152,6 +161,11 @@ def train_step(
         "real_accuracy": jnp.mean(real_logits > 0),
         "fake_accuracy": jnp.mean(fake_logits < 0),
     }
+
+
+def labels_of(batch: Batch) -> tuple[jax.Array, ...]:
+    """Returns what both networks are called with besides: the labels of a batch, if it has any."""
+    return (batch["label"],) if "label" in batch else ()
 
 
 def generator_factor(logits: jax.Array) -> jax.Array:

@@ -1,20 +1,37 @@
 """A trained classifier as the feature extractor by which generated images are evaluated."""
 
+import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.analysis.sample_quality import frechet_distance, precision_and_recall
+from jaxdl.analysis.sample_quality import (
+    frechet_distance,
+    kernel_distance,
+    precision_and_recall,
+)
 from jaxdl.data.augmentation import normalise
 from jaxdl.training.prediction import make_predict
 
 Features = dict[str, np.ndarray]
-FeatureExtractor = Callable[[np.ndarray], Features]
 COLLAPSED_SHARE = 0.2
+
+
+class FeatureExtractor(NamedTuple):
+    """Maps images to features.
+
+    Attributes:
+      extract: ``extract(images)``: maps uint8 images (examples, height, width, channels) to their
+        "features", float32 (examples, features), and their predicted "class", int32 (examples,).
+      sha256: of the network's variables, by which others know that theirs are the same.
+    """
+
+    extract: Callable[[np.ndarray], Features]
+    sha256: str
 
 
 def make_feature_extractor(model: nn.Module, variables: Any) -> FeatureExtractor:
@@ -23,10 +40,6 @@ def make_feature_extractor(model: nn.Module, variables: Any) -> FeatureExtractor
     Args:
       model: sows "features" (batch, features) into "intermediates", and returns logits.
       variables: of the trained model.
-
-    Returns:
-      ``extract(images)``: maps uint8 images (examples, height, width, channels) to their
-      "features", float32 (examples, features), and their predicted "class", int32 (examples,).
     """
 
     def apply(variables: Any, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
@@ -36,7 +49,18 @@ def make_feature_extractor(model: nn.Module, variables: Any) -> FeatureExtractor
         return {"features": features, "class": logits.argmax(-1)}
 
     predict = make_predict(apply)
-    return lambda images: predict(variables, {"image": images})
+    return FeatureExtractor(
+        lambda images: predict(variables, {"image": images}), sha256_of(variables)
+    )
+
+
+def sha256_of(variables: Any) -> str:
+    """Computes the SHA-256 of the bytes of all arrays, in the order of their paths."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables):
+        digest.update(jax.tree_util.keystr(path).encode())
+        digest.update(np.ascontiguousarray(leaf))
+    return digest.hexdigest()
 
 
 def compare(samples: Features, real: Features, num_classes: int) -> dict[str, float]:
@@ -48,14 +72,18 @@ def compare(samples: Features, real: Features, num_classes: int) -> dict[str, fl
       num_classes: number of classes of the feature extractor.
 
     Returns:
-      "frechet_distance", "precision" and "recall" of the features, and the fractions of the
-      samples in the rarest and in the most frequent class, "smallest_class_share" and
-      "largest_class_share".
+      "frechet_distance", "kernel_distance" with its standard error "kernel_distance_error",
+      "precision" and "recall" of the features, and the fractions of the samples in the rarest and
+      in the most frequent class, "smallest_class_share" and "largest_class_share".
     """
     shares = class_shares(samples, num_classes)
-    precision, recall = precision_and_recall(real["features"], samples["features"])
+    features = real["features"], samples["features"]
+    precision, recall = precision_and_recall(*features)
+    distance, error = kernel_distance(*features)
     return {
-        "frechet_distance": frechet_distance(real["features"], samples["features"]),
+        "frechet_distance": frechet_distance(*features),
+        "kernel_distance": distance,
+        "kernel_distance_error": error,
         "precision": precision,
         "recall": recall,
         "smallest_class_share": float(shares.min()),

@@ -13,7 +13,13 @@ import optax
 from jax.sharding import Mesh
 
 from jaxdl.randomness import Purpose, key_for
-from jaxdl.training.adversarial import Adversaries, create_adversaries, to_pixels, train_step
+from jaxdl.training.adversarial import (
+    Adversaries,
+    create_adversaries,
+    labels_of,
+    to_pixels,
+    train_step,
+)
 from jaxdl.training.epoch import TrainStep
 from jaxdl.training.loop import fit
 from jaxdl.training.mesh import make_mesh
@@ -28,7 +34,8 @@ from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.precision import Precision, with_dtype, with_products
 from jaxdl.training.prediction import make_predict
 
-Sampler = Callable[[Any, np.ndarray], np.ndarray]
+Arrays = dict[str, np.ndarray]
+Sampler = Callable[[Any, Arrays], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,8 @@ class Adversarial:
     """Weight of the R1 penalty on the discriminator's gradient at real images; 0 for none."""
     label_smoothing: float = 0.0
     """How far below 1 the discriminator's target for real images is."""
+    conditional: bool = False
+    """Whether both networks know the class of an image, so that one can be asked for."""
 
     def __post_init__(self) -> None:
         require(self, "latent_dim", self.latent_dim >= 1, "at least 1")
@@ -53,7 +62,7 @@ class Adversarial:
 def train_generator(
     generator: nn.Module,
     discriminator: nn.Module,
-    images: np.ndarray,
+    split: Arrays,
     options: Optimization,
     adversarial: Adversarial,
     *,
@@ -70,7 +79,8 @@ def train_generator(
       generator: called as ``generator.apply(variables, noise, train=...)``.
       discriminator: called as ``discriminator.apply(variables, images, train=...)``; it must not
         have BatchNorm, since it looks at each image by itself.
-      images: uint8 (examples, height, width, channels).
+      split: "image", uint8 (examples, height, width, channels). If there is also "label", int32
+        (examples,), both are called with labels as well, after noise or images.
       options: of the optimization; a ``dtype`` of the models is set to that of their ``precision``.
       adversarial: how the two are trained against each other.
       evaluate: ``evaluate(variables)``, metrics of a generator, "frechet_distance" among them; {}
@@ -89,9 +99,13 @@ def train_generator(
     generator, discriminator = (
         with_dtype(model, options.precision) for model in (generator, discriminator)
     )
-    steps_per_epoch = len(images) // options.batch_size
+    steps_per_epoch = len(split["image"]) // options.batch_size
+    example = {
+        name: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype)
+        for name, array in split.items()
+    }
     state, step, schedule = init_generator(
-        generator, discriminator, images.shape, options, adversarial, steps_per_epoch, seed, mesh
+        generator, discriminator, example, options, adversarial, steps_per_epoch, seed, mesh
     )
     plan = Plan(
         epochs=options.epochs,
@@ -104,13 +118,13 @@ def train_generator(
         learning_rate=schedule,
         mesh=mesh,
     )
-    return fit(state, step, {"image": images}, plan, checkpoints, log)
+    return fit(state, step, split, plan, checkpoints, log)
 
 
 def init_generator(
     generator: nn.Module,
     discriminator: nn.Module,
-    shape: tuple[int, ...],
+    example: dict[str, jax.ShapeDtypeStruct],
     options: Optimization,
     adversarial: Adversarial,
     steps_per_epoch: int,
@@ -119,8 +133,8 @@ def init_generator(
 ) -> tuple[Adversaries, TrainStep, optax.Schedule]:
     """Builds the initial train states, the train step and the learning rate by step.
 
-    Args are those of `train_generator`; ``shape`` is that of the images, (examples, height, width,
-    channels), and ``steps_per_epoch`` the number of steps in a pass over them.
+    Args are those of `train_generator`; ``example`` has the shapes of one example, (1, ...), and
+    ``steps_per_epoch`` is the number of steps in a pass over the split.
     """
     optimizer, schedule = configure_optimizer(options, steps_per_epoch, adversarial.b1)
     state = create_adversaries(
@@ -128,7 +142,7 @@ def init_generator(
         discriminator,
         optimizer,
         adversarial.latent_dim,
-        shape[1:],
+        example,
         seed,
         options.ema_decay,
         mesh,
@@ -147,19 +161,26 @@ def draw_noise(num_samples: int, latent_dim: int, seed: int) -> np.ndarray:
     return np.asarray(jax.random.normal(key_for(Purpose.SAMPLES, seed), (num_samples, latent_dim)))
 
 
+def draw_classes(num_samples: int, labels: np.ndarray, seed: int) -> np.ndarray:
+    """Draws classes as frequent as they are among labels, int32 (num_samples,)."""
+    return np.random.default_rng(seed).choice(labels, num_samples).astype(np.int32)
+
+
 def make_sampler(
     generator: nn.Module, mesh: Mesh | None = None, precision: Precision = "float32"
 ) -> Sampler:
-    """Compiles ``sample(variables, noise)``: uint8 images (samples, height, width, channels).
+    """Compiles ``sample(variables, inputs)``: uint8 images (samples, height, width, channels).
+
+    The inputs are "noise", float32 (samples, latent_dim), and perhaps "label", int32 (samples,).
 
     Args:
-      generator: called with noise.
-      mesh: the devices over which the noise is sharded; None for one device.
+      generator: called with noise, and with labels if the inputs have any.
+      mesh: the devices over which the inputs are sharded; None for one device.
       precision: of the products.
     """
 
-    def apply(variables: Any, batch: dict[str, jax.Array]) -> jax.Array:
-        return to_pixels(generator.apply(variables, batch["noise"], train=False))
+    def apply(variables: Any, inputs: dict[str, jax.Array]) -> jax.Array:
+        images = generator.apply(variables, inputs["noise"], *labels_of(inputs), train=False)
+        return to_pixels(images)
 
-    predict = make_predict(with_products(apply, precision), mesh=mesh)
-    return lambda variables, noise: predict(variables, {"noise": noise})
+    return make_predict(with_products(apply, precision), mesh=mesh)

@@ -108,7 +108,7 @@ def configure_optimizer(
 
 def option_name(name: str) -> str:
     """Formats the name of an option as on the command line."""
-    return "--" + name.replace("_", "-")
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def require(options: object, name: str, holds: bool, what: str) -> None:

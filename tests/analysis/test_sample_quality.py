@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given, settings, strategies
 from scipy.linalg import sqrtm
 
-from jaxdl.analysis.sample_quality import frechet_distance, nearest, precision_and_recall
+from jaxdl.analysis.sample_quality import (
+    frechet_distance,
+    kernel_distance,
+    nearest,
+    precision_and_recall,
+)
 
 
 def new_features(count, seed, size=4, shift=0.0):
@@ -35,6 +40,37 @@ def test_constant_features_give_a_finite_frechet_distance():
     features = new_features(40, 0)
     features[:, 2] = 0.0
     assert np.isfinite(frechet_distance(features, features + 1))
+
+
+@given(seed=strategies.integers(0, 50))
+@settings(max_examples=5, deadline=None)
+def test_the_kernel_distance_is_the_mean_of_that_of_all_pairs_in_each_half(seed):
+    first, second = (np.tile(new_features(3, seed + i, shift=i), (2, 1)) for i in range(2))
+    random = np.random.default_rng(0)
+    orders = [random.permutation(6) for _ in range(2)]
+    estimates = []
+    for half in (slice(3), slice(3, 6)):
+        x, y = (s[o[half]].astype(float) for s, o in zip((first, second), orders, strict=True))
+
+        def kernel(a, b):
+            return (sum(p * q for p, q in zip(a, b, strict=True)) / 4 + 1) ** 3
+
+        within = sum(
+            kernel(s[i], s[j]) for s in (x, y) for i in range(3) for j in range(3) if i != j
+        )
+        between = sum(kernel(a, b) for a in x for b in y)
+        estimates.append(within / 6 - 2 * between / 9)
+    distance, error = kernel_distance(first, second)
+    assert distance == pytest.approx(np.mean(estimates))
+    assert error == pytest.approx(abs(estimates[0] - estimates[1]) / 2)
+
+
+def test_the_kernel_distance_is_zero_within_its_error_for_equal_distributions():
+    mixed = new_features(6000, 0)
+    distance, error = kernel_distance(mixed[:3000], mixed[3000:])
+    other, other_error = kernel_distance(mixed[:3000], mixed[3000:] + 0.5)
+    assert abs(distance) < 4 * error
+    assert other > 5 * other_error > 0
 
 
 def by_definition(real, fake, neighbours=3):

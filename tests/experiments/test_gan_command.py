@@ -69,6 +69,41 @@ def test_predict_draws_samples_and_the_same_ones_for_the_same_seed(command, gan_
     assert pictures[0] == pictures[1] != pictures[2]
 
 
+def test_a_conditional_run_is_asked_for_a_class(command, gan_options, tmp_path):
+    options = (*gan_options, "--epochs", 1, "--conditional", "--runs-dir", tmp_path)
+    status, output, _ = command("gan", *options)
+    assert status == 0, output
+    (run,) = (tmp_path / "gan").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    classes = len(summary["class_shares"])
+    head = (classes - 1) * (7 * 7 * 128 + 1)
+    embedding = classes * 100 + 100 * 7 * 7 * 256
+    assert summary["parameters"] == 2_305_472 + 212_865 + head + embedding
+    with Image.open(run / "figures" / "samples.png") as grid:
+        assert grid.width == 2 * (classes * 30 + 2)
+    pictures = []
+    for name in ("1", "2", ""):
+        asked = (
+            "--samples",
+            4,
+            "--output",
+            tmp_path / "grid.png",
+            *(("--class", name) * bool(name)),
+        )
+        assert command("predict", run, *asked)[0] == 0
+        pictures.append((tmp_path / "grid.png").read_bytes())
+    assert len(set(pictures)) == 3
+    status, _, errors = command("predict", run, "--class", "eleven")
+    assert (status, len(errors.splitlines())) == (2, 1)
+    assert "--class eleven is none of 0, 1," in errors
+
+
+def test_a_run_without_classes_cannot_be_asked_for_one(command, gan_run):
+    status, _, errors = command("predict", gan_run, "--class", "1")
+    assert (status, len(errors.splitlines())) == (2, 1)
+    assert "was trained without --conditional" in errors
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

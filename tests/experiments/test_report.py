@@ -60,11 +60,12 @@ def test_a_single_run_becomes_a_row_without_a_deviation(tmp_path, monkeypatch):
 
 
 def test_the_score_of_a_generator_is_its_distance_over_the_floor():
-    result = {"test_frechet_ratio": {"mean": 3.25, "std": 0.5}}
-    expected = "Frechet distance 3.2 ± 0.5 times its floor"
+    shares = {"test_precision": {"mean": 0.814}, "test_recall": {"mean": 0.9}}
+    result = shares | {"test_frechet_ratio": {"mean": 3.25, "std": 0.5}}
+    expected = "Frechet distance 3.2 ± 0.5 times its floor, precision 81 %, recall 90 %"
     assert report.format_headline(result) == expected
-    single = {"test_frechet_ratio": {"mean": 3.25, "std": None}}
-    assert report.format_headline(single) == "Frechet distance 3.2 times its floor"
+    result["test_frechet_ratio"]["std"] = None
+    assert report.format_headline(result) == expected.replace(" ± 0.5", "")
 
 
 def test_a_file_that_is_no_result_is_refused(tmp_path):

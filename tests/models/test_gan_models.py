@@ -39,6 +39,28 @@ def test_the_generator_makes_images_of_other_shapes():
     assert images.shape == (2, 16, 24, 3)
 
 
+def test_with_classes_an_image_and_its_logit_depend_on_the_label():
+    generator, discriminator = Generator((4, 4, 1), 3), Discriminator(0.0, 3)
+    noise = jnp.broadcast_to(jax.random.normal(KEY, (1, 8)), (3, 8))
+
+    @jax.jit
+    def both(labels):
+        images, _ = generator.init_with_output(KEY, noise, labels, train=False)
+        logits, variables = discriminator.init_with_output(KEY, images[:1], labels[:1], train=False)
+        every = [
+            discriminator.apply(variables, images[:1], labels[i : i + 1], train=False)
+            for i in range(3)
+        ]
+        return images, logits, jnp.concatenate(every), variables
+
+    images, logits, every, variables = both(jnp.arange(3))
+    assert variables["params"]["head"]["kernel"].shape[-1] == 3
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert float(jnp.abs(images[one] - images[other]).max()) > 1e-3
+        assert float(jnp.abs(every[one] - every[other])) > 1e-6
+    np.testing.assert_array_equal(logits, every[:1])
+
+
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
 def test_a_transposed_convolution_equals_that_of_flax_with_the_same_weights(strides):
     images = jax.random.normal(KEY, (2, 4, 5, 3))

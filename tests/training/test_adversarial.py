@@ -25,40 +25,37 @@ from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.epoch import CompiledEpoch
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.plan import Plan
-from jaxdl.training.state import create_train_state
 
 EXAMPLES, BATCH_SIZE = 16, 4
 STEPS_PER_EPOCH = EXAMPLES // BATCH_SIZE
 
+EXAMPLE = {"image": jax.ShapeDtypeStruct((1, 2, 2, 1), np.uint8)}
+
 step = partial(train_step, latent_dim=LATENT_DIM)
 
 
-def new_adversaries(optimizer=optax.adam(0.01, b1=0.5)):  # noqa: B008
-    noise = jax.ShapeDtypeStruct((1, LATENT_DIM), jnp.float32)
-    image = jax.ShapeDtypeStruct((1, 2, 2, 1), jnp.float32)
-    return Adversaries(
-        generator=create_train_state(SmallGenerator(), optimizer, [noise], 0, ema_decay=0.9),
-        discriminator=create_train_state(SmallDiscriminator(), optimizer, [image], 1),
-    )
+def new_adversaries(optimizer=optax.adam(0.01, b1=0.5), example=EXAMPLE):  # noqa: B008
+    models = SmallGenerator(), SmallDiscriminator()
+    return create_adversaries(*models, optimizer, LATENT_DIM, example, seed=0, ema_decay=0.9)
 
 
 def new_images(count=EXAMPLES):
     return np.random.default_rng(0).integers(0, 256, (count, 2, 2, 1), np.uint8)
 
 
-def separate_updates(generator, discriminator, images, noise, smoothing):
+def separate_updates(generator, discriminator, images, noise, labels, smoothing):
     """Both states after two updates, each with its own forward passes."""
 
     def generate(params):
         variables = {"params": params, "batch_stats": generator.batch_stats}
-        return generator.apply_fn(variables, noise, train=True, mutable=["batch_stats"])
+        return generator.apply_fn(variables, noise, *labels, train=True, mutable=["batch_stats"])
 
     def binary_cross_entropy(logits, target):
         probability = jax.nn.sigmoid(logits)
         return -jnp.mean(target * jnp.log(probability) + (1 - target) * jnp.log1p(-probability))
 
     def discriminate(params, images):
-        return discriminator.apply_fn({"params": params}, images, train=True)
+        return discriminator.apply_fn({"params": params}, images, *labels, train=True)
 
     def discriminator_loss(params):
         real, fake = (discriminate(params, x) for x in (images, generate(generator.params)[0]))
@@ -76,16 +73,19 @@ def separate_updates(generator, discriminator, images, noise, smoothing):
     )
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_one_pass_through_both_models_gives_both_updates(smoothing):
-    state, images = new_adversaries(optax.sgd(0.1)), new_images(BATCH_SIZE)
-    key = jax.random.key(5)
-    after, metrics = jax.jit(partial(step, label_smoothing=smoothing))(
-        state, {"image": images}, key
-    )
+@pytest.mark.parametrize(
+    ("smoothing", "labels"),
+    [(0.0, ()), (0.1, ()), (0.0, (np.array([0, 1, 1, 0], np.int32),))],
+    ids=["plain", "smoothed", "conditional"],
+)
+def test_one_pass_through_both_models_gives_both_updates(smoothing, labels):
+    images, key = new_images(BATCH_SIZE), jax.random.key(5)
+    batch = {"image": images} | ({"label": labels[0]} if labels else {})
+    state = new_adversaries(optax.sgd(0.1), {name: array[:1] for name, array in batch.items()})
+    after, metrics = jax.jit(partial(step, label_smoothing=smoothing))(state, batch, key)
     noise = jax.random.normal(jax.random.split(key, 3)[0], (BATCH_SIZE, LATENT_DIM))
-    expected = jax.jit(separate_updates, static_argnums=4)(
-        state.generator, state.discriminator, to_signed(images), noise, smoothing
+    expected = jax.jit(separate_updates, static_argnums=5)(
+        state.generator, state.discriminator, to_signed(images), noise, labels, smoothing
     )
     for ours, reference in (
         (after.generator, expected.generator),
@@ -159,10 +159,10 @@ def test_the_gradients_are_finite_when_the_discriminator_is_certain():
 
 
 def test_the_generator_alone_has_a_moving_average():
-    optimizer, shape = optax.adam(0.1), (2, 2, 1)
+    optimizer = optax.adam(0.1)
     models = (SmallGenerator(), SmallDiscriminator())
     states = [
-        create_adversaries(*models, optimizer, LATENT_DIM, shape, seed, ema_decay=0.9)
+        create_adversaries(*models, optimizer, LATENT_DIM, EXAMPLE, seed, ema_decay=0.9)
         for seed in (0, 0, 1)
     ]
     assert states[0].discriminator.ema_variables is None
@@ -176,7 +176,7 @@ def test_equal_layers_of_the_two_models_have_different_initial_parameters():
     class Both(SmallDiscriminator):
         """As a generator and as a discriminator."""
 
-    state = create_adversaries(Both(), Both(), optax.sgd(0.1), 4, (2, 2, 1), seed=0)
+    state = create_adversaries(Both(), Both(), optax.sgd(0.1), 4, EXAMPLE, seed=0)
     for layer, leaves in state.generator.params.items():
         assert (leaves["kernel"] != state.discriminator.params[layer]["kernel"]).all()
 

@@ -10,6 +10,7 @@ from jaxdl.training.feature_extractor import (
     compare,
     has_collapsed,
     make_feature_extractor,
+    sha256_of,
 )
 
 
@@ -18,7 +19,7 @@ def test_features_and_classes_are_those_of_the_network(dtype):
     images = np.random.default_rng(0).integers(0, 256, (5, 10, 10, 1), np.uint8)
     model = CNN(features=(2, 3), width=4, num_classes=3, dtype=dtype)
     variables = model.init(jax.random.key(0), normalise(images), train=False)
-    extracted = make_feature_extractor(model, variables)(images)
+    extracted = make_feature_extractor(model, variables).extract(images)
     assert extracted["features"].shape == (5, 4)
     assert extracted["features"].dtype == np.float32
     assert (extracted["features"] >= 0).all()
@@ -27,6 +28,17 @@ def test_features_and_classes_are_those_of_the_network(dtype):
     by_features = extracted["features"] @ head["kernel"] + head["bias"]
     np.testing.assert_allclose(by_features, logits, atol=1e-5 if dtype == jnp.float32 else 0.05)
     np.testing.assert_array_equal(extracted["class"], logits.argmax(-1))
+
+
+def test_the_checksum_of_a_feature_extractor_depends_on_every_value_and_name():
+    weights = {"a": np.zeros(3, np.float32), "b": np.ones(2, np.float32)}
+    changed = [
+        weights | {"b": np.float32([1, 2])},
+        {"a": weights["a"], "c": weights["b"]},
+    ]
+    sums = {sha256_of(each) for each in (weights, *changed)}
+    assert len(sums) == 3
+    assert sha256_of({name: array.copy() for name, array in weights.items()}) in sums
 
 
 def test_a_class_without_samples_has_a_share_of_zero():

@@ -6,12 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from small_gan import LATENT_DIM, SmallDiscriminator, SmallGenerator
+from small_gan import LATENT_DIM, NUM_CLASSES, SmallDiscriminator, SmallGenerator
 from small_training import assert_bitwise_identical
 
 from jaxdl.errors import UsageError, UserError
 from jaxdl.training.generator import (
     Adversarial,
+    draw_classes,
     draw_noise,
     init_generator,
     make_sampler,
@@ -22,6 +23,7 @@ from jaxdl.training.optimization import Optimization
 from jaxdl.training.state import create_train_state
 
 OPTIONS = Optimization(epochs=2, batch_size=10, learning_rate=1e-3, ema_decay=0.9)
+EXAMPLE = {"image": jax.ShapeDtypeStruct((1, 2, 2, 1), np.uint8)}
 ADVERSARIAL = Adversarial(latent_dim=LATENT_DIM, gradient_penalty=0.0)
 
 
@@ -29,7 +31,7 @@ def train(epochs=2, **arguments):
     images = np.random.default_rng(0).integers(0, 256, (40, 2, 2, 1), np.uint8)
     options = dataclasses.replace(OPTIONS, epochs=epochs, **arguments.pop("changes", {}))
     models = SmallGenerator(), SmallDiscriminator()
-    return train_generator(*models, images, options, ADVERSARIAL, **arguments)
+    return train_generator(*models, {"image": images}, options, ADVERSARIAL, **arguments)
 
 
 def distances(*values):
@@ -55,6 +57,26 @@ def test_each_epoch_is_evaluated_and_the_generator_with_the_least_distance_is_ke
     assert_bitwise_identical(trained.variables, models[1])
 
 
+def test_with_labels_a_class_can_be_asked_for():
+    """Class 0 is black and class 1 is white, and after some training so are the samples."""
+    labels = np.arange(40, dtype=np.int32) % NUM_CLASSES
+    images = np.broadcast_to(255 * labels[:, None, None, None], (40, 2, 2, 1)).astype(np.uint8)
+    options = dataclasses.replace(OPTIONS, epochs=40, learning_rate=0.02, ema_decay=0.0)
+    models = SmallGenerator(), SmallDiscriminator()
+    trained = train_generator(*models, {"image": images, "label": labels}, options, ADVERSARIAL)
+    noise = draw_noise(40, LATENT_DIM, seed=1)
+    samples = make_sampler(models[0])(trained.variables, {"noise": noise, "label": labels})
+    assert samples[labels == 1].mean() - samples[labels == 0].mean() > 100
+
+
+def test_classes_are_drawn_as_often_as_they_are_among_the_labels():
+    drawn = draw_classes(8000, np.array([3, 3, 3, 5]), seed=0)
+    assert drawn.dtype == np.int32
+    assert set(drawn) == {3, 5}
+    assert np.mean(drawn == 3) == pytest.approx(0.75, abs=0.03)
+    np.testing.assert_array_equal(drawn, draw_classes(8000, np.array([3, 3, 3, 5]), seed=0))
+
+
 def test_early_stopping_waits_for_a_lower_distance():
     trained = train(9, evaluate=distances(3.0, 1.0, 2.0, 2.0), changes={"patience": 2})
     assert (trained.best_epoch, trained.epochs) == (2, 4)
@@ -77,7 +99,7 @@ def test_the_options_are_those_of_step_and_optimizer():
     adversarial = Adversarial(latent_dim=5, b1=0.2, gradient_penalty=0.3, label_smoothing=0.1)
     models = SmallGenerator(), SmallDiscriminator()
     state, step, schedule = init_generator(
-        *models, (1, 2, 2, 1), OPTIONS, adversarial, steps_per_epoch=4, seed=0, mesh=make_mesh()
+        *models, EXAMPLE, OPTIONS, adversarial, steps_per_epoch=4, seed=0, mesh=make_mesh()
     )
     expected = {"latent_dim": 5, "gradient_penalty": 0.3, "label_smoothing": 0.1}
     assert step.keywords == expected
@@ -99,7 +121,7 @@ def test_a_discriminator_with_batch_norm_is_a_clear_error():
 
     images = np.zeros((10, 2, 2, 1), np.uint8)
     with pytest.raises(UserError, match=r"^The discriminator has BatchNorm, but .*\.$") as failure:
-        train_generator(SmallGenerator(), Normalised(), images, OPTIONS, ADVERSARIAL)
+        train_generator(SmallGenerator(), Normalised(), {"image": images}, OPTIONS, ADVERSARIAL)
     assert "\n" not in str(failure.value)
 
 
@@ -125,7 +147,8 @@ def test_samples_are_pixels_and_the_same_for_the_same_noise():
     spec = jax.ShapeDtypeStruct((1, LATENT_DIM), np.float32)
     state = create_train_state(SmallGenerator(), optax.sgd(0.1), [spec], 0)
     sample = make_sampler(SmallGenerator())
-    images = sample(state.variables, noise)
+    images = sample(state.variables, {"noise": noise})
     assert images.shape == (7, 2, 2, 1)
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(images, sample(state.variables, draw_noise(7, LATENT_DIM, 3)))
+    again = sample(state.variables, {"noise": draw_noise(7, LATENT_DIM, 3)})
+    np.testing.assert_array_equal(images, again)

@@ -60,7 +60,8 @@ def test_every_product_of_the_step_of_a_gan_has_the_precision(precision):
     options = Optimization(**REQUIRED, precision=precision)
     adversarial = Adversarial(latent_dim=LATENT_DIM)
     images = np.zeros((4, 2, 2, 1), np.uint8)
-    arguments = (images.shape, options, adversarial, 1, 0, make_mesh())
+    example = {"image": jax.ShapeDtypeStruct((1, *images.shape[1:]), np.uint8)}
+    arguments = (example, options, adversarial, 1, 0, make_mesh())
     state, step, _ = init_generator(SmallGenerator(), SmallDiscriminator(), *arguments)
     arguments = (state, {"image": images}, jax.random.key(0))
     assert are_highest(step, *arguments) == {precision == HIGHEST}
