@@ -109,9 +109,15 @@ def format_row(name: str, result: Record) -> str:
         str(len(result["seeds"])),
         format_headline(result),
         f"{seconds['mean']:.0f} s",
-        f"{device}, JAX {result['jax_version']}",
+        f"{device}, {_framework(result)}",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _framework(result: Record) -> str:
+    if "keras_version" in result:
+        return f"Keras {result['keras_version']} on TensorFlow {result['tensorflow_version']}"
+    return f"JAX {result['jax_version']}"
 
 
 def format_headline(result: Record) -> str:
