@@ -23,7 +23,7 @@ from experiments.benchmark.tables import (
     format_times_to_accuracy,
     pictures_per_core,
 )
-from jaxdl.analysis.roofline import H200, seconds_of_step
+from jaxdl.analysis.roofline import GPUS, seconds_of_step
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
 from jaxdl.files import is_unchanged, write_json, write_text
@@ -135,7 +135,7 @@ def format_headline(result: Record) -> str:
 
 
 def format_tpu_table(report: Record) -> str:
-    """Formats the Markdown table of the results of experiments.compile_for_tpu."""
+    """Formats the Markdown table of the results of experiments.compile."""
     kinds = report["published_peaks"]
     counts = report["results"][0]["computing_share"]["v5e"]
     header = ["experiment", "batch", "memory", "GFLOP", "collectives"]
@@ -161,7 +161,7 @@ def format_feeding(report: Record) -> str:
     """Formats how many cores read as many pictures as chips can train on, at their roofline.
 
     Args:
-      report: what experiments.compile_for_tpu wrote of the presets for ImageNet.
+      report: what experiments.compile wrote of the presets for ImageNet.
     """
     inputs = json.loads(PIPELINES.read_text())
     ours = next(result for result in inputs["results"] if result["framework"] == "ours")
@@ -172,7 +172,7 @@ def format_feeding(report: Record) -> str:
         "|---|---|---|---|---|",
     ]
     for result in report["results"]:
-        of_gpu = seconds_of_step(result["flops"], result["bytes_accessed"], H200)
+        of_gpu = seconds_of_step(result["flops"], result["bytes_accessed"], GPUS["h200"])
         cells = [result["experiment"]]
         for speed in (
             result["batch_size"] / result["least_seconds"]["v5e"],

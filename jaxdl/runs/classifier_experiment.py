@@ -20,7 +20,7 @@ from jaxdl.runs.networks import TrainedNetwork
 from jaxdl.runs.options import from_options
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model
-from jaxdl.training.classifier import init_classifier, score, train_classifier
+from jaxdl.training.classifier import init_classifier, logits_of, score, train_classifier
 from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.plan import Trained, require_trainable
@@ -121,7 +121,9 @@ class ClassifierExperiment(Experiment):
         state, step, _ = init_classifier(
             model, example, config.optimization, pipeline, steps_per_epoch, seed, mesh
         )
-        return InitialTraining(state, step, example)
+        inputs = {name: shape for name, shape in example.items() if name != "label"}
+        predict = logits_of(model, pipeline, config.optimization.precision)
+        return InitialTraining(state, step, example, predict, inputs)
 
     def load_network(self, run: Run) -> TrainedNetwork:
         """See `Experiment.load_network`."""

@@ -29,11 +29,15 @@ class InitialTraining:
       state: the initial train state.
       step: the train step.
       example: shape and dtype of each feature of one example, (1, ...).
+      predict: ``predict(variables, inputs)``, what the model is used for; None if for nothing.
+      inputs: shape and dtype of each input of ``predict``, (1, ...).
     """
 
     state: Any
     step: TrainStep
     example: dict[str, jax.ShapeDtypeStruct]
+    predict: Callable[[Any, dict[str, jax.Array]], Any] | None = None
+    inputs: dict[str, jax.ShapeDtypeStruct] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,6 +41,7 @@ from jaxdl.training.generator import (
     draw_noise,
     init_generator,
     make_sampler,
+    samples_of,
     train_generator,
 )
 from jaxdl.training.mesh import device_get, make_mesh
@@ -167,7 +168,10 @@ class GeneratorExperiment(Experiment):
         models = self.build_networks(config, num_classes)
         options = (config.optimization, config.adversarial, steps_per_epoch, config.run.seed, mesh)
         state, step, _ = init_generator(*models, example, *options)
-        return InitialTraining(state, step, example)
+        noise = jax.ShapeDtypeStruct((1, config.adversarial.latent_dim), np.float32)
+        inputs = {"noise": noise} | {n: s for n, s in example.items() if n != "image"}
+        predict = samples_of(models[0], config.optimization.precision)
+        return InitialTraining(state, step, example, predict, inputs)
 
     def build_networks(self, config: Any, num_classes: int) -> tuple[nn.Module, nn.Module]:
         """Builds generator and discriminator of data with so many classes."""

@@ -178,9 +178,16 @@ def make_sampler(
       mesh: the devices over which the inputs are sharded; None for one device.
       precision: of the products.
     """
+    return make_predict(samples_of(generator, precision), mesh=mesh)
+
+
+def samples_of(
+    generator: nn.Module, precision: Precision = "float32"
+) -> Callable[[Any, dict[str, jax.Array]], jax.Array]:
+    """Returns ``apply(variables, inputs)``, uint8 images, not compiled; see `make_sampler`."""
 
     def apply(variables: Any, inputs: dict[str, jax.Array]) -> jax.Array:
         images = generator.apply(variables, inputs["noise"], *labels_of(inputs), train=False)
         return to_pixels(images)
 
-    return make_predict(with_products(apply, precision), mesh=mesh)
+    return with_products(apply, precision)

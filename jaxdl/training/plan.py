@@ -11,6 +11,7 @@ from jaxdl.training.epoch import require_whole_batch
 from jaxdl.training.mesh import make_mesh, require_equal_shards
 from jaxdl.training.metrics_log import Record
 from jaxdl.training.optimization import Optimization, require
+from jaxdl.training.precision import require_precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +54,9 @@ def require_trainable(
 
     Raises:
       UsageError: the batch is larger than the training split, or cannot be sharded evenly; or
-        there is no validation split for early stopping.
+        there is no validation split for early stopping; or the devices have no such precision.
     """
+    require_precision(options.precision, mesh.devices.flat[0])
     selects = options.patience == 0 or num_validation > 0
     require(options, "patience", selects, "0 without a validation split")
     require_whole_batch(options.batch_size, num_train)

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdl.errors import UserError
+from jaxdl.errors import UsageError, UserError
 from jaxdl.nn.cpu.products import ROUNDED_FACTORS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -22,10 +22,27 @@ HIGHEST = "float32-highest"
 PRODUCTS = {HIGHEST: "highest", "bfloat16-products": ROUNDED_FACTORS}
 """What JAX calls the precision of the products, unless it is the default."""
 
+OLDEST_WITH_BFLOAT16 = 8.0
+"""Compute capability."""
+
 
 def dtype_of(precision: Precision) -> jnp.dtype:
     """Returns the dtype of the computation."""
     return jnp.dtype(jnp.bfloat16 if precision == "bfloat16" else jnp.float32)
+
+
+def require_precision(precision: Precision, device: jax.Device) -> None:
+    """Refuses bfloat16 on a GPU whose instructions do not multiply it (before Ampere).
+
+    Raises:
+      UsageError: the device is such a GPU.
+    """
+    capability = getattr(device, "compute_capability", None)
+    if precision.startswith("bfloat16") and capability and float(capability) < OLDEST_WITH_BFLOAT16:
+        raise UsageError(
+            f"--precision is {precision}, but must be float32 on {device.device_kind}, which does "
+            "not multiply bfloat16."
+        )
 
 
 def with_products(function: Function, precision: Precision) -> Function:

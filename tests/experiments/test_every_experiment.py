@@ -16,7 +16,7 @@ from jaxdl.runs.options import from_options, groups, to_options, with_changes
 
 EXPERIMENTS = (*FROM_SCRATCH, *FROM_PUBLISHED_WEIGHTS, *FITTED)
 PRESETS = [(name, preset) for name in EXPERIMENTS for preset in find_experiment(name).presets]
-OTHER_COMMANDS = ("predict", "export", "report", "check", "compile_for_tpu")
+OTHER_COMMANDS = ("predict", "export", "report", "check", "compile")
 NOT_OF_THE_COMMAND_LINE = {"group"}
 
 
@@ -34,7 +34,8 @@ def help_texts(options_class):
 
 def options_classes(command):
     if command in OTHER_COMMANDS:
-        return [importlib.import_module(f"experiments.{command}").Options]
+        module = "compile.options" if command == "compile" else command
+        return [importlib.import_module(f"experiments.{module}").Options]
     return [type(group) for group in groups(find_experiment(command).config())]
 
 

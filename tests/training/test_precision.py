@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -5,7 +7,7 @@ import numpy as np
 import pytest
 from small_gan import LATENT_DIM, SmallDiscriminator, SmallGenerator
 
-from jaxdl.errors import UserError
+from jaxdl.errors import UsageError, UserError
 from jaxdl.models.cnn import CNN
 from jaxdl.models.gan import Discriminator
 from jaxdl.models.mlp import MLP
@@ -19,7 +21,7 @@ from jaxdl.training.images import preprocess_images
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.optimization import Optimization
 from jaxdl.training.pipeline import InputPipeline
-from jaxdl.training.precision import HIGHEST, dtype_of, with_dtype, with_products
+from jaxdl.training.precision import HIGHEST, dtype_of, require_precision, with_dtype, with_products
 from jaxdl.training.text_batches import TEXT_PIPELINE
 
 LABEL = np.zeros(4, np.int32)
@@ -118,6 +120,20 @@ def test_a_module_that_cannot_compute_in_a_precision_is_a_clear_error(model, pre
     with pytest.raises(UserError, match=message) as failure:
         with_dtype(model, precision)
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "bfloat16-products"])
+def test_bfloat16_is_refused_on_gpus_that_do_not_multiply_it(precision):
+    old, new, other = (
+        SimpleNamespace(device_kind="Tesla T4", compute_capability="7.5"),
+        SimpleNamespace(device_kind="NVIDIA L4", compute_capability="8.9"),
+        SimpleNamespace(device_kind="cpu"),
+    )
+    for device in (new, other):
+        require_precision(precision, device)
+    require_precision("float32", old)
+    with pytest.raises(UsageError, match=r"must be float32 on Tesla T4, which does not multiply"):
+        require_precision(precision, old)
 
 
 def test_the_dtype_of_a_precision():

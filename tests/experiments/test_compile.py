@@ -6,7 +6,7 @@ import math
 import pytest
 
 from experiments.registry import FROM_SCRATCH
-from jaxdl.analysis.roofline import CHIPS
+from jaxdl.analysis.roofline import TPUS
 
 pytestmark = pytest.mark.tpu
 
@@ -14,12 +14,12 @@ pytestmark = pytest.mark.tpu
 @pytest.mark.parametrize("name", FROM_SCRATCH)
 def test_its_step_compiles_and_fits_in_the_memory_of_a_chip(name, command, tmp_path):
     output = tmp_path / "tpu.json"
-    status, out, err = command("compile_for_tpu", "--experiments", name, "--output", output)
+    status, out, err = command("compile", "--experiments", name, "--output", output)
     assert (status, err) == (0, "")
     report = json.loads(output.read_text())
     (result,) = report["results"]
     assert report["chips"] == 4
-    assert result["memory_bytes"] < CHIPS["v5e"].memory
+    assert result["memory_bytes"] < TPUS["v5e"].memory
     assert result["collectives"]["all-reduce"]["bytes"] > 0  # the gradients
     assert result["flops"] > 0
     assert all(math.isfinite(seconds) for seconds in result["least_seconds"].values())
@@ -29,7 +29,7 @@ def test_its_step_compiles_and_fits_in_the_memory_of_a_chip(name, command, tmp_p
 def test_of_a_sharded_state_only_the_parameters_are_all_gathered(command, tmp_path):
     output = tmp_path / "tpu.json"
     options = ("--experiments", "transformer", "--mesh", "fsdp=4", "--output", output)
-    assert command("compile_for_tpu", *options)[0] == 0
+    assert command("compile", *options)[0] == 0
     (result,) = json.loads(output.read_text())["results"]
     gathered = result["collectives"]["all-gather"]["bytes"]
     bytes_of_parameters = 4 * 706_433
@@ -38,17 +38,17 @@ def test_of_a_sharded_state_only_the_parameters_are_all_gathered(command, tmp_pa
 
 def test_a_recipe_for_imagenet_fits_in_the_memory_of_eight_chips(command, tmp_path):
     output = tmp_path / "tpu.json"
-    options = ("--experiments", "vit", "--preset", "imagenet", "--topology", "v5e:2x4")
-    status, _, err = command("compile_for_tpu", *options, "--output", output)
+    options = ("--experiments", "vit", "--preset", "imagenet", "--for", "v5e:2x4")
+    status, _, err = command("compile", *options, "--output", output)
     assert (status, err) == (0, "")
     (result,) = json.loads(output.read_text())["results"]
     assert result["batch_size"] == 1024
-    assert result["memory_bytes"] < CHIPS["v5e"].memory
+    assert result["memory_bytes"] < TPUS["v5e"].memory
 
 
 def test_an_unknown_preset_is_refused_in_one_line(command, tmp_path):
     options = ("--experiments", "resnet", "--preset", "imagnet", "--output", tmp_path / "tpu.json")
-    status, _, err = command("compile_for_tpu", *options)
+    status, _, err = command("compile", *options)
     assert status == 2
     assert "--preset" in err
     assert "quick, imagenet for resnet" in err
@@ -56,8 +56,8 @@ def test_an_unknown_preset_is_refused_in_one_line(command, tmp_path):
 
 def test_an_unknown_topology_is_refused_in_one_line(command, tmp_path):
     output = tmp_path / "tpu.json"
-    status, _, err = command("compile_for_tpu", "--topology", "v99:2x2", "--output", output)
+    status, _, err = command("compile", "--for", "v99:2x2", "--output", output)
     assert status == 1
     assert err.count("\n") == 1
-    assert "No TPU compiler for v99:2x2" in err
+    assert "No compiler for v99:2x2" in err
     assert not output.exists()

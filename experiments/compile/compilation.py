@@ -1,0 +1,83 @@
+"""From an experiment to its compiled train step, or its compiled prediction."""
+
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from jaxdl.analysis.flops import count_flops
+from jaxdl.data.catalog import CATALOG
+from jaxdl.runs.experiment import Experiment, InitialTraining
+from jaxdl.training.epoch import CompiledEpoch
+from jaxdl.training.mesh import batch_sharding, replicated
+from jaxdl.training.streaming import StreamedEpoch
+
+STEPS_PER_EPOCH = 1000  # affects the learning rate only
+IMAGENET = ("tfds:imagenet2012", 1_281_167, 1000)
+"""Pictures of the presets that stream them: their name, number and number of classes."""
+
+
+def compile_step(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[Any, int]:
+    """Compiles the train steps of an experiment, and counts the FLOPs of one.
+
+    Args:
+      experiment: what is trained.
+      config: its options.
+      mesh: the devices for which to compile.
+    """
+    training, state = _init(experiment, config, mesh)
+    num_train, _ = size_of(config)
+    split = {
+        feature: jax.ShapeDtypeStruct((num_train, *one.shape[1:]), one.dtype)
+        for feature, one in training.example.items()
+    }
+    batch_size, seed = config.optimization.batch_size, config.run.seed
+    kind = StreamedEpoch if streams(config) else CompiledEpoch
+    epoch = kind(training.step, state, split, batch_size, seed, mesh)
+    flops = count_flops(training.step, *epoch.step_arguments)
+    return epoch.lower().compile(), flops
+
+
+def compile_prediction(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[Any, int] | None:
+    """Compiles what a trained model is used for, as `compile_step` does; None if for nothing."""
+    training, state = _init(experiment, config, mesh)
+    if training.predict is None:
+        return None
+    batch_size = config.optimization.batch_size
+
+    def batch_of(one: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        shape = (batch_size, *one.shape[1:])
+        return jax.ShapeDtypeStruct(shape, one.dtype, sharding=batch_sharding(mesh))
+
+    def on_all(one: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=replicated(mesh))
+
+    arguments = jax.tree.map(on_all, state.variables), jax.tree.map(batch_of, training.inputs)
+    flops = count_flops(training.predict, *arguments)
+    return jax.jit(training.predict).lower(*arguments).compile(), flops
+
+
+def _init(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[InitialTraining, Any]:
+    """Returns the initial training, and the shapes of its state."""
+    static = {}
+
+    def init_state() -> Any:
+        num_classes = size_of(config)[1]
+        static["training"] = experiment.init(config, STEPS_PER_EPOCH, mesh, num_classes)
+        return static["training"].state
+
+    state = jax.eval_shape(init_state)
+    return static["training"], state
+
+
+def streams(config: Any) -> bool:
+    """Whether the pictures of a configuration are read in every epoch."""
+    return getattr(config.data, "stream", False)
+
+
+def size_of(config: Any) -> tuple[int, int]:
+    """Returns the number of training examples of a data set, and of its classes."""
+    if config.data.dataset in CATALOG:
+        entry = CATALOG[config.data.dataset]
+        return entry.num_train, entry.num_classes
+    return IMAGENET[1:]

@@ -1,0 +1,122 @@
+"""Devices of accelerators for which programs can be compiled, but not run."""
+
+import dataclasses
+import os
+import re
+
+import jax
+from jax.experimental import topologies
+
+from jaxdl.analysis.roofline import GPUS
+from jaxdl.errors import UserError
+
+WITHOUT_A_TPU = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_LOG_DIR": "disabled",
+    "TPU_MIN_LOG_LEVEL": "3",
+}
+"""Keeps the compiler from querying a machine that does not exist."""
+OF_A_GPU = re.compile(rf"({'|'.join(GPUS)})(?::(\d+))?")
+CUDA, CUDNN = "13.0.0", "9.10.0"
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """What the compiler has to know of a GPU, from NVIDIA's documentation of its architecture.
+
+    Attributes:
+      capability: compute capability, major and minor.
+      multiprocessors: number of multiprocessors.
+      lanes: float32 units of a multiprocessor.
+      threads: most threads of a multiprocessor.
+      shared_memory: of a multiprocessor, in KiB; a block gets at most ``block_memory``.
+      block_memory: in KiB.
+      cache: second-level cache, in MiB.
+      clock: highest clock rate, in GHz.
+    """
+
+    capability: tuple[int, int]
+    multiprocessors: int
+    lanes: int
+    threads: int
+    shared_memory: int
+    block_memory: int
+    cache: int
+    clock: float
+
+
+ARCHITECTURES = {
+    "h200": Architecture((9, 0), 132, 128, 2048, 228, 227, 50, 1.98),
+    "h100": Architecture((9, 0), 132, 128, 2048, 228, 227, 50, 1.98),
+    "a100": Architecture((8, 0), 108, 64, 2048, 164, 163, 40, 1.41),
+    "l4": Architecture((8, 9), 58, 128, 1536, 100, 99, 48, 2.04),
+    "t4": Architecture((7, 5), 40, 64, 1024, 64, 64, 4, 1.59),
+}
+
+
+def devices_of(target: str) -> list[jax.Device]:
+    """Returns the devices of a target, such as "v5e:2x2" for TPUs, or "h200" or "h100:8" for GPUs.
+
+    Raises:
+      UserError: its compiler is not installed, or knows no such target.
+    """
+    gpu = OF_A_GPU.fullmatch(target)
+    extra = "gpu-compiler" if gpu else "tpu"
+    try:
+        if gpu:
+            return topologies.get_topology_desc(
+                platform="cuda",
+                topology=f"1x1x{gpu[2] or 1}",
+                target_config=describe_gpu(gpu[1]),
+            ).devices
+        for variable, value in WITHOUT_A_TPU.items():
+            os.environ.setdefault(variable, value)
+        return topologies.get_topology_desc(platform="tpu", topology_name=target).devices
+    except Exception as error:  # the plugins raise many kinds
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f'No compiler for {target} ({reason}); pip install -e ".[{extra}]", and check --for: a '
+            f"TPU like v5e:2x2, or {', '.join(GPUS)}, with :8 for eight of them."
+        ) from error
+
+
+def describe_gpu(name: str) -> str:
+    """Describes a GPU as the text of XLA's ``GpuTargetConfigProto``."""
+    chip, architecture = GPUS[name], ARCHITECTURES[name]
+    major, minor = architecture.capability
+    extension = "ACCELERATED_FEATURES" if major >= 9 else "NONE"
+    cudnn = CUDNN.split(".")
+    return f"""
+gpu_device_info {{
+  threads_per_block_limit: 1024
+  threads_per_warp: 32
+  threads_per_core_limit: {architecture.threads}
+  shared_memory_per_block: {48 * 2**10}
+  shared_memory_per_block_optin: {architecture.block_memory * 2**10}
+  shared_memory_per_core: {architecture.shared_memory * 2**10}
+  core_count: {architecture.multiprocessors}
+  fpus_per_core: {architecture.lanes}
+  clock_rate_ghz: {architecture.clock}
+  l2_cache_size: {architecture.cache * 2**20}
+  memory_bandwidth: {chip.bandwidth:.0f}
+  device_memory_size: {chip.memory:.0f}
+  registers_per_core_limit: 65536
+  registers_per_block_limit: 65536
+  thread_dim_limit_x: 1024
+  thread_dim_limit_y: 1024
+  thread_dim_limit_z: 64
+  block_dim_limit_x: 2147483647
+  block_dim_limit_y: 65535
+  block_dim_limit_z: 65535
+  cuda_compute_capability {{ major: {major} minor: {minor} feature_extension: {extension} }}
+  runtime_version: "{CUDA}"
+  driver_version: "{CUDA}"
+  compile_time_toolkit_version: "{CUDA}"
+  dnn_version: "{CUDNN}"
+}}
+platform_name: "CUDA"
+dnn_version_info {{ major: {cudnn[0]} minor: {cudnn[1]} patch: {cudnn[2]} }}
+device_description_str: "NVIDIA {name.upper()}"
+"""
