@@ -89,11 +89,23 @@ class ModelOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ObjectiveOptions:
+    """What the network is trained to tell apart."""
+
+    sampled_words: int = 0
+    """Number of random words among which a word is predicted in training; 0 for all, slower."""
+
+    def __post_init__(self) -> None:
+        require(self, "sampled_words", self.sampled_words >= 0, "at least 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """Options."""
 
     data: TextData = TextData(sequence_length=400, validation_fraction=0.1)
     model: ModelOptions = ModelOptions()
+    objective: ObjectiveOptions = ObjectiveOptions()
     optimization: Optimization = Optimization(
         epochs=10, batch_size=64, learning_rate=2e-3, weight_decay=0.01, gradient_clip=1.0
     )

@@ -43,13 +43,16 @@ def multiply(
         raise ValueError(f"not the product of a dense layer: {dimension_numbers}")
     features = kernel.shape[len(contracted) :]
     size = int(np.prod(kernel.shape[: len(contracted)]))
-    matrices = inputs.reshape(-1, size), kernel.reshape(size, -1)
-    product = partial(jnp.dot, precision=precision)
-    if bfloat16_pays(inputs) and precision is None:
-        outputs = lax.platform_dependent(*matrices, cpu=multiply_in_bfloat16, default=product)
-    else:
-        outputs = product(*matrices)
+    outputs = multiply_matrices(inputs.reshape(-1, size), kernel.reshape(size, -1), precision)
     return outputs.reshape(*inputs.shape[:leading], *features)
+
+
+def multiply_matrices(left: jax.Array, right: jax.Array, precision: Any = None) -> jax.Array:
+    """Multiplies (rows, inner) by (inner, columns), with gradients, in their dtype."""
+    product = partial(jnp.dot, precision=precision)
+    if bfloat16_pays(left) and precision is None:
+        return lax.platform_dependent(left, right, cpu=multiply_in_bfloat16, default=product)
+    return product(left, right)
 
 
 Dense = partial(nn.Dense, dot_general=multiply)

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxdl.nn.products import product
+
 Gates = tuple[jax.Array, ...]
 Carry = tuple[jax.Array, ...]
 
@@ -104,7 +106,8 @@ def _forward(
 
     def step(carry: Carry, now: tuple[Gates, jax.Array]) -> tuple[Carry, Any]:
         inputs_now, mask_now = now
-        recurrent = tuple(jnp.split(carry[0] @ kernel + bias, cell.gates, axis=-1))
+        projected = product(carry[0], kernel).astype(kernel.dtype) + bias
+        recurrent = tuple(jnp.split(projected, cell.gates, axis=-1))
         new = _update(cell, mask_now, inputs_now, recurrent, carry)
         return new, (new[0], carry, recurrent)
 
@@ -121,6 +124,7 @@ def _backward(
     elementwise operations are computed again, which is cheaper than keeping their results.
     """
     inputs, mask, carries, recurrent, kernel = residuals
+    transposed = kernel.T
     zeros = (jnp.zeros_like(hidden_gradients[0]),) * cell.carries
 
     def step(later: Carry, now: Any) -> tuple[Carry, tuple[Gates, jax.Array]]:
@@ -128,15 +132,16 @@ def _backward(
         _, pull_back = jax.vjp(partial(_update, cell, mask_now), inputs_now, recurrent_now, carry)
         inputs_gradient, by_gate, earlier = pull_back((later[0] + hidden_gradient, *later[1:]))
         recurrent_gradient = jnp.concatenate(by_gate, axis=-1)
-        through_kernel = recurrent_gradient @ kernel.T
+        through_kernel = product(recurrent_gradient, transposed).astype(kernel.dtype)
         return (earlier[0] + through_kernel, *earlier[1:]), (inputs_gradient, recurrent_gradient)
 
     _, (inputs_gradients, recurrent_gradients) = lax.scan(
         step, zeros, (inputs, mask, carries, recurrent, hidden_gradients), reverse=True
     )
+    hidden, gradients = (x.reshape(-1, x.shape[-1]) for x in (carries[0], recurrent_gradients))
     return (
         inputs_gradients,
-        jnp.einsum("tbf,tbg->fg", carries[0], recurrent_gradients),
+        product(hidden.T, gradients).astype(kernel.dtype),
         recurrent_gradients.sum((0, 1)),
         None,
     )

@@ -6,13 +6,12 @@ in the kernels of Hsu et al. 2024, "Liger Kernel", section 3.2).
 """
 
 import math
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdl.nn.cpu.products import bfloat16_pays, rounded_product
+from jaxdl.nn.products import product
 
 POSITIONS_AT_ONCE = 1024
 """Of all texts together; a quarter or four times as many take longer on two cores."""
@@ -48,28 +47,21 @@ def cross_entropies(
         return total + (losses * weights).sum(-1), None
 
     zeros = jnp.zeros(len(features), jnp.float32)
-    return lax.scan(add, zeros, _parts(features, targets, weights))[0]
+    return lax.scan(add, zeros, split_positions(features, targets, weights))[0]
 
 
 def _losses(
     features: jax.Array, columns: jax.Array, targets: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Computes cross-entropies (batch, positions), logits, and the logarithms of their sums."""
-    logits = _product(features.reshape(-1, features.shape[-1]), columns)
+    logits = product(features.reshape(-1, features.shape[-1]), columns)
     logits = logits.reshape(*targets.shape, -1)
     normalisers = jax.nn.logsumexp(logits, axis=-1)
     chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
     return normalisers - chosen, logits, normalisers
 
 
-def _product(left: jax.Array, right: jax.Array) -> jax.Array:
-    by_xla = partial(jnp.matmul, preferred_element_type=jnp.float32)
-    if bfloat16_pays(left):
-        return lax.platform_dependent(left, right, cpu=rounded_product, default=by_xla)
-    return by_xla(left, right)
-
-
-def _parts(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+def split_positions(*arrays: jax.Array) -> tuple[jax.Array, ...]:
     """Splits arrays (batch, positions, ...) by position, (parts, batch, some positions, ...).
 
     The last part is padded with zeros, which weigh nothing.
@@ -96,13 +88,13 @@ def _forward(features: jax.Array, table: jax.Array, targets: jax.Array, weights:
         losses, logits, normalisers = _losses(features, columns, targets)
         probabilities = jnp.exp(logits - normalisers[..., None]) * weights[..., None]
         probabilities = probabilities.astype(table.dtype).reshape(-1, len(table))
-        columns_gradient += _product(features.reshape(-1, width).T, probabilities)
-        features_gradient = _product(probabilities, table).reshape(features.shape)
+        columns_gradient += product(features.reshape(-1, width).T, probabilities)
+        features_gradient = product(probabilities, table).reshape(features.shape)
         return (total + (losses * weights).sum(), columns_gradient), features_gradient
 
     zeros = (jnp.zeros((), jnp.float32), jnp.zeros(columns.shape, jnp.float32))
     (total, columns_gradient), features_gradient = lax.scan(
-        add, zeros, _parts(features, targets, weights)
+        add, zeros, split_positions(features, targets, weights)
     )
     features_gradient = jnp.moveaxis(features_gradient, 0, 1).reshape(len(features), -1, width)
     features_gradient = features_gradient[:, :positions] - weights[..., None] * table[targets]

@@ -71,6 +71,7 @@ class LanguageModelExperiment(Experiment):
                 config.optimization,
                 self.build_objective(config),
                 validation=validation,
+                num_words=config.objective.sampled_words,
                 seed=config.run.seed,
                 mesh=mesh,
                 checkpoints=run.checkpoints,
@@ -125,5 +126,7 @@ class LanguageModelExperiment(Experiment):
             steps_per_epoch,
             config.run.seed,
         )
-        state, step, _ = init_language_model(self.build_model(config), example, *options, mesh)
+        num_words = config.objective.sampled_words
+        model = self.build_model(config)
+        state, step, _ = init_language_model(model, example, *options, mesh, num_words)
         return InitialTraining(state, step, example)

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
+from jaxdl.nn.sampled_vocabulary import sampled_cross_entropy
 from jaxdl.nn.vocabulary import cross_entropies, summed_cross_entropy
 from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.epoch import TrainStep, example_shapes
@@ -45,6 +46,7 @@ def train_language_model(
     objective: Objective,
     *,
     validation: Split,
+    num_words: int = 0,
     seed: int = 0,
     mesh: Mesh | None = None,
     checkpoints: Path | None = None,
@@ -58,6 +60,7 @@ def train_language_model(
       options: of the optimization.
       objective: ``objective(batch, key)``, what the model has to predict.
       validation: likewise; without texts the model of the last epoch is kept.
+      num_words: number of random words among which each token is predicted in training; 0 for all.
       seed: of initial parameters, order, dropout and masks.
       mesh: the devices over which batches and state are sharded; None for all devices.
       checkpoints: directory of checkpoints, from which an earlier training is resumed.
@@ -74,7 +77,7 @@ def train_language_model(
     require_trainable(options, len(train["length"]), len(validation["length"]), mesh)
     steps_per_epoch = len(train["length"]) // options.batch_size
     state, step, schedule = init_language_model(
-        model, train, options, objective, steps_per_epoch, seed, mesh
+        model, train, options, objective, steps_per_epoch, seed, mesh, num_words
     )
     score = make_score(model, objective, train["tokens"].shape[1], options.precision, mesh)
     plan = Plan(
@@ -100,6 +103,7 @@ def init_language_model(
     steps_per_epoch: int,
     seed: int,
     mesh: Mesh,
+    num_words: int = 0,
 ) -> tuple[TrainState, TrainStep, optax.Schedule]:
     """Builds the initial train state, the train step and the learning rate by step.
 
@@ -109,12 +113,13 @@ def init_language_model(
     optimizer, schedule = configure_optimizer(options, steps_per_epoch)
     inputs = jax.eval_shape(preprocess_tokens, example_shapes(train, 1))
     state = create_train_state(model, optimizer, inputs, seed, options.ema_decay, mesh)
-    step = with_products(partial(train_step, objective=objective), options.precision)
+    step = partial(train_step, objective=objective, num_words=num_words)
+    step = with_products(step, options.precision)
     return state, cut_to_longest(step, lengths_up_to(train["tokens"].shape[1])), schedule
 
 
 def train_step(
-    state: TrainState, batch: Batch, key: jax.Array, *, objective: Objective
+    state: TrainState, batch: Batch, key: jax.Array, *, objective: Objective, num_words: int = 0
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Updates the parameters once. Pure: the same arguments give the same result.
 
@@ -123,17 +128,22 @@ def train_step(
       batch: "tokens" int32 (batch, time) and "length" int32 (batch,).
       key: the randomness of this step.
       objective: what the model has to predict.
+      num_words: number of random words among which each token is predicted; 0 for all words.
 
     Returns:
       The state after the step; "loss", the mean cross-entropy of a token in nats, float32.
     """
-    objective_key, dropout_key = jax.random.split(key)
+    objective_key, dropout_key, words_key = jax.random.split(key, 3)
     targets = objective(batch, objective_key)
 
     def loss_fn(params: Any) -> jax.Array:
         apply = partial(state.apply_fn, train=True, rngs={"dropout": dropout_key})
         factors = logit_factors(apply, {"params": params}, targets)
-        total = summed_cross_entropy(*factors, targets.targets, targets.weights)
+        asked = (*factors, targets.targets, targets.weights)
+        if num_words:
+            total = sampled_cross_entropy(*asked, words_key, num_words)
+        else:
+            total = summed_cross_entropy(*asked)
         return total / jnp.maximum(targets.weights.sum(), 1)
 
     loss, grads = jax.value_and_grad(loss_fn)(state.params)

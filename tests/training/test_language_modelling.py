@@ -26,13 +26,14 @@ def counting_texts(count, seed):
     return {"tokens": tokens, "length": length}
 
 
-def train(model, objective, options=OPTIONS, checkpoints=None):
+def train(model, objective, options=OPTIONS, checkpoints=None, num_words=0):
     return train_language_model(
         model,
         counting_texts(200, 0),
         options,
         objective,
         validation=counting_texts(50, 1),
+        num_words=num_words,
         checkpoints=checkpoints,
     )
 
@@ -74,6 +75,11 @@ def test_the_metrics_of_each_epoch_have_the_perplexity(trained):
 def test_both_neighbours_are_learned():
     model = RECURRENT.clone(bidirectional=True)
     _, score = train(model, partial(next_token, bidirectional=True))
+    assert score(counting_texts(30, 2), "")["perplexity"] < 1.3
+
+
+def test_the_next_word_is_learned_among_a_few_words():
+    _, score = train(RECURRENT, next_token, num_words=4)
     assert score(counting_texts(30, 2), "")["perplexity"] < 1.3
 
 
