@@ -1,0 +1,1 @@
+"""Notebooks: lessons for each module, and trainings on Colab and Kaggle."""

@@ -1,0 +1,84 @@
+"""Writes the notebooks from the Markdown files in experiments/notebooks/sources.
+
+    python -m experiments.notebooks
+
+A block of Python becomes a cell of code, and what is between two of them a cell of text. All
+notebooks begin with the cells of install.md, after their title.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from jaxdl.console import console
+from jaxdl.files import write_text
+from jaxdl.runs.commands import run_command
+
+REPOSITORY = ""
+"""Address of the repository on GitHub, https://github.com/OWNER/NAME, once it has one."""
+
+FOLDER = Path(__file__).parent
+SOURCES = FOLDER / "sources"
+NOTEBOOKS = ("mlp", "cnn", "sequences", "gan", "attention", "pretrained", "colab", "kaggle")
+CODE = re.compile(r"^```python\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+BADGES = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{name}/blob/main/{path}) "
+    "[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
+    "(https://kaggle.com/kernels/welcome?src=https://github.com/{name}/blob/main/{path})\n\n"
+)
+
+
+def main() -> None:
+    """Writes all notebooks."""
+    for name in NOTEBOOKS:
+        path = FOLDER / f"{name}.ipynb"
+        write_text(path, build(name, REPOSITORY))
+        console.print(str(path))
+
+
+def build(name: str, repository: str) -> str:
+    """Returns the JSON of a notebook.
+
+    Args:
+      name: of its source, without suffix.
+      repository: address of the repository on GitHub; "" leaves the badges out, and asks for it.
+    """
+    install = (SOURCES / "install.md").read_text().replace("{repository}", repository)
+    title, lesson = (SOURCES / f"{name}.md").read_text().split("\n\n", 1)
+    path = f"experiments/notebooks/{name}.ipynb"
+    badges = BADGES.format(name=repository.partition("github.com/")[2], path=path)
+    introduction, *rest = split_into_cells(f"{badges if repository else ''}{lesson}")
+    introduction = ("markdown", f"{title}\n\n{introduction[1]}")
+    cells = [introduction, *split_into_cells(install), *rest]
+    notebook = {
+        "cells": [make_cell(number, *cell) for number, cell in enumerate(cells)],
+        "metadata": {
+            "accelerator": "GPU",
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def split_into_cells(source: str) -> list[tuple[str, str]]:
+    """Returns kind and text of each cell, from Markdown with blocks of Python."""
+    kinds = ("markdown", "code")
+    parts = CODE.split(source)
+    cells = [(kinds[number % 2], part.strip()) for number, part in enumerate(parts)]
+    return [cell for cell in cells if cell[1]]
+
+
+def make_cell(number: int, kind: str, text: str) -> dict[str, Any]:
+    """Makes a cell of a notebook."""
+    of_code = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    source = text.splitlines(keepends=True)
+    return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, **of_code, "source": source}
+
+
+if __name__ == "__main__":
+    run_command(main)
