@@ -9,7 +9,7 @@ Record = dict[str, Any]
 def format_header(chips: Iterable[str]) -> str:
     """Formats the line above all programs."""
     return (
-        f"{'experiment':<12}{'work':<9}{'precision':<10}{'batch':>6}{'memory':>10}{'GFLOP':>9}"
+        f"{'experiment':<16}{'work':<9}{'precision':<10}{'batch':>6}{'memory':>10}{'GFLOP':>9}"
         f"{'traffic':>10}{'collectives':>18}{'kernels':>9}"
         + "".join(f"{name:>10}" for name in chips)
     )
@@ -18,7 +18,7 @@ def format_header(chips: Iterable[str]) -> str:
 def format_program(result: Record) -> str:
     """Formats one line: a program on each device, and the least time it takes there."""
     case = (
-        f"{result['experiment']:<12}{result['work']:<9}{result['precision']:<10}"
+        f"{result['experiment']:<16}{result['work']:<9}{result['precision']:<10}"
         f"{result['batch_size']:>6}"
     )
     if "error" in result:

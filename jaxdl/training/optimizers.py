@@ -4,14 +4,13 @@ from typing import Any, Literal
 
 import jax
 import optax
-from optax import contrib
 
-from jaxdl.training.layers import DECAYED, is_hidden_kernel, require_head
+from jaxdl.training.layers import DECAYED
+from jaxdl.training.muon import muon
 
 ScheduleName = Literal["cosine", "linear", "constant"]
 OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
 MOMENTUM = 0.9
-RMS_OF_ADAM = 0.2
 
 
 def learning_rate_schedule(
@@ -57,9 +56,7 @@ def build_optimizer(
       name: "adam" (Kingma and Ba 2014); "adamw" (Loshchilov and Hutter 2017); "sgd" with
         Nesterov momentum and the weight decay as part of the gradient (Sutskever et al. 2013,
         section 2); "muon" updates each hidden matrix by the nearest orthogonal matrix of its
-        momentum (Jordan et al. 2024), scaled to the RMS of Adam's updates (Liu et al. 2025, "Muon
-        is Scalable for LLM Training", section 2.2), and all other parameters by Adam with
-        Nesterov momentum.
+        momentum, and all other parameters by Adam, see `jaxdl.training.muon`.
       learning_rate: by step.
       weight_decay: on the parameters named in `DECAYED`; not for "adam", and for "muon" only on
         the hidden matrices.
@@ -71,13 +68,7 @@ def build_optimizer(
     elif name == "adamw":
         optimizer = optax.adamw(learning_rate, b1=b1, weight_decay=weight_decay, mask=is_decayed)
     elif name == "muon":
-        optimizer = contrib.muon(
-            learning_rate,
-            weight_decay=weight_decay,
-            adam_b1=b1,
-            muon_weight_dimension_numbers=hidden_matrices,
-            consistent_rms=RMS_OF_ADAM,
-        )
+        optimizer = muon(learning_rate, weight_decay, b1)
     elif name == "sgd":
         optimizer = optax.chain(
             optax.add_decayed_weights(weight_decay, mask=is_decayed),
@@ -93,28 +84,3 @@ def build_optimizer(
 def is_decayed(params: Any) -> Any:
     """Tells for each parameter, by its name, whether weight decay shrinks it."""
     return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key in DECAYED, params)
-
-
-def hidden_matrices(params: Any) -> Any:
-    """Tells for each parameter which of its axes Muon takes as rows and columns of a matrix.
-
-    These are the kernels of hidden layers. The axes of a kernel before the last are those that
-    it contracts; queries, keys and values have a matrix each. None for the parameters that Adam
-    updates: vectors, tables, and the kernels of the embedding, of the head, and of the scores by
-    which tokens are pooled. The convolutions of an embedding are hidden layers.
-
-    Raises:
-      UserError: no layer is named as the head, or a parameter has a name that is not known.
-    """
-    require_head(params)
-
-    def axes_of(path: tuple[Any, ...], leaf: jax.Array) -> contrib.MuonDimensionNumbers | None:
-        names = tuple(entry.key for entry in path)
-        if not is_hidden_kernel(names):
-            return None
-        if names[-2] == "query_key_value":
-            return contrib.MuonDimensionNumbers(reduction_axis=(0,), output_axis=(2, 3))
-        last = leaf.ndim - 1
-        return contrib.MuonDimensionNumbers(tuple(range(last)), (last,))
-
-    return jax.tree_util.tree_map_with_path(axes_of, params)
