@@ -23,6 +23,7 @@ from experiments.benchmark.tables import (
     format_times_to_accuracy,
     pictures_per_core,
 )
+from experiments.compile.tables import format_gpu_table, format_tpu_table
 from jaxdl.analysis.roofline import GPUS, seconds_of_step
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
@@ -134,29 +135,6 @@ def format_headline(result: Record) -> str:
     return ", ".join([f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor", *shares])
 
 
-def format_tpu_table(report: Record) -> str:
-    """Formats the Markdown table of the results of experiments.compile."""
-    kinds = report["published_peaks"]
-    counts = report["results"][0]["computing_share"]["v5e"]
-    header = ["experiment", "batch", "memory", "GFLOP", "collectives"]
-    header += [f"{kind}, us" for kind in kinds] + [f"{int(count):,} chips" for count in counts]
-    rows = [header, ["---"] * len(header)]
-    for result in report["results"]:
-        collectives = sum(kind["bytes"] for kind in result["collectives"].values())
-        rows.append(
-            [
-                result["experiment"],
-                str(result["batch_size"]),
-                f"{result['memory_bytes'] / 1e6:,.0f} MB",
-                f"{result['flops'] / 1e9:.2f}",
-                f"{collectives / 1e6:.1f} MB",
-                *(f"{1e6 * result['least_seconds'][kind]:,.0f}" for kind in kinds),
-                *(f"{share:.0%}" for share in result["computing_share"]["v5e"].values()),
-            ]
-        )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def format_feeding(report: Record) -> str:
     """Formats how many cores read as many pictures as chips can train on, at their roofline.
 
@@ -201,6 +179,7 @@ TABLES = {
     "feeding": (RESULTS / "tpu" / "imagenet-v5e-2x4.json", format_feeding),
     "speed": (BENCHMARK / "cpu-2-cores.json", format_speeds),
     "tpu": (RESULTS / "tpu" / "v5e-2x2.json", format_tpu_table),
+    "gpu": (RESULTS / "gpu" / "h200.json", format_gpu_table),
     "faults": (RESULTS / "faults" / "cpu-2-cores.json", format_trials),
 }
 

@@ -4,6 +4,7 @@ import pytest
 
 from experiments import report
 from experiments.benchmark.tables import format_pipelines
+from experiments.compile.tables import format_gpu_table
 from jaxdl.files import with_checksum
 
 
@@ -72,6 +73,23 @@ def test_a_file_that_is_no_result_is_refused(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(report.UserError, match=r"neither a result that --seeds wrote"):
         report.collect(tmp_path / "a.json", "name")
+
+
+def test_the_train_steps_of_a_gpu_in_bfloat16_become_rows():
+    kinds = {"cuDNN convolution": 3, "fusion": 20, "copy": 1}
+    result = {
+        "experiment": "cnn",
+        "work": "train",
+        "precision": "bfloat16",
+        "batch_size": 64,
+        "memory_bytes": 59e6,
+        "flops": 1.1e9,
+        "kernels": {kind: {"count": count, "bytes": 8} for kind, count in kinds.items()},
+        "least_seconds": {"h200": 7e-6},
+    }
+    others = [result | {"work": "predict"}, result | {"precision": "float32"}]
+    table = format_gpu_table({"results": [*others, result]})
+    assert table.splitlines()[2:] == ["| cnn | 64 | 59 MB | 1.10 | 3 | 0 | 21 | 7 us |"]
 
 
 def test_the_trials_of_faults_become_rows():
