@@ -195,7 +195,9 @@ def export(network: TrainedNetwork, format: Format, path: Path) -> str:
 def tolerance(network: TrainedNetwork, format: Format) -> float:
     """Returns how far logits may differ; other runtimes do not round the factors of products."""
     on_accelerator = format == "stablehlo" and jax.default_backend() != "cpu"
-    rounded = network.precision == "bfloat16" or (on_accelerator and network.precision != HIGHEST)
+    rounded = network.precision.startswith("bfloat16") or (
+        on_accelerator and network.precision != HIGHEST
+    )
     return TOLERANCE_WHERE_ROUNDED if rounded else TOLERANCE
 
 

@@ -28,18 +28,13 @@ from jaxdl.errors import UsageError
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.runs import Run, sample_figures
 from jaxdl.runs.experiment import Result
-from jaxdl.runs.generator_experiment import (
-    ROWS_SHOWN,
-    SEED_OF_SHOWN,
-    GeneratorExperiment,
-    draw_in_order,
-    samples_in_a_row,
-)
+from jaxdl.runs.generator_experiment import GeneratorExperiment
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.launch import launch
 from jaxdl.runs.lifecycle import checksums_of
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions, with_changes
 from jaxdl.runs.run import readable_runs
+from jaxdl.runs.sampling import ROWS_SHOWN, SEED_OF_SHOWN, draw_in_order, samples_in_a_row
 from jaxdl.training.feature_extractor import FeatureExtractor, make_feature_extractor
 from jaxdl.training.generator import Adversarial, make_sampler
 from jaxdl.training.optimization import Optimization, require, require_fractions

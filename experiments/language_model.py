@@ -90,7 +90,7 @@ class ModelOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ObjectiveOptions:
-    """What the network is trained to tell apart."""
+    """What the network is trained to predict."""
 
     sampled_words: int = 0
     """Number of random words among which a word is predicted in training; 0 for all, slower."""
@@ -115,6 +115,8 @@ class Config:
     def __post_init__(self) -> None:
         predicts = self.model.network == "transformer" or self.data.sequence_length >= 2
         require(self.data, "sequence_length", predicts, "at least 2, to predict the next word")
+        fewer = self.objective.sampled_words < self.data.vocabulary_size
+        require(self.objective, "sampled_words", fewer, "below --vocabulary-size, or 0 for all")
 
 
 def build_model(config: Config) -> nn.Module:

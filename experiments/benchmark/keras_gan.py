@@ -31,10 +31,11 @@ from jaxdl.files import write_json
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.environment import describe_environment
-from jaxdl.runs.generator_experiment import ROWS_SHOWN, score
+from jaxdl.runs.generator_experiment import score
 from jaxdl.runs.inputs import load_images
 from jaxdl.runs.options import with_changes
 from jaxdl.runs.sample_figures import sample_grid
+from jaxdl.runs.sampling import COLUMNS
 from jaxdl.runs.seeds import average
 from jaxdl.training.adversarial import to_pixels, to_signed
 from jaxdl.training.feature_extractor import FeatureExtractor
@@ -143,7 +144,7 @@ def main() -> None:
         summaries.append(summary)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_json(options.output, average(summaries))
-    sample_grid(samples[: ROWS_SHOWN**2], options.output.with_suffix(".png"))
+    sample_grid(samples[: COLUMNS**2], options.output.with_suffix(".png"))
     note(f"The result is in {options.output}.")
 
 

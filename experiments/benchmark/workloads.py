@@ -11,7 +11,7 @@ from experiments.benchmark.jpeg_files import jpeg_files
 
 Arrays = dict[str, np.ndarray]
 Precision = Literal["float32", "bfloat16", "bfloat16-products"]
-"""The last two differ for ours only: the peers' mixed precision rounds where it does no harm."""
+"""The last two differ for ours only; peers have one mixed precision, which both name."""
 
 VOCABULARY_SIZE = 10_000
 SEQUENCE_LENGTH = 200

@@ -110,7 +110,7 @@ def analyse(name: str, work: str, precision: str, options: Options, mesh: Mesh) 
     if compiled is None:
         return None
     program, flops = compiled
-    described = {"flops": flops / mesh.size} | describe_program(program)
+    described = {"flops": flops / mesh.size} | describe_program(program, options.is_gpu)
     summed = described["collectives"].get("all-reduce", {"bytes": 0})["bytes"]
     amounts = (described["flops"], described["bytes_accessed"])
     # A sharded state has other collectives, which scale differently.

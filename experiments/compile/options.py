@@ -21,7 +21,7 @@ class Options:
     preset: str = "default"
     """Preset of the experiments; one that streams its pictures gets those of ImageNet."""
     work: tuple[Literal["train", "predict"], ...] = ("train",)
-    """Whether to compile the train step, or the prediction of a batch."""
+    """What to compile: the train step, the prediction of a batch, or both."""
     precisions: tuple[Literal["float32", "bfloat16"], ...] = ("bfloat16",)
     """Precisions of the computation."""
     batch_size: int | None = None
@@ -33,6 +33,11 @@ class Options:
 
     @property
     def chips(self) -> dict[str, Chip]:
-        """The kinds of which the least time of a program is told."""
+        """The chips for which a least time is reported."""
         name = self.for_.partition(":")[0]
-        return {name: GPUS[name]} if name in GPUS else TPUS
+        return {name: GPUS[name]} if self.is_gpu else TPUS
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether the programs are for a GPU."""
+        return self.for_.partition(":")[0] in GPUS

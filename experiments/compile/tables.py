@@ -8,11 +8,14 @@ Record = dict[str, Any]
 def format_tpu_table(report: Record) -> str:
     """Formats the Markdown table of the results of experiments.compile."""
     kinds = report["published_peaks"]
-    counts = report["results"][0]["computing_share"]["v5e"]
+    scaled = next(result for result in report["results"] if result.get("computing_share"))
+    counts = scaled["computing_share"]["v5e"]
     header = ["experiment", "batch", "memory", "GFLOP", "collectives"]
     header += [f"{kind}, us" for kind in kinds] + [f"{int(count):,} chips" for count in counts]
     rows = [header, ["---"] * len(header)]
     for result in report["results"]:
+        if result.get("work", "train") != "train" or "error" in result:
+            continue
         collectives = sum(kind["bytes"] for kind in result["collectives"].values())
         rows.append(
             [
@@ -40,7 +43,7 @@ def format_gpu_table(report: Record) -> str:
         f"|---|---|---|---|{'---|' * len(libraries)}---|---|",
     ]
     for result in report["results"]:
-        if (result["work"], result["precision"]) != ("train", "bfloat16"):
+        if (result["work"], result["precision"]) != ("train", "bfloat16") or "error" in result:
             continue
         counts = {kind: entry["count"] for kind, entry in result["kernels"].items()}
         (seconds,) = result["least_seconds"].values()

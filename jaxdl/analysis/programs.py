@@ -74,23 +74,30 @@ def count_kernels(program: str) -> dict[str, dict[str, int]]:
     return dict(found)
 
 
-def describe_program(compiled: Any) -> dict[str, Any]:
+def describe_program(compiled: Any, for_gpu: bool = False) -> dict[str, Any]:
     """Returns the memory, the memory traffic, the collectives and the kernels of a program.
 
     All are those of each device. The body of a loop counts once. A loop over steps therefore gives
     the numbers of one step, plus those of what a call does once before the loop; a recurrence
     within the step gives the numbers of one time step only. Of a switch all branches count, of
-    which one runs. A compiler for GPUs does not say its memory traffic: at least what its kernels
-    write is also read.
+    which one runs.
+
+    Args:
+      compiled: the program.
+      for_gpu: whether it is for a GPU, of which XLA does not report the memory traffic: it is
+        estimated as twice what the kernels write.
 
     Returns:
-      "memory_bytes", "bytes_accessed", "collectives", and "kernels" (none but for a GPU).
+      "memory_bytes", "bytes_accessed", "collectives", and "kernels", empty except for a GPU.
     """
-    memory, cost, program = compiled.memory_analysis(), compiled.cost_analysis(), compiled.as_text()
-    kernels = {} if cost else count_kernels(program)
-    written = sum(kind["bytes"] for kind in kernels.values())
+    memory, program = compiled.memory_analysis(), compiled.as_text()
+    kernels = count_kernels(program) if for_gpu else {}
+    if for_gpu:
+        accessed = 2.0 * sum(kind["bytes"] for kind in kernels.values())
+    else:
+        accessed = float(compiled.cost_analysis()["bytes accessed"])
     return {
-        "bytes_accessed": float(cost["bytes accessed"]) if cost else 2.0 * written,
+        "bytes_accessed": accessed,
         "memory_bytes": memory.argument_size_in_bytes
         + memory.output_size_in_bytes
         - memory.alias_size_in_bytes

@@ -37,8 +37,8 @@ def kernel_distance(first: np.ndarray, second: np.ndarray) -> tuple[float, float
 
     Binkowski et al. 2018, "Demystifying MMD GANs", sections 2.1 and 4: the kernel is
     ``(x @ y / features + 1) ** 3``. Unlike the Frechet distance, its estimate has no bias, whatever
-    the number of examples: it is the mean over disjoint blocks, 1,000 of each set, or halves of
-    fewer than 2,000.
+    the number of examples: it is the mean over disjoint blocks of 1,000 examples of each set, or
+    over two halves if there are fewer than 2,000. What is left over does not count.
 
     Args:
       first: float (examples, features), at least four of them.
@@ -59,15 +59,15 @@ def kernel_distance(first: np.ndarray, second: np.ndarray) -> tuple[float, float
 
 
 def _squared_mean_discrepancy(first: np.ndarray, second: np.ndarray) -> float:
-    """Estimates it from as many examples of each, without bias (Gretton et al. 2012, lemma 6)."""
+    """Estimates the squared kernel distance without bias (Gretton et al. 2012, lemma 6)."""
     size, width = first.shape
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (x @ y.T / width + 1) ** 3
 
-    within = [kernel(x, x) for x in (first, second)]
-    pairs = sum(values.sum() - np.trace(values) for values in within) / (size * (size - 1))
-    return pairs - 2 * kernel(first, second).mean()
+    kernels = [kernel(x, x) for x in (first, second)]
+    within = sum(values.sum() - np.trace(values) for values in kernels) / (size * (size - 1))
+    return within - 2 * kernel(first, second).mean()
 
 
 def precision_and_recall(

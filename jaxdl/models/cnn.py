@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import Conv, max_pool
+from jaxdl.nn import Conv, Dense, max_pool
 
 
 class CNN(nn.Module):
@@ -40,10 +40,10 @@ class CNN(nn.Module):
             x = Conv(features, (3, 3), padding="VALID", dtype=self.dtype, name=f"conv_{index}")(x)
             x = max_pool(nn.relu(x), 2)
         x = x.reshape(x.shape[0], -1)
-        x = nn.relu(nn.Dense(self.width, dtype=self.dtype, name="dense_0")(x))
+        x = nn.relu(Dense(self.width, dtype=self.dtype, name="dense_0")(x))
         self.sow("intermediates", "features", x)
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)
+        return Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)
 
 
 class LeNet5(nn.Module):
@@ -71,8 +71,8 @@ class LeNet5(nn.Module):
         x = max_pool(nn.relu(x), 2)
         x = x.reshape(x.shape[0], -1)
         for index, width in enumerate((120, 84)):
-            x = nn.relu(nn.Dense(width, dtype=self.dtype, name=f"dense_{index}")(x))
-        return nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)
+            x = nn.relu(Dense(width, dtype=self.dtype, name=f"dense_{index}")(x))
+        return Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)
 
 
 class VGG(nn.Module):
@@ -110,6 +110,6 @@ class VGG(nn.Module):
                 index += 1
             x = max_pool(x, 2)
         x = x.reshape(x.shape[0], -1)
-        x = nn.relu(nn.Dense(self.width, dtype=self.dtype, name="dense_0")(x))
+        x = nn.relu(Dense(self.width, dtype=self.dtype, name="dense_0")(x))
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)
+        return Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)

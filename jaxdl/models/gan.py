@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import Conv, convolve_transposed, default_kernel_init
+from jaxdl.nn import Conv, Dense, convolve_transposed, default_kernel_init
 
 leaky_relu = partial(nn.leaky_relu, negative_slope=0.3)  # the default slope of Keras
 
@@ -86,7 +86,7 @@ class Generator(nn.Module):
                 self.num_classes, noise.shape[-1], embedding_init=of_unit_variance, name="embedding"
             )
             x = jnp.concatenate([noise, embed(labels)], axis=-1)
-        x = nn.Dense(math.prod(start), use_bias=False, dtype=self.dtype, name="dense_0")(x)
+        x = Dense(math.prod(start), use_bias=False, dtype=self.dtype, name="dense_0")(x)
         x = leaky_relu(normalise(name="norm_0")(x)).reshape(-1, *start)
         x = upsample(128, strides=(1, 1), name="upsample_0")(x)
         x = leaky_relu(normalise(name="norm_1")(x))
@@ -131,7 +131,7 @@ class Discriminator(nn.Module):
         for index, features in enumerate((64, 128)):
             x = leaky_relu(conv(features, name=f"conv_{index}")(x))
             x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        head = nn.Dense(max(1, self.num_classes), dtype=self.dtype, name="head")
+        head = Dense(max(1, self.num_classes), dtype=self.dtype, name="head")
         logits = head(x.reshape(x.shape[0], -1))
         if self.num_classes:
             logits = jnp.take_along_axis(logits, labels[:, None], axis=1)

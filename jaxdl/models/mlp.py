@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.nn import Dense
+
 
 class MLP(nn.Module):
     """Dense layers with ReLU and dropout between them, and a linear head.
@@ -30,6 +32,6 @@ class MLP(nn.Module):
         """Maps inputs of shape (batch, ...) to float32 logits (batch, num_classes)."""
         x = inputs.reshape(inputs.shape[0], -1)
         for index, width in enumerate(self.widths):
-            x = nn.relu(nn.Dense(width, dtype=self.dtype, name=f"dense_{index}")(x))
+            x = nn.relu(Dense(width, dtype=self.dtype, name=f"dense_{index}")(x))
             x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)
+        return Dense(self.num_classes, dtype=self.dtype, name="head")(x).astype(jnp.float32)

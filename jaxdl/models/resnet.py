@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import Conv, with_flat_window
+from jaxdl.nn import Conv, Dense, with_flat_window
 
 MakeModule = Callable[..., Any]
 Norm = Literal["batch", "group"]
@@ -166,7 +166,7 @@ class ResNet(nn.Module):
             self.sow("intermediates", "maps", x.astype(jnp.float32))
         x = x.mean(axis=(1, 2))
         if self.num_classes:
-            x = nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x)
+            x = Dense(self.num_classes, dtype=self.dtype, name="head")(x)
         return x.astype(jnp.float32)
 
     def _norm(self, train: bool) -> MakeModule:

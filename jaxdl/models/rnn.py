@@ -140,7 +140,7 @@ class TextRNN(RecurrentEncoder):
         """
         mask = jnp.arange(tokens.shape[1])[:, None] < length
         x = self._pool(self.encode(tokens.T, mask, train), mask)
-        x = nn.relu(nn.Dense(32, dtype=self.dtype, name="dense_0")(x))
+        x = nn.relu(Dense(32, dtype=self.dtype, name="dense_0")(x))
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
         return text_logits(x, self.num_classes, self.dtype)
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from jaxdl.nn import NHWC, Conv, convolve, default_kernel_init, max_pool, with_flat_window
+from jaxdl.nn import NHWC, Conv, Dense, convolve, default_kernel_init, max_pool, with_flat_window
 
 PATCH_SIDE = 2
 """Side of a whitened patch, in pixels."""
@@ -113,7 +113,7 @@ class SpeedrunNet(nn.Module):
         if self.is_mutable_collection("intermediates"):
             self.sow("intermediates", "maps", x.astype(jnp.float32))
         x = x.max(axis=(1, 2))
-        x = nn.Dense(self.num_classes, use_bias=False, dtype=self.dtype, name="head")(x)
+        x = Dense(self.num_classes, use_bias=False, dtype=self.dtype, name="head")(x)
         return x.astype(jnp.float32) * LOGIT_SCALE
 
 

@@ -10,11 +10,9 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from jaxdl.nn.cpu.products import bfloat16_pays, multiply_in_bfloat16
+from jaxdl.nn.products import multiply_matrices
 
 
 def multiply(
@@ -31,7 +29,8 @@ def multiply(
       precision: as in ``lax.dot_general``.
 
     Returns:
-      (..., *features), of the dtype of the arguments.
+      (..., *features), of the dtype of the arguments. In bfloat16, or with rounded factors, it has
+      no forward-mode derivatives on one device.
 
     Raises:
       ValueError: other dimensions are contracted, or some are batched.
@@ -45,14 +44,6 @@ def multiply(
     size = int(np.prod(kernel.shape[: len(contracted)]))
     outputs = multiply_matrices(inputs.reshape(-1, size), kernel.reshape(size, -1), precision)
     return outputs.reshape(*inputs.shape[:leading], *features)
-
-
-def multiply_matrices(left: jax.Array, right: jax.Array, precision: Any = None) -> jax.Array:
-    """Multiplies (rows, inner) by (inner, columns), with gradients, in their dtype."""
-    product = partial(jnp.dot, precision=precision)
-    if bfloat16_pays(left) and precision is None:
-        return lax.platform_dependent(left, right, cpu=multiply_in_bfloat16, default=product)
-    return product(left, right)
 
 
 Dense = partial(nn.Dense, dot_general=multiply)

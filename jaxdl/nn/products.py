@@ -1,20 +1,30 @@
 """Products of two matrices in the form that is fast on the backend they are compiled for."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdl.nn.cpu.products import bfloat16_pays, rounded_product
+from jaxdl.nn.cpu.products import bfloat16_pays, multiply_in_bfloat16, rounded_product
 
 
-def product(left: jax.Array, right: jax.Array) -> jax.Array:
-    """Multiplies matrices of one dtype with sums, and a result, in float32; for no gradients.
+def multiply_matrices(left: jax.Array, right: jax.Array, precision: Any = None) -> jax.Array:
+    """Multiplies (rows, inner) by (inner, columns) of one dtype; the result has that dtype.
 
-    Args:
-      left: bfloat16 or float32 (rows, inner).
-      right: (inner, columns).
+    It has gradients, and gradients of gradients, but on one device in bfloat16 no forward mode.
+    """
+    by_xla = partial(jnp.dot, precision=precision)
+    if bfloat16_pays(left) and precision is None:
+        return lax.platform_dependent(left, right, cpu=multiply_in_bfloat16, default=by_xla)
+    return by_xla(left, right)
+
+
+def product_in_float32(left: jax.Array, right: jax.Array) -> jax.Array:
+    """Multiplies matrices of one dtype and returns float32, whatever that dtype is.
+
+    It is for the inside of functions that define their own gradients: it has none on a CPU.
     """
     by_xla = partial(jnp.matmul, preferred_element_type=jnp.float32)
     if bfloat16_pays(left):

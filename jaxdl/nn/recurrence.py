@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdl.nn.products import product
+from jaxdl.nn.products import product_in_float32
 
 Gates = tuple[jax.Array, ...]
 Carry = tuple[jax.Array, ...]
@@ -106,7 +106,7 @@ def _forward(
 
     def step(carry: Carry, now: tuple[Gates, jax.Array]) -> tuple[Carry, Any]:
         inputs_now, mask_now = now
-        projected = product(carry[0], kernel).astype(kernel.dtype) + bias
+        projected = product_in_float32(carry[0], kernel).astype(kernel.dtype) + bias
         recurrent = tuple(jnp.split(projected, cell.gates, axis=-1))
         new = _update(cell, mask_now, inputs_now, recurrent, carry)
         return new, (new[0], carry, recurrent)
@@ -132,7 +132,7 @@ def _backward(
         _, pull_back = jax.vjp(partial(_update, cell, mask_now), inputs_now, recurrent_now, carry)
         inputs_gradient, by_gate, earlier = pull_back((later[0] + hidden_gradient, *later[1:]))
         recurrent_gradient = jnp.concatenate(by_gate, axis=-1)
-        through_kernel = product(recurrent_gradient, transposed).astype(kernel.dtype)
+        through_kernel = product_in_float32(recurrent_gradient, transposed).astype(kernel.dtype)
         return (earlier[0] + through_kernel, *earlier[1:]), (inputs_gradient, recurrent_gradient)
 
     _, (inputs_gradients, recurrent_gradients) = lax.scan(
@@ -141,7 +141,7 @@ def _backward(
     hidden, gradients = (x.reshape(-1, x.shape[-1]) for x in (carries[0], recurrent_gradients))
     return (
         inputs_gradients,
-        product(hidden.T, gradients).astype(kernel.dtype),
+        product_in_float32(hidden.T, gradients).astype(kernel.dtype),
         recurrent_gradients.sum((0, 1)),
         None,
     )

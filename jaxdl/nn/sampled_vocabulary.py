@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdl.nn.dense import multiply_matrices
+from jaxdl.nn.products import multiply_matrices
 from jaxdl.nn.vocabulary import split_positions
 
 
@@ -25,11 +25,11 @@ def sampled_cross_entropy(
     Senécal 2008, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic
     Language Model"): from the logit of a word that was drawn, the logarithm of the number of times
     that it was to be expected is subtracted. The words are the same for all positions. They are
-    drawn by Zipf's law, as rows of the table are in the order of their frequency.
+    drawn by Zipf's law, since the rows of the table are nearly in the order of their frequency.
 
     Args:
       features: (batch, positions, width).
-      table: (vocabulary, width), of the same dtype, the most frequent word first.
+      table: (vocabulary, width), of the same dtype.
       targets: int32 (batch, positions), numbers of rows of the table.
       weights: float32 (batch, positions).
       key: decides which words.
@@ -49,7 +49,8 @@ def sampled_cross_entropy(
         others = multiply_matrices(features.reshape(-1, features.shape[-1]), columns)
         others = others.reshape(*targets.shape, num_words).astype(jnp.float32) - corrections
         others = jnp.where(words == targets[..., None], -jnp.inf, others)
-        chosen = (features * table[targets]).sum(-1, dtype=jnp.float32)
+        rows = table[targets].astype(jnp.float32)
+        chosen = (features.astype(jnp.float32) * rows).sum(-1)
         normaliser = jnp.logaddexp(jax.nn.logsumexp(others, axis=-1), chosen)
         return total + ((normaliser - chosen) * weights).sum(), None
 

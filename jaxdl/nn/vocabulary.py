@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdl.nn.products import product
+from jaxdl.nn.products import product_in_float32
 
 POSITIONS_AT_ONCE = 1024
 """Of all texts together; a quarter or four times as many take longer on two cores."""
@@ -54,7 +54,7 @@ def _losses(
     features: jax.Array, columns: jax.Array, targets: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Computes cross-entropies (batch, positions), logits, and the logarithms of their sums."""
-    logits = product(features.reshape(-1, features.shape[-1]), columns)
+    logits = product_in_float32(features.reshape(-1, features.shape[-1]), columns)
     logits = logits.reshape(*targets.shape, -1)
     normalisers = jax.nn.logsumexp(logits, axis=-1)
     chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
@@ -88,8 +88,8 @@ def _forward(features: jax.Array, table: jax.Array, targets: jax.Array, weights:
         losses, logits, normalisers = _losses(features, columns, targets)
         probabilities = jnp.exp(logits - normalisers[..., None]) * weights[..., None]
         probabilities = probabilities.astype(table.dtype).reshape(-1, len(table))
-        columns_gradient += product(features.reshape(-1, width).T, probabilities)
-        features_gradient = product(probabilities, table).reshape(features.shape)
+        columns_gradient += product_in_float32(features.reshape(-1, width).T, probabilities)
+        features_gradient = product_in_float32(probabilities, table).reshape(features.shape)
         return (total + (losses * weights).sum(), columns_gradient), features_gradient
 
     zeros = (jnp.zeros((), jnp.float32), jnp.zeros(columns.shape, jnp.float32))

@@ -29,7 +29,8 @@ class InitialTraining:
       state: the initial train state.
       step: the train step.
       example: shape and dtype of each feature of one example, (1, ...).
-      predict: ``predict(variables, inputs)``, what the model is used for; None if for nothing.
+      predict: ``predict(variables, inputs)``, the program that uses the model; None if it has no
+        such program.
       inputs: shape and dtype of each input of ``predict``, (1, ...).
     """
 

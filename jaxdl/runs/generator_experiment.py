@@ -28,6 +28,13 @@ from jaxdl.runs.lifecycle import (
 )
 from jaxdl.runs.options import from_options
 from jaxdl.runs.run import Run
+from jaxdl.runs.sampling import (
+    ROWS_SHOWN,
+    SEED_OF_SHOWN,
+    draw_in_order,
+    draw_inputs,
+    samples_in_a_row,
+)
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.feature_extractor import (
     FeatureExtractor,
@@ -36,9 +43,7 @@ from jaxdl.training.feature_extractor import (
     has_collapsed,
 )
 from jaxdl.training.generator import (
-    Arrays,
     draw_classes,
-    draw_noise,
     init_generator,
     make_sampler,
     samples_of,
@@ -50,8 +55,7 @@ from jaxdl.training.plan import require_trainable
 from jaxdl.training.reading_ahead import is_streamed
 from jaxdl.training.state import count_parameters
 
-ROWS_SHOWN, MOST_COLUMNS = 8, 16
-SEED_OF_SHOWN, SEED_OF_VALIDATION, SEED_OF_TEST = range(3)
+SEED_OF_VALIDATION, SEED_OF_TEST = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +63,8 @@ class GeneratorExperiment(Experiment):
     """An experiment that trains a generator.
 
     Attributes:
-      build_generator: ``build_generator(config, num_classes)``, maps noise to images; of classes
-        there are 0 without ``--conditional``.
+      build_generator: ``build_generator(config, num_classes)``, maps noise to images; the number
+        of classes is 0 without ``--conditional``.
       build_discriminator: ``build_discriminator(config, num_classes)``, maps images to logits of
         "real".
       find_or_train_feature_extractor: ``find_or_train_feature_extractor(config, examples)``, the
@@ -114,10 +118,8 @@ class GeneratorExperiment(Experiment):
             validation = extractor.extract(dataset.validation["image"])
 
             def draw(variables: Any, count: int, seed: int) -> np.ndarray:
-                inputs = {"noise": draw_noise(count, config.adversarial.latent_dim, seed)}
-                if "label" in split:
-                    inputs["label"] = draw_classes(count, split["label"], seed)
-                return sample(variables, inputs)
+                labels = draw_classes(count, dataset.train["label"], seed)
+                return sample(variables, draw_inputs(config, labels, seed))
 
             def evaluate(variables: Any) -> dict[str, float]:
                 samples = draw(variables, num_validation, SEED_OF_VALIDATION)
@@ -198,12 +200,14 @@ class GeneratorExperiment(Experiment):
             raise UsageError(f"--class {class_name} is none of {', '.join(names)}.")
         generator, _ = self.build_networks(config, len(names))
         sample = make_sampler(generator, precision=config.optimization.precision)
-        inputs = draw_in_order(num_samples, config, len(names), seed)
         columns = math.ceil(num_samples**0.5)
         if class_name:
-            inputs["label"][:] = names.index(class_name)
-        elif config.adversarial.conditional:
-            columns = samples_in_a_row(config, len(names))
+            labels = np.full(num_samples, names.index(class_name), np.int32)
+            inputs = draw_inputs(config, labels, seed)
+        else:
+            inputs = draw_in_order(num_samples, config, len(names), seed)
+            if config.adversarial.conditional:
+                columns = min(num_samples, samples_in_a_row(config, len(names)))
         sample_figures.sample_grid(sample(load_model(run.checkpoints), inputs), path, columns)
 
 
@@ -233,17 +237,3 @@ def score(images: np.ndarray, extractor: FeatureExtractor, dataset: Dataset) -> 
         "class_shares": class_shares(samples, num_classes).tolist(),
         "feature_extractor_sha256": extractor.sha256,
     }
-
-
-def draw_in_order(num_samples: int, config: Any, num_classes: int, seed: int) -> Arrays:
-    """Draws inputs of the generator: noise, and with ``--conditional`` one class after another."""
-    inputs = {"noise": draw_noise(num_samples, config.adversarial.latent_dim, seed)}
-    if config.adversarial.conditional:
-        inputs["label"] = np.arange(num_samples, dtype=np.int32) % num_classes
-    return inputs
-
-
-def samples_in_a_row(config: Any, num_classes: int) -> int:
-    """Returns the number of columns of a grid of samples: one for each class if they are few."""
-    by_class = config.adversarial.conditional and num_classes <= MOST_COLUMNS
-    return num_classes if by_class else ROWS_SHOWN

@@ -164,7 +164,7 @@ def train_step(
 
 
 def labels_of(batch: Batch) -> tuple[jax.Array, ...]:
-    """Returns what both networks are called with besides: the labels of a batch, if it has any."""
+    """Returns the labels of a batch, with which both networks are called, too; () without them."""
     return (batch["label"],) if "label" in batch else ()
 
 

@@ -27,7 +27,7 @@ class FeatureExtractor(NamedTuple):
     Attributes:
       extract: ``extract(images)``: maps uint8 images (examples, height, width, channels) to their
         "features", float32 (examples, features), and their predicted "class", int32 (examples,).
-      sha256: of the network's variables, by which others know that theirs are the same.
+      sha256: of the network's variables; equal ones give equal scores.
     """
 
     extract: Callable[[np.ndarray], Features]

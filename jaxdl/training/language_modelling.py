@@ -131,7 +131,8 @@ def train_step(
       num_words: number of random words among which each token is predicted; 0 for all words.
 
     Returns:
-      The state after the step; "loss", the mean cross-entropy of a token in nats, float32.
+      The state after the step; "loss", the mean cross-entropy of a token in nats, float32; among
+      some words it is an estimate, which is too low on average.
     """
     objective_key, dropout_key, words_key = jax.random.split(key, 3)
     targets = objective(batch, objective_key)
@@ -139,11 +140,11 @@ def train_step(
     def loss_fn(params: Any) -> jax.Array:
         apply = partial(state.apply_fn, train=True, rngs={"dropout": dropout_key})
         factors = logit_factors(apply, {"params": params}, targets)
-        asked = (*factors, targets.targets, targets.weights)
+        arguments = (*factors, targets.targets, targets.weights)
         if num_words:
-            total = sampled_cross_entropy(*asked, words_key, num_words)
+            total = sampled_cross_entropy(*arguments, words_key, num_words)
         else:
-            total = summed_cross_entropy(*asked)
+            total = summed_cross_entropy(*arguments)
         return total / jnp.maximum(targets.weights.sum(), 1)
 
     loss, grads = jax.value_and_grad(loss_fn)(state.params)

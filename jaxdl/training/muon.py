@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024), which orthogonalises all matrices of one shape at once.
 
-A network has many matrices of few shapes. One after the other, their iterations are more kernels on
-a GPU than the rest of a train step: 285 of the 800 for ResNet-20.
+A network has many matrices of few shapes. Orthogonalised one after the other, they are most of the
+kernels of a train step on a GPU: a step of the small ViT launches 1,086 kernels then, and 549 so.
 """
 
 import collections
@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxdl.training.layers import is_hidden_kernel, require_head
@@ -43,7 +44,7 @@ def muon(
         optax.add_decayed_weights(weight_decay),
         optax.scale_by_learning_rate(learning_rate),
     )
-    of_others = optax.adamw(learning_rate, b1=b1, weight_decay=0.0, nesterov=True)
+    of_others = optax.adam(learning_rate, b1=b1, nesterov=True)
     return optax.partition({True: of_matrices, False: of_others}, hidden_kernels)
 
 
@@ -64,19 +65,20 @@ def orthogonalise_updates() -> optax.GradientTransformation:
         del params
         found, structure = jax.tree_util.tree_flatten_with_path(updates)
         matrices = [_as_matrices(path, leaf) for path, leaf in found]
+        changed = {}
         groups = collections.defaultdict(list)
         for number, stack in enumerate(matrices):
             groups[tuple(sorted(stack.shape[1:]))].append(number)
         for (rows, columns), members in groups.items():
             wide = [_with_few_rows(matrices[number]) for number in members]
             orthogonal = orthogonalise(jnp.concatenate(wide)) * columns**0.5 * RMS_OF_ADAM
-            ends = [sum(map(len, wide[: end + 1])) for end in range(len(wide) - 1)]
+            ends = np.cumsum([len(stack) for stack in wide])[:-1]
             for number, part in zip(members, jnp.split(orthogonal, ends), strict=True):
-                same = matrices[number].shape[1] == rows
-                matrices[number] = part if same else part.swapaxes(1, 2)
+                is_wide = matrices[number].shape[1] == rows
+                changed[number] = part if is_wide else part.swapaxes(1, 2)
         leaves = [
-            _from_matrices(path, leaf.shape, stack)
-            for (path, leaf), stack in zip(found, matrices, strict=True)
+            _from_matrices(path, leaf.shape, changed[number])
+            for number, (path, leaf) in enumerate(found)
         ]
         return jax.tree_util.tree_unflatten(structure, leaves)
 

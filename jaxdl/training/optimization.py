@@ -43,7 +43,7 @@ class Optimization:
     patience: int = 0
     """Number of epochs to wait for a validation score as good as the best; 0 never stops."""
     precision: Precision = "float32"
-    """Precision; with bfloat16-products only factors are rounded, as GPUs and TPUs do anyway."""
+    """Precision; bfloat16-products rounds only factors, float32-highest not even those."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):

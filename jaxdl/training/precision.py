@@ -2,9 +2,11 @@
 
 On GPUs and TPUs, products of float32 arrays are computed from factors that are rounded to TF32 or
 bfloat16 (``jax.default_matmul_precision``), unless JAX is asked for the highest precision, which is
-slower, or for factors of bfloat16. Parameters are float32 always.
+slower, or for factors of bfloat16. On one CPU device the dense and recurrent layers and most
+convolutions of this project then round their factors, too. Parameters are float32 always.
 """
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Literal, TypeVar
@@ -22,8 +24,8 @@ HIGHEST = "float32-highest"
 PRODUCTS = {HIGHEST: "highest", "bfloat16-products": ROUNDED_FACTORS}
 """What JAX calls the precision of the products, unless it is the default."""
 
-OLDEST_WITH_BFLOAT16 = 8.0
-"""Compute capability."""
+FIRST_WITH_BFLOAT16 = 8.0
+"""Compute capability of the first GPUs whose instructions multiply bfloat16."""
 
 
 def dtype_of(precision: Precision) -> jnp.dtype:
@@ -37,11 +39,12 @@ def require_precision(precision: Precision, device: jax.Device) -> None:
     Raises:
       UsageError: the device is such a GPU.
     """
-    capability = getattr(device, "compute_capability", None)
-    if precision.startswith("bfloat16") and capability and float(capability) < OLDEST_WITH_BFLOAT16:
+    capability = str(getattr(device, "compute_capability", ""))
+    of_nvidia = re.fullmatch(r"\d+\.\d+", capability)
+    if precision.startswith("bfloat16") and of_nvidia and float(capability) < FIRST_WITH_BFLOAT16:
         raise UsageError(
-            f"--precision is {precision}, but must be float32 on {device.device_kind}, which does "
-            "not multiply bfloat16."
+            f"--precision is {precision}, which {device.device_kind} does not multiply: choose "
+            "float32."
         )
 
 

@@ -129,10 +129,11 @@ def test_bfloat16_is_refused_on_gpus_that_do_not_multiply_it(precision):
         SimpleNamespace(device_kind="NVIDIA L4", compute_capability="8.9"),
         SimpleNamespace(device_kind="cpu"),
     )
-    for device in (new, other):
+    amd = SimpleNamespace(device_kind="MI300X", compute_capability="gfx942")
+    for device in (new, other, amd):
         require_precision(precision, device)
     require_precision("float32", old)
-    with pytest.raises(UsageError, match=r"must be float32 on Tesla T4, which does not multiply"):
+    with pytest.raises(UsageError, match=r"which Tesla T4 does not multiply: choose float32"):
         require_precision(precision, old)
 
 

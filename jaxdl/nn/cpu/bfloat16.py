@@ -32,11 +32,11 @@ def convolve_in_bfloat16(images: jax.Array, kernel: jax.Array, padding: Padding)
 
     Args:
       images: bfloat16 or float32 (batch, height, width, channels).
-      kernel: (kernel_height, kernel_width, channels, features), of the same dtype.
+      kernel: (kernel_height, kernel_width, channels, features), bfloat16 or float32.
       padding: (low, high) for height and for width, each below the size of the kernel.
 
     Returns:
-      (batch, new_height, new_width, features), of the dtype of the arguments.
+      (batch, new_height, new_width, features), of the dtype of the images.
     """
     dtype = images.dtype
     weights = kernel.reshape(-1, kernel.shape[-1])

@@ -2,7 +2,7 @@
 
 XLA for CPU computes them with the processor's own instructions for bfloat16 (AVX512-BF16) if their
 results are float32: that makes them twice as fast as products of float32. With results in bfloat16
-they are no faster, and it ignores that JAX's default precision asks for them.
+they are no faster, and for products of float32 XLA ignores JAX's default precision.
 """
 
 import jax
