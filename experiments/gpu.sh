@@ -1,51 +1,52 @@
 #!/usr/bin/env bash
-# Measures all that needs a GPU, in less than 25 minutes of an H100, and adds the rows:
+# Measures what needs a GPU, meant to take less than 25 minutes of an H100, and keeps the results:
 #
 #   pip install -e ".[cuda,peers]"
 #   experiments/gpu.sh
 #
-# What runs/gpu has already is not measured again: the command continues where it was stopped.
-# SMALL=1 tries every step in a few minutes, also on a CPU, in runs/gpu-small, and adds no rows.
+# What is measured is not measured again: the command continues where it was stopped.
+# SMALL=1 tries every step in a few minutes, also on a CPU, and keeps nothing but runs/gpu-small.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-folder=runs/gpu times=(--rounds 3 --seconds 1) seeds=(--seeds 20) examples=()
+folder=runs/gpu times="--rounds 3 --seconds 1" peers="torch torch-compile"
+seeds="--seeds 20" kernels=
 if [ -n "${SMALL:-}" ]; then
-  folder=runs/gpu-small times=(--rounds 1 --seconds 0.1 --batch-sizes 16)
-  seeds=(--seeds 2 --epochs 1 --batch-size 20) examples=(--rounds 1 --examples 2)
-elif ! python -c "import jax; jax.devices('gpu')" 2>/dev/null; then
+  folder=runs/gpu-small times="--rounds 1 --seconds 0.1 --batch-sizes 16" peers=torch
+  seeds="--seeds 2 --epochs 1 --width 8" kernels="--rounds 1 --examples 2"
+elif [ "$(python -c "import jax; print(jax.default_backend())")" != gpu ]; then
   echo "JAX finds no GPU here: install its plugin, or try SMALL=1." >&2
   exit 1
 fi
 mkdir -p "$folder"
 
-measure() { # FILE COMMAND...: unless there is the file
-  local file=$1
+measure() { # NAME COMMAND...: writes NAME.json unless there is one
+  local file=$folder/$1.json begun=$folder/$1.begun.json
   shift
   if [ ! -e "$file" ]; then
     printf '=== %s (%s s)\n' "$*" "$SECONDS" >&2
-    "$@"
+    "$@" --output "$begun"
+    mv "$begun" "$file"
   fi
 }
 
-benchmark() { # NAME PRECISION PEERS MODELS...
-  local file=$folder/$1.json begun=$folder/begun/$1.json precision=$2 peers=$3
-  shift 3
-  measure "$file" python -m experiments.benchmark --models "$@" --precision "$precision" \
-    --peers $peers "${times[@]}" --output "$begun"
-  [ -e "$file" ] || mv "$folder/begun/"* "$folder"
-}
+measure kernels python -m experiments.benchmark.kernels $kernels
+measure large python -m experiments.benchmark --precision bfloat16 --peers $peers $times \
+  --models resnet18 vit transformer speedrun
+measure small python -m experiments.benchmark --precision float32 --peers $peers $times \
+  --models mlp cnn lstm
 
-measure "$folder/kernels.json" python -m experiments.benchmark.kernels "${examples[@]}" \
-  --output "$folder/kernels.json"
-if [ ! -e "$folder/speedrun.json" ]; then
-  measure "$folder/speedrun.json" python -m experiments.speedrun --preset gpu "${seeds[@]}" \
-    --runs-dir "$folder"
-  cp "$(ls -t "$folder"/speedrun/*-seeds.json | head -n 1)" "$folder/speedrun.json"
+if ! ls "$folder"/speedrun/*-seeds.json >/dev/null 2>&1; then
+  begun=$(ls -d "$folder"/speedrun/*/ 2>/dev/null | head -n 1 || true)
+  if [ -n "$begun" ]; then
+    python -m experiments.speedrun --resume "$begun"
+  else
+    python -m experiments.speedrun --preset gpu $seeds --runs-dir "$folder"
+  fi
 fi
-benchmark large bfloat16 "torch torch-compile" resnet18 vit transformer speedrun
-benchmark small float32 "torch torch-compile" mlp cnn lstm
-
 if [ -z "${SMALL:-}" ]; then
-  python -m experiments.report "$folder/speedrun.json" --name speedrun-gpu-cifar10
+  python -m experiments.report "$folder"/speedrun/*-seeds.json --name speedrun-gpu-cifar10
+  for name in kernels large small; do
+    cp "$folder/$name.json" "experiments/benchmark/results/gpu-$name.json"
+  done
 fi
 echo "Everything is in $folder."

@@ -26,7 +26,7 @@ from jaxdl.runs.commands import run_command
 from jaxdl.runs.environment import describe_environment
 from jaxdl.training.optimization import require
 
-Form = tuple[Callable[..., jax.Array], tuple[jax.Array, ...]]
+Implementation = tuple[Callable[..., jax.Array], tuple[jax.Array, ...]]
 LSTMS = ((64, 400, 128, 64), (64, 400, 256, 256))
 """Numbers of texts and of time steps, widths of the inputs and of the state."""
 ATTENTIONS = ((64, 400, 2, 64), (256, 64, 4, 32), (8, 2048, 8, 64))
@@ -39,7 +39,7 @@ class Options:
     """How often to time, and where to write."""
 
     rounds: int = 5
-    """Number of turns of each form, which alternate."""
+    """How often each implementation is timed, in turns."""
     examples: int = 0
     """Number of examples in each case; by default as many as usual."""
     output: Path = Path("runs/benchmark/kernels.json")
@@ -50,7 +50,7 @@ class Options:
         require(self, "examples", self.examples >= 0, "at least 0")
 
 
-def lstm_forms(batch: int, length: int, width: int, hidden: int) -> dict[str, Form]:
+def lstm_forms(batch: int, length: int, width: int, hidden: int) -> dict[str, Implementation]:
     """Returns our LSTM and that of cuDNN, each with random arguments, in float32."""
     keys = jax.random.split(jax.random.key(0), 4)
     inputs = jax.random.normal(keys[0], (batch, length, width))
@@ -75,7 +75,7 @@ def lstm_forms(batch: int, length: int, width: int, hidden: int) -> dict[str, Fo
     return forms
 
 
-def attention_forms(batch: int, length: int, heads: int, width: int) -> dict[str, Form]:
+def attention_forms(batch: int, length: int, heads: int, width: int) -> dict[str, Implementation]:
     """Returns our attention and that of cuDNN, each with random arguments, in bfloat16."""
     shape = (3, batch, length, heads, width)
     arguments = tuple(jax.random.normal(jax.random.key(0), shape, jnp.bfloat16))
@@ -86,7 +86,7 @@ def attention_forms(batch: int, length: int, heads: int, width: int) -> dict[str
     return forms
 
 
-def milliseconds_of(forms: dict[str, Form], rounds: int) -> dict[str, float]:
+def milliseconds_of(forms: dict[str, Implementation], rounds: int) -> dict[str, float]:
     """Times value and gradients of each form, compiled, in turns; medians in milliseconds."""
     compiled = {}
     for name, (function, arguments) in forms.items():

@@ -47,12 +47,49 @@ class Architecture:
     clock: float
 
 
+HOPPER = Architecture(
+    capability=(9, 0),
+    multiprocessors=132,
+    lanes=128,
+    threads=2048,
+    shared_memory=228,
+    block_memory=227,
+    cache=50,
+    clock=1.98,
+)
 ARCHITECTURES = {
-    "h200": Architecture((9, 0), 132, 128, 2048, 228, 227, 50, 1.98),
-    "h100": Architecture((9, 0), 132, 128, 2048, 228, 227, 50, 1.98),
-    "a100": Architecture((8, 0), 108, 64, 2048, 164, 163, 40, 1.41),
-    "l4": Architecture((8, 9), 58, 128, 1536, 100, 99, 48, 2.04),
-    "t4": Architecture((7, 5), 40, 64, 1024, 64, 64, 4, 1.59),
+    "h200": HOPPER,
+    "h100": HOPPER,
+    "a100": Architecture(
+        capability=(8, 0),
+        multiprocessors=108,
+        lanes=64,
+        threads=2048,
+        shared_memory=164,
+        block_memory=163,
+        cache=40,
+        clock=1.41,
+    ),
+    "l4": Architecture(
+        capability=(8, 9),
+        multiprocessors=58,
+        lanes=128,
+        threads=1536,
+        shared_memory=100,
+        block_memory=99,
+        cache=48,
+        clock=2.04,
+    ),
+    "t4": Architecture(
+        capability=(7, 5),
+        multiprocessors=40,
+        lanes=64,
+        threads=1024,
+        shared_memory=64,
+        block_memory=64,
+        cache=4,
+        clock=1.59,
+    ),
 }
 
 

@@ -2,8 +2,9 @@
 
     python -m experiments.notebooks
 
-A block of Python becomes a cell of code, and what is between two of them a cell of text. All
-notebooks begin with the cells of install.md, after their title.
+A block of Python becomes a cell of code, and what is between two of them a cell of text. A line
+like <!-- install.md --> stands for the text of another file. The command needs a clone of the
+repository.
 """
 
 import json
@@ -19,8 +20,8 @@ REPOSITORY = ""
 """Address of the repository on GitHub, https://github.com/OWNER/NAME, once it has one."""
 
 FOLDER = Path(__file__).parent
-SOURCES = FOLDER / "sources"
 NOTEBOOKS = ("mlp", "cnn", "sequences", "gan", "attention", "pretrained", "colab", "kaggle")
+INCLUDED = re.compile(r"^<!-- (\w+\.md) -->\n", re.MULTILINE)
 CODE = re.compile(r"^```python\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 BADGES = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -45,15 +46,15 @@ def build(name: str, repository: str) -> str:
       name: of its source, without suffix.
       repository: address of the repository on GitHub; "" leaves the badges out, and asks for it.
     """
-    install = (SOURCES / "install.md").read_text().replace("{repository}", repository)
-    title, lesson = (SOURCES / f"{name}.md").read_text().split("\n\n", 1)
-    path = f"experiments/notebooks/{name}.ipynb"
-    badges = BADGES.format(name=repository.partition("github.com/")[2], path=path)
-    introduction, *rest = split_into_cells(f"{badges if repository else ''}{lesson}")
-    introduction = ("markdown", f"{title}\n\n{introduction[1]}")
-    cells = [introduction, *split_into_cells(install), *rest]
+    lesson = INCLUDED.sub(lambda line: read_source(line[1]), read_source(f"{name}.md"))
+    title, rest = lesson.replace("{repository}", repository).split("\n\n", 1)
+    badges = ""
+    if repository:
+        path = f"experiments/notebooks/{name}.ipynb"
+        badges = BADGES.format(name=repository.partition("github.com/")[2], path=path)
+    cells = enumerate(split_into_cells(f"{title}\n\n{badges}{rest}"))
     notebook = {
-        "cells": [make_cell(number, *cell) for number, cell in enumerate(cells)],
+        "cells": [make_cell(number, *cell) for number, cell in cells],
         "metadata": {
             "accelerator": "GPU",
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -63,6 +64,11 @@ def build(name: str, repository: str) -> str:
         "nbformat_minor": 5,
     }
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_source(name: str) -> str:
+    """Returns the text of a file among the sources."""
+    return (FOLDER / "sources" / name).read_text()
 
 
 def split_into_cells(source: str) -> list[tuple[str, str]]:

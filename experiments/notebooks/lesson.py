@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from IPython.display import Code, Image, Markdown, display
 
 RUNS = Path(os.environ.get("JAXDL_RUNS", "runs")).absolute()
-OPTIONS = f"--runs-dir {RUNS} {os.environ.get('JAXDL_OPTIONS', '')}"
+OPTIONS = f"--runs-dir {shlex.quote(str(RUNS))} {os.environ.get('JAXDL_OPTIONS', '')}"
 """Options of all commands of the lessons."""
 
 
@@ -21,23 +22,30 @@ def show_source(thing: type | Callable[..., Any]) -> None:
 
 def newest_run(experiment: str) -> Path:
     """Returns the directory of the newest finished run of an experiment."""
-    return max((RUNS / experiment).glob("*/summary.json")).parent
+    finished = list((RUNS / experiment).glob("*/summary.json"))
+    if not finished:
+        raise FileNotFoundError(f"{RUNS} has no finished run of {experiment}: did the cell fail?")
+    return max(finished).parent
 
 
 def show_figures(run: Path, *names: str) -> None:
-    """Shows figures of a run by name, like "learning_curves.png"; those that it has."""
+    """Shows figures of a run by name, like "learning_curves.png"."""
     for name in names:
-        if (run / "figures" / name).is_file():
-            display(Image(run / "figures" / name))
+        figure = run / "figures" / name
+        if not figure.is_file():
+            others = ", ".join(sorted(path.name for path in figure.parent.iterdir()))
+            raise FileNotFoundError(f"{run} has no figure {name}, but {others}.")
+        display(Image(figure))
 
 
 def show_scores(*runs: Path, of: str = "test_accuracy") -> None:
-    """Shows a score of each run, and the options in which the runs differ."""
+    """Shows a score of each run, and the options that all have, but with different values."""
     summaries = [json.loads((run / "summary.json").read_text()) for run in runs]
     options = [summary["options"] for summary in summaries]
-    differ = [name for name in options[0] if len({str(o.get(name)) for o in options}) > 1]
-    rows = [["run", *differ, of.replace("_", " ")], ["---"] * (len(differ) + 2)]
-    for run, summary in zip(runs, summaries, strict=True):
-        values = [str(summary["options"].get(name)) for name in differ]
-        rows.append([run.name, *values, f"{summary[of]:.4f}"])
+    shared = [name for name in options[0] if all(name in each for each in options)]
+    differ = [name for name in shared if len({str(each[name]) for each in options}) > 1]
+    rows = [["experiment", *differ, of.replace("_", " ")], ["---"] * (len(differ) + 2)]
+    for summary in summaries:
+        values = [str(summary["options"][name]) for name in differ]
+        rows.append([summary["experiment"], *values, f"{summary[of]:.4f}"])
     display(Markdown("\n".join(f"| {' | '.join(row)} |" for row in rows)))

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from experiments.compile.targets import ARCHITECTURES
 from experiments.registry import FROM_SCRATCH
 from jaxdl.analysis.roofline import GPUS
 
@@ -58,7 +57,3 @@ def test_an_unknown_gpu_is_refused_in_one_line(command, tmp_path):
     assert status == 1
     assert err.count("\n") == 1
     assert "No compiler for t5" in err
-
-
-def test_every_gpu_has_an_architecture():
-    assert set(ARCHITECTURES) == set(GPUS)

@@ -1,10 +1,13 @@
 """The notebooks from their first cell to their last, on a small data set."""
 
+import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbclient
 import nbformat
@@ -29,6 +32,9 @@ def test_all_code_of_a_source_is_in_a_cell_of_code(name):
     cells = nbformat.reads(build(name, REPOSITORY), as_version=4).cells
     assert not any("```" in cell.source for cell in cells)
     assert cells[0].source.startswith("# ")
+    headings = [c.source.partition("\n")[0] for c in cells[1:] if c.cell_type == "markdown"]
+    assert "## Install" in cells[0].source
+    assert "## Install" not in headings
     for cell in cells:
         if cell.cell_type == "code":
             compile(TransformerManager().transform_cell(cell.source), name, "exec")
@@ -39,37 +45,46 @@ def test_with_an_address_there_are_badges_and_nothing_to_give():
     place = "github/someone/jaxdl/blob/main/experiments/notebooks/mlp.ipynb"
     assert f"(https://colab.research.google.com/{place})" in cells[0].source
     assert f"kaggle.com/kernels/welcome?src={ADDRESS}/blob/main/" in cells[0].source
-    assert f'REPOSITORY = "{ADDRESS}"' in cells[2].source
+    assert f'REPOSITORY = "{ADDRESS}"' in cells[1].source
     without = nbformat.reads(build("mlp", ""), as_version=4).cells
     assert "badge" not in without[0].source
-    assert without[2].source.startswith('REPOSITORY = ""')
+    assert without[1].source.startswith('REPOSITORY = ""')
 
 
 class Recorder:
-    """Stands in for IPython: takes the commands of a shell down instead of running them."""
+    """Stands in for a notebook without jaxdl: takes commands down instead of running them."""
 
-    def __init__(self, name):
-        cells = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
+    def __init__(self, monkeypatch):
+        cells = nbformat.read(FOLDER / "mlp.ipynb", as_version=4).cells
         self.address, self.install, *_ = [c.source for c in cells if c.cell_type == "code"]
-        self.names = {"get_ipython": lambda: self}
-        self.commands = []
+        self.names, self.commands, self.constraints, self.failure = {}, [], "", ""
+        monkeypatch.setattr(subprocess, "run", self.note)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setenv("PATH", os.environ["PATH"])
 
-    def system(self, command):
-        self.commands.append(command.format(**self.names))
-        if command.startswith("git clone"):
-            Path(command.split()[-1]).mkdir()
+    def note(self, command, **_):
+        command = [str(part) for part in command]
+        self.commands.append(command)
+        if command[0] == "git":
+            (Path(command[-1]) / "jaxdl").mkdir(parents=True)
+        if "--constraint" in command:
+            self.constraints = Path(command[command.index("--constraint") + 1]).read_text()
+        return SimpleNamespace(returncode=bool(self.failure), stderr=self.failure)
 
     def run(self, source):
-        exec(TransformerManager().transform_cell(source), self.names)
+        exec(source, self.names)
 
 
-@pytest.fixture(params=["colab", "kaggle"])
-def recorder(request, tmp_path, monkeypatch):
+@pytest.fixture
+def recorder(tmp_path, monkeypatch):
     """A notebook where jaxdl is not installed, in an empty folder."""
-    others = [d for d in metadata.distributions() if d.name in ("jax", "jaxlib")]
-    monkeypatch.setattr(metadata, "distributions", lambda: others)
     monkeypatch.chdir(tmp_path)
-    return Recorder(request.param)
+    return Recorder(monkeypatch)
+
+
+def pretend_installed(monkeypatch, **versions):
+    found = [SimpleNamespace(name=name, version=version) for name, version in versions.items()]
+    monkeypatch.setattr(metadata, "distributions", lambda: found)
 
 
 def test_the_repository_is_not_invented(recorder, tmp_path):
@@ -80,14 +95,38 @@ def test_the_repository_is_not_invented(recorder, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_address_that_is_given_is_cloned_and_installed_beside_the_jax_that_is_there(recorder):
+def test_the_address_that_is_given_is_cloned_and_installed_beside_the_jax_that_is_there(
+    recorder, monkeypatch
+):
+    pretend_installed(monkeypatch, numpy="2.1", jax="0.7.2", jaxlib="0.7.2", libtpu="0.0.21")
     recorder.run(recorder.address.replace('""', '"the/address"'))
     recorder.run(recorder.install)
     clone, install = recorder.commands
-    assert clone == 'git clone --quiet -- "the/address" jaxdl-repository'
-    assert install.startswith("pip install") and install.endswith("--editable .")
+    assert clone[:-1] == ["git", "clone", "--quiet", "--", "the/address"]
+    assert install[:4] == [sys.executable, "-m", "pip", "install"]
+    assert install[-2:] == ["--editable", "."]
     assert Path.cwd().name == "jaxdl-repository"
-    assert f"jax=={metadata.version('jax')}\n" in Path("constraints.txt").read_text()
+    assert recorder.constraints == "jax==0.7.2\njaxlib==0.7.2\nlibtpu==0.0.21\n"
+    assert os.environ["PATH"].startswith(str(Path(sys.executable).parent))
+
+
+def test_a_jax_that_is_too_old_is_replaced_with_that_of_the_tpu(recorder, monkeypatch):
+    pretend_installed(monkeypatch, jax="0.6.2", jaxlib="0.6.2", libtpu="0.0.17")
+    recorder.run(recorder.address.replace('""', '"the/address"'))
+    recorder.run(recorder.install)
+    assert recorder.commands[-1][-1] == ".[tpu]"
+    assert recorder.constraints == ""
+
+
+def test_an_installation_that_fails_is_an_error_and_can_be_repeated(recorder):
+    recorder.run(recorder.address.replace('""', '"the/address"'))
+    recorder.failure = "no space left"
+    with pytest.raises(RuntimeError, match="no space left"):
+        recorder.run(recorder.install)
+    recorder.failure = ""
+    (Path.cwd() / "jaxdl" / "__init__.py").touch()
+    recorder.run(recorder.install)
+    assert [command[0] for command in recorder.commands] == ["git", *[sys.executable] * 2]
 
 
 def test_inside_a_clone_that_clone_is_installed(recorder, tmp_path, monkeypatch):
@@ -98,14 +137,12 @@ def test_inside_a_clone_that_clone_is_installed(recorder, tmp_path, monkeypatch)
     monkeypatch.chdir(inside)
     recorder.run(recorder.address)
     recorder.run(recorder.install)
-    assert [command.split()[0] for command in recorder.commands] == ["pip"]
+    assert [command[0] for command in recorder.commands] == [sys.executable]
     assert Path.cwd() == tmp_path
 
 
 def run_cells(name, data_dir, runs, monkeypatch, options):
     """Executes a notebook in a process of its own; returns what its cells printed."""
-    programs = Path(sys.executable).parent
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
     monkeypatch.setenv("JAXDL_RUNS", str(runs))
     monkeypatch.setenv("JAXDL_OPTIONS", options)

@@ -15,7 +15,7 @@ LISTS = {
     "colab": ("pip-freeze.txt", "os-info.txt"),
     "colab-tpu": ("pip-freeze.tpu.txt", "os-info-tpu.txt"),
 }
-BESIDES = {"jaxlib", "libtpu", "ml-dtypes", "scipy", "tensorstore"}
+BESIDES = {"ipython", "jaxlib", "libtpu", "ml-dtypes", "scipy", "tensorstore"}
 """What the packages that are required bring along, and JAX depends on the version of."""
 
 
