@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl.errors import UsageError, UserError
-from jaxdl.nn.cpu.products import ROUNDED_FACTORS
+from jaxdl.nn.precision import ROUNDED_FACTORS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Precision = Literal["float32", "float32-highest", "bfloat16", "bfloat16-products"]

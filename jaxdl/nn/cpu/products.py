@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
 from jax.export import is_symbolic_dim
 
-ROUNDED_FACTORS = "BF16_BF16_F32"
-"""JAX's name for products of float32 that round the factors to bfloat16, and only them."""
+from jaxdl.nn.precision import ROUNDED_FACTORS
 
 
 def bfloat16_pays(inputs: jax.Array) -> bool:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
 
-from jaxdl.nn.cpu.products import ROUNDED_FACTORS, bfloat16_pays, multiply_in_bfloat16
+from jaxdl.nn.cpu.products import bfloat16_pays, multiply_in_bfloat16
+from jaxdl.nn.precision import ROUNDED_FACTORS
 
 SIZES = strategies.tuples(*[strategies.integers(1, 9)] * 3)
 DTYPES = (jnp.bfloat16, jnp.float32)
