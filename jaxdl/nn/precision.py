@@ -1,4 +1,29 @@
-"""Precision of products."""
+"""Whether layers round the factors of their products to bfloat16, while they compute in float32."""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 ROUNDED_FACTORS = "BF16_BF16_F32"
-"""JAX's name for products of float32 that round the factors to bfloat16, and only them."""
+"""JAX's name for products that round the factors to bfloat16, and only them."""
+
+_rounds_factors: ContextVar[bool] = ContextVar("rounds_factors", default=False)
+
+
+def rounds_factors() -> bool:
+    """Whether the program that is being traced rounds the factors of its products."""
+    return _rounds_factors.get()
+
+
+@contextlib.contextmanager
+def rounding_factors() -> Iterator[None]:
+    """Within this context, layers that are traced round the factors of their products.
+
+    The choice is not part of the cache key of ``jax.jit``: a function that is traced both with and
+    without it needs a ``jax.jit`` of its own for each.
+    """
+    token = _rounds_factors.set(True)
+    try:
+        yield
+    finally:
+        _rounds_factors.reset(token)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxdl.nn.cpu.products import bfloat16_pays, multiply_in_bfloat16, rounded_product
+from jaxdl.nn.precision import ROUNDED_FACTORS
 
 
 def multiply_matrices(left: jax.Array, right: jax.Array, precision: Any = None) -> jax.Array:
@@ -15,10 +16,10 @@ def multiply_matrices(left: jax.Array, right: jax.Array, precision: Any = None) 
 
     It has gradients, and gradients of gradients, but on one device in bfloat16 no forward mode.
     """
-    by_xla = partial(jnp.dot, precision=precision)
     if bfloat16_pays(left) and precision is None:
+        by_xla = partial(jnp.dot, precision=_rounding_of(left))
         return lax.platform_dependent(left, right, cpu=multiply_in_bfloat16, default=by_xla)
-    return by_xla(left, right)
+    return jnp.dot(left, right, precision=precision)
 
 
 def product_in_float32(left: jax.Array, right: jax.Array) -> jax.Array:
@@ -28,5 +29,11 @@ def product_in_float32(left: jax.Array, right: jax.Array) -> jax.Array:
     """
     by_xla = partial(jnp.matmul, preferred_element_type=jnp.float32)
     if bfloat16_pays(left):
+        by_xla = partial(by_xla, precision=_rounding_of(left))
         return lax.platform_dependent(left, right, cpu=rounded_product, default=by_xla)
     return by_xla(left, right)
+
+
+def _rounding_of(array: jax.Array) -> str | None:
+    """Returns the precision that rounds its elements in a product, unless they are rounded."""
+    return ROUNDED_FACTORS if array.dtype == jnp.float32 else None

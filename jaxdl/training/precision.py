@@ -2,8 +2,9 @@
 
 On GPUs and TPUs, products of float32 arrays are computed from factors that are rounded to TF32 or
 bfloat16 (``jax.default_matmul_precision``), unless JAX is asked for the highest precision, which is
-slower, or for factors of bfloat16. On one CPU device the dense and recurrent layers and most
-convolutions of this project then round their factors, too. Parameters are float32 always.
+slower. With rounded factors the dense and recurrent layers of this project, and on a CPU most of its
+convolutions, multiply factors of bfloat16 on one device, and compute in float32 all else. Parameters
+are float32 always.
 """
 
 import re
@@ -16,14 +17,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl.errors import UsageError, UserError
-from jaxdl.nn.precision import ROUNDED_FACTORS
+from jaxdl.nn.precision import rounding_factors
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Precision = Literal["float32", "float32-highest", "bfloat16", "bfloat16-products"]
 HIGHEST = "float32-highest"
-PRODUCTS = {HIGHEST: "highest", "bfloat16-products": ROUNDED_FACTORS}
-"""What JAX calls the precision of the products, unless it is the default."""
-
+ROUNDED = "bfloat16-products"
 FIRST_WITH_BFLOAT16 = 8.0
 """Compute capability of the first GPUs whose instructions multiply bfloat16."""
 
@@ -50,12 +49,14 @@ def require_precision(precision: Precision, device: jax.Device) -> None:
 
 def with_products(function: Function, precision: Precision) -> Function:
     """Wraps a function so that, when it is traced, its products get their precision."""
-    if precision not in PRODUCTS:
+    if precision not in (HIGHEST, ROUNDED):
         return function
 
     @wraps(function)
     def traced(*arguments: Any, **options: Any) -> Any:
-        with jax.default_matmul_precision(PRODUCTS[precision]):
+        with (
+            jax.default_matmul_precision("highest") if precision == HIGHEST else rounding_factors()
+        ):
             return function(*arguments, **options)
 
     return traced

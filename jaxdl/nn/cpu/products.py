@@ -2,7 +2,7 @@
 
 XLA for CPU computes them with the processor's own instructions for bfloat16 (AVX512-BF16) if their
 results are float32: that makes them twice as fast as products of float32. With results in bfloat16
-they are no faster, and for products of float32 XLA ignores JAX's default precision.
+they are no faster, and for products of float32 XLA ignores that JAX asks for rounded factors.
 """
 
 import jax
@@ -10,18 +10,17 @@ import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
 from jax.export import is_symbolic_dim
 
-from jaxdl.nn.precision import ROUNDED_FACTORS
+from jaxdl.nn.precision import rounds_factors
 
 
 def bfloat16_pays(inputs: jax.Array) -> bool:
     """Whether products should have this form, which does not suit several devices.
 
-    They are of arrays of bfloat16, or of float32 if JAX's default precision asks for rounded
-    factors. Measured on two cores with AVX512-BF16; the products would not be sharded.
+    They are of arrays of bfloat16, or of float32 whose products round their factors. Measured on
+    two cores with AVX512-BF16; the products would not be sharded.
     """
-    rounded = inputs.dtype == jnp.bfloat16 or (
-        inputs.dtype == jnp.float32 and jax.config.jax_default_matmul_precision == ROUNDED_FACTORS
-    )
+    rounded = inputs.dtype == jnp.bfloat16
+    rounded = rounded or (inputs.dtype == jnp.float32 and rounds_factors())
     any_size = is_symbolic_dim(inputs.shape[0])  # exported for batches of any size
     return rounded and jax.device_count() == 1 and not any_size
 
