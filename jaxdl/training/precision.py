@@ -2,9 +2,9 @@
 
 On GPUs and TPUs, products of float32 arrays are computed from factors that are rounded to TF32 or
 bfloat16 (``jax.default_matmul_precision``), unless JAX is asked for the highest precision, which is
-slower. With rounded factors the dense and recurrent layers of this project, and on a CPU most of its
-convolutions, multiply factors of bfloat16 on one device, and compute in float32 all else. Parameters
-are float32 always.
+slower. With rounded factors the dense and recurrent layers of this project, and on a CPU most of
+its convolutions, multiply factors of bfloat16 on one device, and compute in float32 all else.
+Parameters are float32 always.
 """
 
 import re
