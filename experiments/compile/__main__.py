@@ -51,6 +51,7 @@ def main() -> None:
     """Parses the command line, compiles, prints and writes."""
     options = parse_dataclass(Options, "experiments.compile", description=__doc__)
     jax.config.update("jax_platforms", "cpu")  # on which nothing but shapes is computed
+    jax.config.update("jax_enable_compilation_cache", False)  # it cannot load what cannot run
     mesh = make_mesh(options.mesh, devices_of(options.for_))
     cases = [
         (name, work, precision)
