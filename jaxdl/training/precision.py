@@ -9,7 +9,7 @@ Parameters are float32 always.
 
 import re
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Literal, TypeVar
 
 import flax.linen as nn
@@ -22,7 +22,11 @@ from jaxdl.nn.precision import rounding_factors
 Function = TypeVar("Function", bound=Callable[..., Any])
 Precision = Literal["float32", "float32-highest", "bfloat16", "bfloat16-products"]
 HIGHEST = "float32-highest"
-ROUNDED = "bfloat16-products"
+CONTEXTS = {
+    HIGHEST: partial(jax.default_matmul_precision, "highest"),
+    "bfloat16-products": rounding_factors,
+}
+"""Within which a function is traced whose products are not JAX's usual ones."""
 FIRST_WITH_BFLOAT16 = 8.0
 """Compute capability of the first GPUs whose instructions multiply bfloat16."""
 
@@ -49,14 +53,12 @@ def require_precision(precision: Precision, device: jax.Device) -> None:
 
 def with_products(function: Function, precision: Precision) -> Function:
     """Wraps a function so that, when it is traced, its products get their precision."""
-    if precision not in (HIGHEST, ROUNDED):
+    if precision not in CONTEXTS:
         return function
 
     @wraps(function)
     def traced(*arguments: Any, **options: Any) -> Any:
-        with (
-            jax.default_matmul_precision("highest") if precision == HIGHEST else rounding_factors()
-        ):
+        with CONTEXTS[precision]():
             return function(*arguments, **options)
 
     return traced

@@ -2,19 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from vocabulary_example import example
 
 from jaxdl.nn import sampled_vocabulary, vocabulary
 from jaxdl.nn.sampled_vocabulary import draw_words, probability_of, sampled_cross_entropy
 from jaxdl.nn.vocabulary import summed_cross_entropy
-
-
-def example(batch=3, positions=7, width=5, size=11):
-    keys = jax.random.split(jax.random.key(0), 4)
-    features = jax.random.normal(keys[0], (batch, positions, width))
-    table = jax.random.normal(keys[1], (size, width))
-    targets = jax.random.randint(keys[2], (batch, positions), 0, size)
-    weights = jax.random.bernoulli(keys[3], 0.7, (batch, positions)).astype(jnp.float32)
-    return features, table, targets, weights
 
 
 def by_definition(features, table, targets, weights, words, probabilities):
@@ -34,7 +26,7 @@ def by_definition(features, table, targets, weights, words, probabilities):
 @pytest.mark.parametrize("at_once", [1, 6, 1024])
 def test_the_loss_is_that_of_the_definition(at_once, monkeypatch):
     monkeypatch.setattr(vocabulary, "POSITIONS_AT_ONCE", at_once)
-    arguments, key = example(), jax.random.key(3)
+    arguments, key = example(3, 7), jax.random.key(3)
     words = np.asarray(draw_words(key, 6, 11))
     probabilities = np.asarray(probability_of(jnp.arange(11), 11))
     expected = by_definition(*map(np.asarray, arguments), words, probabilities)
@@ -42,7 +34,7 @@ def test_the_loss_is_that_of_the_definition(at_once, monkeypatch):
 
 
 def test_with_many_words_loss_and_gradient_are_nearly_those_of_all_words():
-    features, table, *asked = example(batch=2, positions=6)
+    features, table, *asked = example(2, 6)
     ours = jax.jit(
         jax.value_and_grad(
             lambda features, table: sampled_cross_entropy(
@@ -75,7 +67,7 @@ def test_a_word_is_no_rival_of_itself(monkeypatch):
     monkeypatch.setattr(
         sampled_vocabulary, "draw_words", lambda key, count, size: jnp.zeros(count, jnp.int32)
     )
-    features, table, _, weights = example()
+    features, table, _, weights = example(3, 7)
     targets = jnp.zeros(weights.shape, jnp.int32)
     asked = (features, table, targets, weights, jax.random.key(0), 4)
     value, gradient = jax.value_and_grad(sampled_cross_entropy)(*asked)

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from vocabulary_example import example
 
 from jaxdl.nn import vocabulary
 from jaxdl.nn.vocabulary import cross_entropies, summed_cross_entropy
@@ -11,15 +12,6 @@ def by_all_logits(features, table, targets, weights):
     log_probabilities = jax.nn.log_softmax(features @ table.T)
     chosen = jnp.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
     return -(chosen * weights).sum()
-
-
-def example(batch, positions, width=5, size=11):
-    keys = jax.random.split(jax.random.key(0), 4)
-    features = jax.random.normal(keys[0], (batch, positions, width))
-    table = jax.random.normal(keys[1], (size, width))
-    targets = jax.random.randint(keys[2], (batch, positions), 0, size)
-    weights = jax.random.bernoulli(keys[3], 0.7, (batch, positions)).astype(jnp.float32)
-    return features, table, targets, weights
 
 
 @pytest.mark.parametrize("at_once", [1, 6, 1024])
