@@ -5,8 +5,8 @@
 
 This is what a reader of the tutorial gets: ten epochs on all training images, batches of 64, Adam
 at 2e-4 for both networks, and two passes through them in each step. The feature extractor is that
-of experiments.gan. It takes about half an hour for each seed on two CPU cores; a grid of the
-samples of the last seed is written beside the result.
+of experiments.gan. A grid of the samples of the last seed is written beside the result. The
+command has been tried on a few images only, and not run to the end yet.
 """
 
 import dataclasses
