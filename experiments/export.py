@@ -33,6 +33,7 @@ from jaxdl.errors import UsageError, UserError
 from jaxdl.models.bert import Bert
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.vit import ViT
+from jaxdl.nn.backend import is_cpu
 from jaxdl.pretrained import name_maps
 from jaxdl.pretrained.conversion import export_tensors
 from jaxdl.pretrained.loading import stage_sizes_of
@@ -194,7 +195,7 @@ def export(network: TrainedNetwork, format: Format, path: Path) -> str:
 
 def tolerance(network: TrainedNetwork, format: Format) -> float:
     """Returns how far logits may differ; other runtimes do not round the factors of products."""
-    on_accelerator = format == "stablehlo" and jax.default_backend() != "cpu"
+    on_accelerator = format == "stablehlo" and not is_cpu()
     rounded = network.precision.startswith("bfloat16") or (
         on_accelerator and network.precision != HIGHEST
     )

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.export import is_symbolic_dim
 
+from jaxdl.nn.backend import by_backend
 from jaxdl.nn.cpu.grouping import group_size, into_groups
 
 CACHED_WEIGHTS = 2**20
@@ -35,9 +36,7 @@ def attend(
         mask = jnp.ones(query.shape[:2], bool)
     if is_symbolic_dim(query.shape[0]):  # exported for batches of any size
         return attend_at_once(query, key, value, mask)
-    return lax.platform_dependent(
-        query, key, value, mask, cpu=attend_by_groups, default=attend_at_once
-    )
+    return by_backend(query, key, value, mask, cpu=attend_by_groups, elsewhere=attend_at_once)
 
 
 def attend_at_once(

@@ -9,6 +9,7 @@ import jax
 from jax import lax
 from jax.export import is_symbolic_dim
 
+from jaxdl.nn.backend import by_backend
 from jaxdl.nn.cpu.convolution import convolve_by_patches, convolve_by_products, products_pay
 from jaxdl.nn.cpu.loops import inside_loop, note_convolution
 from jaxdl.nn.initialisation import default_kernel_init
@@ -72,12 +73,12 @@ def convolve(
         convolve_by_products, window_strides=window_strides, padding=pads, precision=precision
     )
     if inside_loop():
-        return lax.platform_dependent(images, kernel, cpu=on_cpu, default=by_xla)
+        return by_backend(images, kernel, cpu=on_cpu, elsewhere=by_xla)
     # Without the barrier, XLA for CPU would fuse the images with what made them, and compute them
     # again, in another order, for the gradient of the kernel.
-    images = lax.platform_dependent(images, cpu=lax.optimization_barrier, default=lambda x: x)
+    images = by_backend(images, cpu=lax.optimization_barrier, elsewhere=lambda x: x)
     if products_pay(images, kernel.shape, window_strides, pads):
-        return lax.platform_dependent(images, kernel, cpu=on_cpu, default=by_xla)
+        return by_backend(images, kernel, cpu=on_cpu, elsewhere=by_xla)
     return by_xla(images, kernel)
 
 
@@ -121,4 +122,4 @@ def convolve_transposed(images: jax.Array, kernel: jax.Array, strides: Sequence[
         )
         return transpose(images)[0]
 
-    return lax.platform_dependent(images, kernel, cpu=on_cpu, default=by_xla)
+    return by_backend(images, kernel, cpu=on_cpu, elsewhere=by_xla)

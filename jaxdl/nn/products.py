@@ -5,8 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from jaxdl.nn.backend import by_backend
 from jaxdl.nn.cpu.products import bfloat16_pays, multiply_in_bfloat16, rounded_product
 from jaxdl.nn.precision import ROUNDED_FACTORS
 
@@ -18,7 +18,7 @@ def multiply_matrices(left: jax.Array, right: jax.Array, precision: Any = None) 
     """
     if bfloat16_pays(left) and precision is None:
         by_xla = partial(jnp.dot, precision=_rounding_of(left))
-        return lax.platform_dependent(left, right, cpu=multiply_in_bfloat16, default=by_xla)
+        return by_backend(left, right, cpu=multiply_in_bfloat16, elsewhere=by_xla)
     return jnp.dot(left, right, precision=precision)
 
 
@@ -30,7 +30,7 @@ def product_in_float32(left: jax.Array, right: jax.Array) -> jax.Array:
     by_xla = partial(jnp.matmul, preferred_element_type=jnp.float32)
     if bfloat16_pays(left):
         by_xla = partial(by_xla, precision=_rounding_of(left))
-        return lax.platform_dependent(left, right, cpu=rounded_product, default=by_xla)
+        return by_backend(left, right, cpu=rounded_product, elsewhere=by_xla)
     return by_xla(left, right)
 
 

@@ -19,6 +19,7 @@ from jaxdl.data.pictures import read_picture
 from jaxdl.data.tokenizer import checksum_of, load_tokenizer
 from jaxdl.data.tokens import TOKENIZER, tokenise
 from jaxdl.errors import UsageError, UserError
+from jaxdl.nn.backend import is_cpu
 from jaxdl.runs.memory import memory_for_data
 from jaxdl.runs.networks import Reader, picture_reader, sentence_reader, stored_dtype
 from jaxdl.runs.run import Run
@@ -172,7 +173,7 @@ def describe_image(config: Any) -> dict[str, tuple[int, ...]]:
 def build_image_pipeline(config: Any) -> InputPipeline:
     """Builds the pipeline of the images, of which only as many are predicted at once as fit."""
     pipeline = image_pipeline(config.augmentation, config.run.seed)
-    if jax.default_backend() != "cpu":
+    if not is_cpu():
         return pipeline
     most = max(1, MOST_BYTES_OF_A_BATCH // math.prod(describe_image(config)["image"]))
     size = min(pipeline.predict_batch_size, most)

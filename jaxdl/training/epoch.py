@@ -11,6 +11,7 @@ from jax import lax
 from jax.sharding import Mesh
 
 from jaxdl.errors import UsageError
+from jaxdl.nn.backend import is_cpu
 from jaxdl.nn.cpu.loops import trace_step, tracing_steps
 from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.mesh import (
@@ -84,7 +85,7 @@ class CompiledEpoch:
         )
         (_, metrics), loop_pays = trace_step(train_step, *self.step_arguments)
         self._metrics = sorted(metrics)
-        self._in_loop = loop_pays or mesh.devices.flat[0].platform != "cpu"
+        self._in_loop = loop_pays or not is_cpu(mesh)
         self._order = (-1, None)  # of no epoch yet
 
     def empty_history(self) -> dict[str, np.ndarray]:

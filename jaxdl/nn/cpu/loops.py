@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 
+from jaxdl.nn.backend import is_cpu
 from jaxdl.nn.cpu.memory import keep_freed_memory
 
 LARGEST_PATCHES = 2**17
@@ -88,6 +89,6 @@ def tracing_steps(in_loop: bool) -> Iterator[None]:
         with tracing_loop():
             yield
     else:
-        if jax.default_backend() == "cpu":
+        if is_cpu():
             keep_freed_memory()
         yield
