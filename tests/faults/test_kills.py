@@ -40,7 +40,7 @@ def wait_for(moment, processes, runs_dir, seconds, random):
         time.sleep(random.uniform(0, 0.5))
 
 
-@pytest.mark.trials(13)
+@pytest.mark.trials(16)
 def test_killed_and_resumed(trial, random, training_of, tmp_path):
     training = training_of(NAMES[trial % len(NAMES)])
     run, seconds = training_of.uninterrupted(training)

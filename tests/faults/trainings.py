@@ -26,13 +26,16 @@ OPTIONS = {
     "gan": IMAGES[2:],
     "resnet": (*PHOTOGRAPHS, "--depth", "8"),
     "vit": (*PHOTOGRAPHS, "--num-layers", "1"),
+    "speedrun": PHOTOGRAPHS,
+    "language_model": (*TEXTS[2:], "--embed-dim", "16"),
     "streamed": (*PHOTOGRAPHS[:-2], *STREAMED),
     "finetune": (*PRETRAINED, "--batch-size", "16", "--head-examples", "40", "--epochs", "2"),
     "linear_probe": PRETRAINED,
     "ngrams": ("--sequence-length", "20", "--num-buckets", "16384"),
 }
-DATA_SETS = {"resnet": "cifar", "vit": "cifar"} | dict.fromkeys(
-    ("rnn", "lstm", "transformer", "finetune", "linear_probe", "ngrams"), "reviews"
+DATA_SETS = dict.fromkeys(("resnet", "vit", "speedrun"), "cifar") | dict.fromkeys(
+    ("rnn", "lstm", "transformer", "language_model", "finetune", "linear_probe", "ngrams"),
+    "reviews",
 )
 EXPERIMENTS = {"streamed": "cnn"}
 """Of the trainings that are not called like their experiment."""
