@@ -74,7 +74,7 @@ class ViT(nn.Module):
         """Maps images (batch, height, width, channels) to float32 logits (batch, num_classes)."""
         embedding = {"features": self.embed_dim, "dtype": self.dtype, "name": "embedding"}
         if self.tokenizer == "convolutions":
-            x = ConvolutionalTokenizer(self.patch_size, **embedding)(images)
+            x = ConvolutionalTokenizer(self.patch_size, **embedding)(images, train=train)
         else:
             x = Dense(**embedding)(split_into_patches(images, self.patch_size))
         batch, rows, columns, _ = x.shape
@@ -116,8 +116,9 @@ class ViT(nn.Module):
 class ConvolutionalTokenizer(nn.Module):
     """3x3 convolutions with ReLU and 2x2 max-pooling, until each position stands for one patch.
 
-    Each has twice as many features as the one before. Hassani et al. 2021, section 3.3, have 3x3
-    windows of pooling, which overlap. The layers are named `conv_0`, `conv_1`, ...
+    Each has twice as many features as the one before. Those of Hassani et al. 2021, section 3.3,
+    have no batch normalisation, and 3x3 windows of pooling, which overlap. The layers are named
+    `conv_0`, `norm_0`, `conv_1`, `norm_1`, ...
 
     Attributes:
       patch_size: side of a patch in pixels, a power of 2.
@@ -130,7 +131,7 @@ class ConvolutionalTokenizer(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """Maps (batch, height, width, channels) to (batch, rows, columns, features).
 
         Raises:
@@ -140,11 +141,12 @@ class ConvolutionalTokenizer(nn.Module):
         if self.patch_size.bit_count() != 1:
             raise ValueError(f"patch_size is {self.patch_size}: convolutions need a power of 2")
         num_layers = self.patch_size.bit_length() - 1
+        norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.9, dtype=self.dtype)
         x = images
         for index in range(num_layers):
             features = self.features // 2 ** (num_layers - 1 - index)
             conv = Conv(features, (3, 3), use_bias=False, dtype=self.dtype, name=f"conv_{index}")
-            x = max_pool(nn.relu(conv(x)), 2)
+            x = max_pool(nn.relu(norm(name=f"norm_{index}")(conv(x))), 2)
         return x
 
 

@@ -103,7 +103,7 @@ def test_a_skipped_block_does_not_change_the_tokens(images):
 
 
 def test_a_compact_convolutional_transformer_has_the_published_number_of_parameters():
-    """CCT-4/3x2: 0.48 million (Hassani et al. 2021, table 2)."""
+    """CCT-4/3x2: 0.48 million (Hassani et al. 2021, table 2), which has no normalisation there."""
     model = ViT(
         patch_size=4,
         tokenizer="convolutions",
@@ -115,29 +115,32 @@ def test_a_compact_convolutional_transformer_has_the_published_number_of_paramet
         num_classes=10,
     )
     images = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
-    variables = jax.eval_shape(lambda images: init(model, images), images)
-    assert round(count_parameters(variables["params"]) / 1e6, 2) == 0.48
+    params = jax.eval_shape(lambda images: init(model, images), images)["params"]
+    assert params["embedding"].pop("norm_0")["scale"].shape == (64,)
+    assert params["embedding"].pop("norm_1")["scale"].shape == (128,)
+    assert round(count_parameters(params) / 1e6, 2) == 0.48
 
 
 def test_convolutions_halve_the_images_until_a_pixel_is_a_patch(images):
     model = ViT(**SMALL, num_layers=1, tokenizer="convolutions", pooling="mean")
     variables = init(model, images)
-    kernels = variables["params"]["embedding"]
-    shapes = [kernels[f"conv_{index}"]["kernel"].shape for index in range(len(kernels))]
-    assert shapes == [(3, 3, 3, 8), (3, 3, 8, 16)]
+    embedding = {collection: layers["embedding"] for collection, layers in variables.items()}
+    kernels = [embedding["params"][f"conv_{index}"]["kernel"] for index in range(2)]
+    assert [kernel.shape for kernel in kernels] == [(3, 3, 3, 8), (3, 3, 8, 16)]
     tokenizer = ConvolutionalTokenizer(patch_size=4, features=16)
-    assert tokenizer.apply({"params": kernels}, images).shape == (3, 2, 3, 16)
+    assert tokenizer.apply(embedding, images, train=False).shape == (3, 2, 3, 16)
 
 
 @pytest.mark.parametrize(("patch_size", "message"), [(7, "8 x 12"), (12, "8 x 12")])
 def test_convolutions_refuse_patches_that_do_not_fill_the_image(images, patch_size, message):
     with pytest.raises(ValueError, match=message):
-        ConvolutionalTokenizer(patch_size, 16).init(jax.random.key(0), images)
+        ConvolutionalTokenizer(patch_size, 16).init(jax.random.key(0), images, train=False)
 
 
 def test_convolutions_refuse_patches_whose_side_is_no_power_of_two():
     with pytest.raises(ValueError, match="power of 2"):
-        ConvolutionalTokenizer(3, 16).init(jax.random.key(0), jnp.zeros((1, 6, 6, 3)))
+        images = jnp.zeros((1, 6, 6, 3))
+        ConvolutionalTokenizer(3, 16).init(jax.random.key(0), images, train=False)
 
 
 def test_sequence_pooling_averages_the_patches_by_weights_that_sum_to_one(images):
