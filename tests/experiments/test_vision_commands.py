@@ -113,7 +113,7 @@ def test_a_counterpart_differs_in_its_shortcuts_only_and_is_of_this_version(tmp_
 
 @pytest.mark.slow
 def test_grey_images_are_read_by_the_same_networks(command, data_dir, tmp_path):
-    small = ("--embed-dim", 16, "--num-heads", 2, "--num-layers", 1, "--patch-size", 7)
+    small = ("--embed-dim", 16, "--num-heads", 2, "--num-layers", 1, "--patch-size", 4)
     folders = ("--data-dir", data_dir, "--runs-dir", tmp_path)
     status, output, _ = command("vit", *SIZES, *small, "--dataset", "mnist", *folders)
     assert status == 0
