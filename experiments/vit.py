@@ -6,10 +6,10 @@
 Two convolutions with pooling make tokens of patches of 4x4 pixels, an encoder with sinusoidal
 positions compares them, and their weighted mean is classified, as in a Compact Convolutional
 Transformer (Hassani et al. 2021). The first command trains six blocks, 872,395 parameters, on
-CIFAR-10 with shifted, mirrored and mixed images (CutMix), the hidden matrices by Muon, and takes
-more than three hours on two CPU cores; ``--precision bfloat16-products`` saves a quarter of it on
-processors that multiply bfloat16. The second trains the same network for five epochs, about nine
-minutes.
+CIFAR-10 with shifted, mirrored and mixed images (CutMix), the hidden matrices by Muon, for some
+hours on two CPU cores; ``--precision bfloat16-products`` is faster on processors that multiply
+bfloat16. The second trains the same network for five epochs without mixing. Neither has been run to
+its end yet.
 ``--preset imagenet --dataset FOLDER`` trains ViT-S/16 for 90 epochs (Beyer et al. 2022,
 "Better plain ViT baselines for ImageNet-1k", but without RandAugment) on a TPU pod or a machine
 with eight GPUs; FOLDER has train/CLASS/ and test/CLASS/. figures/attention.png of a run shows which
@@ -83,7 +83,7 @@ class ModelOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Options; the defaults train for three hours or more on two CPU cores."""
+    """Options; the defaults train for some hours on two CPU cores."""
 
     data: ImageData = ImageData(dataset="cifar10", validation_fraction=0.0)
     model: ModelOptions = ModelOptions()
@@ -108,12 +108,7 @@ class Config:
 
 
 PRESETS = {
-    "quick": {
-        "epochs": 5,
-        "cutmix": 0.0,
-        "drop_path_rate": 0.0,
-        "ema_decay": 0.99,
-    },
+    "quick": {"epochs": 5, "cutmix": 0.0, "drop_path_rate": 0.0, "ema_decay": 0.99},
     "imagenet": {
         "validation_fraction": 0.01,
         "image_size": 224,

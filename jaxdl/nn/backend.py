@@ -5,8 +5,11 @@ XLA for GPUs and TPUs gets every layer in its plain form. On a CPU these differ:
 - products of bfloat16, or of factors rounded to it: `jaxdl.nn.products`;
 - convolutions that are wide, transposed, or inside a loop: `jaxdl.nn.convolution`;
 - attention, which is computed for a few examples after the other: `jaxdl.nn.attention`;
-- a call of the compiled train steps makes only one where that is faster: `jaxdl.training.epoch`;
-- fewer large images are predicted at once: `jaxdl.runs.inputs`.
+- a call of the compiled train steps makes only one where that is faster, and then the C library
+  keeps the memory that it frees: `jaxdl.training.epoch`, `jaxdl.nn.cpu.loops`;
+- fewer large images are predicted at once: `jaxdl.runs.inputs`;
+- products of float32 are not rounded, so that an exported program has to agree more closely:
+  `experiments.export`.
 
 A layer chooses by `by_backend`, when its program is lowered for a backend, and not by the machine
 on which it is traced. So a program that is lowered for several backends has the right form on each.
