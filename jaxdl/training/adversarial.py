@@ -132,23 +132,20 @@ def train_step(
         rngs = {"dropout": key}
         return discriminator.apply_fn({"params": params}, images, *labels, train=True, rngs=rngs)
 
-    def loss_fn(params: Any, images: jax.Array, key: jax.Array, target: float):
-        logits = discriminate(params, images, key)
-        return bce(logits, target).mean(), logits
+    def loss_fn(params: Any, fake: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        logits = discriminate(params, real, real_key), discriminate(params, fake, fake_key)
+        losses = bce(logits[0], 1.0 - label_smoothing) + bce(logits[1], 0.0)
+        return losses.mean() / 2, logits
 
     fake, generator_vjp, updates = jax.vjp(generate, generator.params, has_aux=True)
-    (real_loss, real_logits), real_grads = jax.value_and_grad(loss_fn, has_aux=True)(
-        discriminator.params, real, real_key, 1.0 - label_smoothing
-    )
-    (fake_loss, fake_logits), (fake_grads, image_grads) = jax.value_and_grad(
+    (loss, (real_logits, fake_logits)), (grads, image_grads) = jax.value_and_grad(
         loss_fn, argnums=(0, 1), has_aux=True
-    )(discriminator.params, fake, fake_key, 0.0)
-    grads = jax.tree.map(lambda real, fake: (real + fake) / 2, real_grads, fake_grads)
+    )(discriminator.params, fake)
     if gradient_penalty:
         grads = add_gradient_penalty(
             grads, discriminator, partial(discriminate, key=real_key), real, gradient_penalty
         )
-    (generator_grads,) = generator_vjp(generator_factor(fake_logits) * image_grads)
+    (generator_grads,) = generator_vjp(2 * generator_factor(fake_logits) * image_grads)
     state = Adversaries(
         generator=generator.apply_gradients(
             grads=generator_grads, batch_stats=updates["batch_stats"]
@@ -157,7 +154,7 @@ def train_step(
     )
     return state, {
         "generator_loss": bce(fake_logits, 1.0).mean(),
-        "discriminator_loss": (real_loss + fake_loss) / 2,
+        "discriminator_loss": loss,
         "real_accuracy": jnp.mean(real_logits > 0),
         "fake_accuracy": jnp.mean(fake_logits < 0),
     }
