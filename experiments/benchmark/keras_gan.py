@@ -1,12 +1,13 @@
 """The tutorial's GAN in Keras on TensorFlow, whose samples are scored as ours are.
 
-    python -m experiments.benchmark.keras_gan
+    python -m experiments.benchmark.keras_gan --beside RUN
     python -m experiments.report runs/benchmark/gan-keras.json --name gan-keras-mnist
 
 This is what a reader of the tutorial gets: ten epochs on all training images, batches of 64, Adam
 at 2e-4 for both networks, and two passes through them in each step. The feature extractor is that
-of experiments.gan. A grid of the samples of the last seed is written beside the result. The
-command has been tried on a few images only, and not run to the end yet.
+of experiments.gan. A grid of the samples of the last seed is written beside the result, and with
+RUN, one of experiments.gan, a figure in which its samples stand beside these. The command has been
+tried on a few images only, and not run to the end yet.
 """
 
 import dataclasses
@@ -34,7 +35,7 @@ from jaxdl.runs.environment import describe_environment
 from jaxdl.runs.generator_experiment import score
 from jaxdl.runs.inputs import load_images
 from jaxdl.runs.options import with_changes
-from jaxdl.runs.sample_figures import sample_grid
+from jaxdl.runs.sample_figures import sample_grid, side_by_side
 from jaxdl.runs.sampling import COLUMNS
 from jaxdl.runs.seeds import average
 from jaxdl.training.adversarial import to_pixels, to_signed
@@ -54,11 +55,20 @@ class Options:
     """Directory in which data sets are kept."""
     runs_dir: Path = Path("runs")
     """Directory of the runs of experiments.gan, whose feature extractor is used."""
+    beside: Path | None = None
+    """Run of experiments.gan whose samples are shown beside these."""
     output: Path = Path("runs/benchmark/gan-keras.json")
     """File to write."""
 
     def __post_init__(self) -> None:
         require(self, "seeds", self.seeds >= 1, "at least 1")
+        found = self.beside is None or samples_of(self.beside).is_file()
+        require(self, "beside", found, "a run of experiments.gan, with figures/samples.png")
+
+
+def samples_of(run: Path) -> Path:
+    """Returns the grid of samples of a run of experiments.gan."""
+    return run / "figures" / "samples.png"
 
 
 class TutorialGAN(keras.Model):
@@ -144,7 +154,11 @@ def main() -> None:
         summaries.append(summary)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_json(options.output, average(summaries))
-    sample_grid(samples[: COLUMNS**2], options.output.with_suffix(".png"))
+    grid = options.output.with_suffix(".png")
+    sample_grid(samples[: COLUMNS**2], grid)
+    if options.beside:
+        grids = {"the tutorial's recipe in Keras": grid, "jaxdl": samples_of(options.beside)}
+        side_by_side(grids, options.output.with_name(f"{grid.stem}-beside.png"))
     note(f"The result is in {options.output}.")
 
 

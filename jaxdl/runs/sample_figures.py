@@ -36,6 +36,23 @@ def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
     Image.fromarray(canvas[..., 0] if channels == 1 else canvas).save(path)
 
 
+def side_by_side(grids: dict[str, Path], path: Path) -> None:
+    """Draws several grids of samples beside each other, each under its title.
+
+    Args:
+      grids: PNG files that `sample_grid` wrote, by title.
+      path: of the PNG file.
+    """
+    figure = Figure(figsize=(4 * len(grids), 4), layout="constrained")
+    for position, (title, grid) in enumerate(grids.items(), start=1):
+        axes = figure.add_subplot(1, len(grids), position)
+        with decoding(grid, ["PNG"]) as picture:
+            axes.imshow(picture.convert("RGB"))
+        axes.set_title(title, fontsize=9)
+        axes.axis("off")
+    save_figure(figure, path)
+
+
 def animation(frames: Sequence[Path], path: Path) -> None:
     """Joins image files to an endless GIF, in which the last one is shown for longer."""
     pictures = []

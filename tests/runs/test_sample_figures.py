@@ -25,6 +25,20 @@ def test_a_grid_holds_every_pixel_of_every_image(tmp_path, channels):
         np.testing.assert_array_equal(shown, image)
 
 
+def test_grids_stand_beside_each_other_each_under_its_title(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(sample_figures, "save_figure", lambda figure, path: drawn.append(figure))
+    grids = {"theirs": tmp_path / "a.png", "ours": tmp_path / "b.png"}
+    for columns, grid in enumerate(grids.values(), start=1):
+        sample_figures.sample_grid(new_images(2), grid, columns)
+    sample_figures.side_by_side(grids, tmp_path / "both.png")
+    theirs, ours = drawn[0].axes
+    assert (theirs.get_title(), ours.get_title()) == ("theirs", "ours")
+    for axes, grid in zip((theirs, ours), grids.values(), strict=True):
+        with Image.open(grid) as picture:
+            np.testing.assert_array_equal(axes.images[0].get_array(), picture.convert("RGB"))
+
+
 def test_an_animation_has_a_frame_for_each_picture(tmp_path):
     frames = [tmp_path / f"{number}.png" for number in range(3)]
     for number, frame in enumerate(frames):
