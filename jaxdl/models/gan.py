@@ -42,8 +42,7 @@ class Generator(nn.Module):
     """Makes images from noise: a dense layer, then three transposed 5x5 convolutions.
 
     The layers are named `dense_0`, `norm_0`, `upsample_0`, `norm_1`, `upsample_1`, `norm_2`,
-    `head`; and with classes `embedding`, whose vectors are appended to the noise (Mirza and
-    Osindero 2014, "Conditional Generative Adversarial Nets").
+    `head`; and with classes `embedding`, see `with_class`.
 
     Attributes:
       image_shape: height and width of the images, multiples of 4, and number of channels.
@@ -79,13 +78,7 @@ class Generator(nn.Module):
             dtype=self.dtype,
         )
         upsample = partial(TransposedConv, kernel_size=(5, 5), dtype=self.dtype)
-        x = noise
-        if self.num_classes:
-            of_unit_variance = nn.initializers.normal(1.0)
-            embed = nn.Embed(
-                self.num_classes, noise.shape[-1], embedding_init=of_unit_variance, name="embedding"
-            )
-            x = jnp.concatenate([noise, embed(labels)], axis=-1)
+        x = with_class(noise, labels, self.num_classes)
         x = Dense(math.prod(start), use_bias=False, dtype=self.dtype, name="dense_0")(x)
         x = leaky_relu(normalise(name="norm_0")(x)).reshape(-1, *start)
         x = upsample(128, strides=(1, 1), name="upsample_0")(x)
@@ -95,16 +88,33 @@ class Generator(nn.Module):
         return jnp.tanh(upsample(channels, strides=(2, 2), name="head")(x).astype(jnp.float32))
 
 
+def with_class(noise: jax.Array, labels: jax.Array | None, num_classes: int) -> jax.Array:
+    """Appends an embedding of the class to each noise vector; within a module's call.
+
+    Mirza and Osindero 2014, "Conditional Generative Adversarial Nets".
+
+    Args:
+      noise: float32 (batch, latent_dim).
+      labels: int32 (batch,).
+      num_classes: number of classes; 0 leaves the noise alone.
+
+    Returns:
+      float32 (batch, 2 * latent_dim).
+    """
+    if not num_classes:
+        return noise
+    embedding = nn.Embed(num_classes, noise.shape[-1], name="embedding")(labels)
+    return jnp.concatenate([noise, embedding], axis=-1)
+
+
 class Discriminator(nn.Module):
     """Tells real images from generated ones: two 5x5 convolutions with stride 2, a dense layer.
 
-    The layers are named `conv_0`, `conv_1`, `head`. With classes the head has a logit for each,
-    of which that of the image's label counts (Miyato and Koyama 2018, "cGANs with Projection
-    Discriminator", section 3, where they share a part that does not depend on the label).
+    The layers are named `conv_0`, `conv_1`, `head`.
 
     Attributes:
       dropout_rate: probability that a unit is dropped in training.
-      num_classes: number of classes; 0 for none.
+      num_classes: number of classes; 0 for none. See `logit_of_real`.
       dtype: of the computation; parameters are float32.
     """
 
@@ -131,8 +141,29 @@ class Discriminator(nn.Module):
         for index, features in enumerate((64, 128)):
             x = leaky_relu(conv(features, name=f"conv_{index}")(x))
             x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        head = Dense(max(1, self.num_classes), dtype=self.dtype, name="head")
-        logits = head(x.reshape(x.shape[0], -1))
-        if self.num_classes:
-            logits = jnp.take_along_axis(logits, labels[:, None], axis=1)
-        return logits[:, 0].astype(jnp.float32)
+        return logit_of_real(x, labels, self.num_classes, self.dtype)
+
+
+def logit_of_real(
+    features: jax.Array, labels: jax.Array | None, num_classes: int, dtype: DTypeLike
+) -> jax.Array:
+    """Applies the layer `head` of a discriminator; within a module's call.
+
+    With classes the head has a logit for each, of which that of the image's label counts (Miyato
+    and Koyama 2018, "cGANs with Projection Discriminator", section 3, where they share a part that
+    does not depend on the label).
+
+    Args:
+      features: (batch, height, width, channels).
+      labels: int32 (batch,).
+      num_classes: number of classes; 0 for none.
+      dtype: of the computation.
+
+    Returns:
+      float32 (batch,).
+    """
+    head = Dense(max(1, num_classes), dtype=dtype, name="head")
+    logits = head(features.reshape(features.shape[0], -1))
+    if num_classes:
+        logits = jnp.take_along_axis(logits, labels[:, None], axis=1)
+    return logits[:, 0].astype(jnp.float32)

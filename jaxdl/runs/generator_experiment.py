@@ -64,7 +64,7 @@ class GeneratorExperiment(Experiment):
 
     Attributes:
       build_generator: ``build_generator(config, num_classes)``, maps noise to images; the number
-        of classes is 0 without ``--conditional``.
+        of classes is 0 with ``--no-conditional``.
       build_discriminator: ``build_discriminator(config, num_classes)``, maps images to logits of
         "real".
       find_or_train_feature_extractor: ``find_or_train_feature_extractor(config, examples)``, the
@@ -193,7 +193,7 @@ class GeneratorExperiment(Experiment):
         names = run.class_names
         if class_name and not config.adversarial.conditional:
             raise UsageError(
-                f"{run.directory} was trained without --conditional: it cannot be asked for a "
+                f"{run.directory} was trained with --no-conditional: it cannot be asked for a "
                 "class. Leave out --class."
             )
         if class_name and class_name not in names:

@@ -25,7 +25,7 @@ from jaxdl.errors import UsageError, UserError, reason_of
 from jaxdl.files import is_unchanged, sync_directory, with_checksum, write_json
 from jaxdl.training.metrics_log import MetricsLog, Record, parse_records, read_records
 
-FORMAT = 4
+FORMAT = 5
 """Changes with the names of options and layers, and with what files hold: 3 has checksums."""
 EXPERIMENTS_OF_OTHERS = "jaxdl.experiments"
 """Group of the entry points by which other packages provide experiments."""

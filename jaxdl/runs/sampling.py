@@ -12,7 +12,7 @@ SEED_OF_SHOWN = 0
 
 
 def draw_inputs(config: Any, labels: np.ndarray, seed: int) -> Arrays:
-    """Draws noise for samples, and with ``--conditional`` adds their classes."""
+    """Draws noise for samples, and adds their classes unless there is ``--no-conditional``."""
     inputs = {"noise": draw_noise(len(labels), config.adversarial.latent_dim, seed)}
     return inputs | ({"label": labels} if config.adversarial.conditional else {})
 

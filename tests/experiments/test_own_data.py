@@ -76,7 +76,8 @@ def test_each_experiment_on_pictures_takes_them(command, paint, tmp_path, experi
 @pytest.mark.slow
 def test_a_generator_imitates_them(command, paint, tmp_path):
     folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path)
-    options = ("--dataset", paint, "--epochs", 1, "--batch-size", 8, "--image-size", 16)
+    small = ("--epochs", 1, "--batch-size", 8, "--image-size", 16, "--width", 8)
+    options = ("--dataset", paint, *small)
     for resize in ((), ("--image-size", 20)):  # the second one needs a classifier of its own
         status, _, errors = command("gan", *options, *resize, *folders)
         assert status == 0, errors

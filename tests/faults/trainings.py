@@ -23,7 +23,7 @@ OPTIONS = {
     "rnn": TEXTS,
     "lstm": TEXTS,
     "transformer": (*TEXTS[2:], "--num-layers", "1"),
-    "gan": IMAGES[2:],
+    "gan": (*IMAGES[2:], "--width", "8"),
     "resnet": (*PHOTOGRAPHS, "--depth", "8"),
     "vit": (*PHOTOGRAPHS, "--num-layers", "1"),
     "speedrun": PHOTOGRAPHS,

@@ -8,6 +8,7 @@ from jaxdl.models.bert import Bert
 from jaxdl.models.cnn import CNN, VGG, LeNet5
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.models.mlp import MLP
+from jaxdl.models.residual_gan import ResidualDiscriminator, ResidualGenerator
 from jaxdl.models.resnet import BasicBlock, BottleneckBlock, ResNet
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.speedrun import SpeedrunNet
@@ -42,6 +43,8 @@ CASES = [
     ),
     (Generator(), NOISE, "dense_0 norm_0 norm_1 norm_2 upsample_0 upsample_1 head"),
     (Discriminator(), IMAGES, "conv_0 conv_1 head"),
+    (ResidualGenerator(), NOISE, "dense_0 block_0 upsample_0 block_1 norm head"),
+    (ResidualDiscriminator(), IMAGES, "conv_0 block_0 conv_1 block_1 head"),
 ]
 
 

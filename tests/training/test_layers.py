@@ -11,6 +11,7 @@ from jaxdl.models.bert import Bert
 from jaxdl.models.cnn import CNN, VGG, LeNet5
 from jaxdl.models.gan import Discriminator, Generator
 from jaxdl.models.mlp import MLP
+from jaxdl.models.residual_gan import ResidualDiscriminator, ResidualGenerator
 from jaxdl.models.resnet import BottleneckBlock, ResNet
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer
@@ -44,6 +45,8 @@ WITHOUT_BLOCKS = [
     (VGG(stages=((2, 2), (3,))), IMAGES),
     (Discriminator(), IMAGES),
     (Generator(), NOISE),
+    (ResidualDiscriminator(4), IMAGES),
+    (ResidualGenerator(width=4), NOISE),
 ]
 
 
