@@ -17,7 +17,6 @@ from jaxdl.runs.lifecycle import (
     summarise,
 )
 from jaxdl.runs.networks import TrainedNetwork
-from jaxdl.runs.options import from_options
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.classifier import init_classifier, logits_of, score, train_classifier
@@ -127,7 +126,7 @@ class ClassifierExperiment(Experiment):
 
     def load_network(self, run: Run) -> TrainedNetwork:
         """See `Experiment.load_network`."""
-        config = from_options(self.config, run.options)
+        config = self.read_config(run)
         return TrainedNetwork(
             name=str(run.directory),
             model=self.build_model(config, len(run.class_names)),

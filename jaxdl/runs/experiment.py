@@ -11,12 +11,15 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxdl.console import note
 from jaxdl.data import Dataset
 from jaxdl.errors import UsageError
 from jaxdl.runs.figures import optional_figure
 from jaxdl.runs.networks import TrainedNetwork
+from jaxdl.runs.options import from_options, with_changes
 from jaxdl.runs.run import Run
 from jaxdl.training.epoch import TrainStep
+from jaxdl.training.precision import can_multiply
 
 Summary = dict[str, Any]
 
@@ -94,6 +97,22 @@ class Experiment(abc.ABC):
         self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int
     ) -> InitialTraining:
         """Initialises a training without loading its data, for compiling its step."""
+
+    def read_config(self, run: Run) -> Any:
+        """Reads the options of a run whose model is going to be used.
+
+        Its precision is float32 where the device does not multiply that of the training; a note
+        says so.
+
+        Raises:
+          UserError: they are not options of this experiment.
+        """
+        config, device = from_options(self.config, run.options), jax.devices()[0]
+        precision = config.optimization.precision
+        if can_multiply(device, precision):
+            return config
+        note(f"{device.device_kind} does not multiply {precision}: it computes in float32.")
+        return with_changes(config, {"precision": "float32"})
 
     def load_network(self, run: Run) -> TrainedNetwork:
         """Loads the network that a run has trained.

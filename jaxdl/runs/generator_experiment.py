@@ -26,7 +26,6 @@ from jaxdl.runs.lifecycle import (
     print_header,
     summarise,
 )
-from jaxdl.runs.options import from_options
 from jaxdl.runs.run import Run
 from jaxdl.runs.sampling import (
     ROWS_SHOWN,
@@ -189,7 +188,7 @@ class GeneratorExperiment(Experiment):
         self, run: Run, num_samples: int, seed: int, path: Path, class_name: str = ""
     ) -> None:
         """See `Experiment.draw_samples`."""
-        config = from_options(self.config, run.options)
+        config = self.read_config(run)
         names = run.class_names
         if class_name and not config.adversarial.conditional:
             raise UsageError(

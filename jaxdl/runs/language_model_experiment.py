@@ -14,7 +14,6 @@ from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary, 
 from jaxdl.runs.inputs import TEXT_INPUTS, Inputs, tokenizer_of
 from jaxdl.runs.lifecycle import create_or_resume_run, print_header, summarise
 from jaxdl.runs.networks import require_sentences
-from jaxdl.runs.options import from_options
 from jaxdl.runs.run import Run
 from jaxdl.runs.writing import LanguageModel
 from jaxdl.training.checkpoints import load_model
@@ -109,7 +108,7 @@ class LanguageModelExperiment(Experiment):
           UserError: a sentence is empty, not in UTF-8, or the name of an image.
         """
         require_sentences(sentences, str(run.directory))
-        config = from_options(self.config, run.options)
+        config = self.read_config(run)
         network = (self.build_model(config), load_model(run.checkpoints), tokenizer_of(run))
         language_model = LanguageModel(*network, config.optimization.precision)
         return self.complete(config, language_model, sentences, top, seed)

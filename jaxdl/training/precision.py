@@ -36,15 +36,17 @@ def dtype_of(precision: Precision) -> jnp.dtype:
     return jnp.dtype(jnp.bfloat16 if precision == "bfloat16" else jnp.float32)
 
 
-def require_precision(precision: Precision, device: jax.Device) -> None:
-    """Refuses bfloat16 on a GPU whose instructions do not multiply it (before Ampere).
-
-    Raises:
-      UsageError: the device is such a GPU.
-    """
+def can_multiply(device: jax.Device, precision: Precision) -> bool:
+    """Whether a device has this precision: GPUs before Ampere do not multiply bfloat16."""
     capability = str(getattr(device, "compute_capability", ""))
     of_nvidia = re.fullmatch(r"\d+\.\d+", capability)
-    if precision.startswith("bfloat16") and of_nvidia and float(capability) < FIRST_WITH_BFLOAT16:
+    is_old = of_nvidia is not None and float(capability) < FIRST_WITH_BFLOAT16
+    return not (is_old and precision.startswith("bfloat16"))
+
+
+def require_precision(precision: Precision, device: jax.Device) -> None:
+    """Raises a UsageError if the device does not multiply in this precision."""
+    if not can_multiply(device, precision):
         raise UsageError(
             f"--precision is {precision}, which {device.device_kind} does not multiply: choose "
             "float32."
