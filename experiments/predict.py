@@ -71,7 +71,7 @@ class Options:
     seed: int = 0
     """Random seed of the samples of a run of gan, or of the words of a language model."""
     class_: Annotated[str, tyro.conf.arg(name="class", metavar="CLASS")] = ""
-    """Class of the samples of a run of gan, which must be conditional; all classes by default."""
+    """Class of the samples; not for a run of gan with --no-conditional. All classes by default."""
     output: Path = Path("samples.png")
     """Image file to which the samples of a run of gan are written."""
 

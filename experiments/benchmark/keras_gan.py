@@ -1,13 +1,13 @@
 """The tutorial's GAN in Keras on TensorFlow, whose samples are scored as ours are.
 
-    python -m experiments.benchmark.keras_gan --beside RUN
+    python -m experiments.benchmark.keras_gan
     python -m experiments.report runs/benchmark/gan-keras.json --name gan-keras-mnist
 
 This is what a reader of the tutorial gets: ten epochs on all training images, batches of 64, Adam
 at 2e-4 for both networks, and two passes through them in each step. The feature extractor is that
 of experiments.gan. A grid of the samples of the last seed is written beside the result, and with
-RUN, one of experiments.gan, a figure in which its samples stand beside these. The command has been
-tried on a few images only, and not run to the end yet.
+``--beside RUN`` gan-keras-beside.png, in which the samples of a run of experiments.gan stand beside
+them. The command has been tried on a few images only, and not run to the end yet.
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ from experiments.benchmark.workloads import NOISE_SIZE
 from jaxdl.console import note, progress
 from jaxdl.data import DEFAULT_DATA_DIR, Dataset
 from jaxdl.files import write_json
+from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.environment import describe_environment
@@ -62,13 +63,14 @@ class Options:
 
     def __post_init__(self) -> None:
         require(self, "seeds", self.seeds >= 1, "at least 1")
-        found = self.beside is None or samples_of(self.beside).is_file()
-        require(self, "beside", found, "a run of experiments.gan, with figures/samples.png")
+        fits = self.beside is None or shows_digits(Run.open(self.beside))
+        require(self, "beside", fits, "a run of experiments.gan on mnist, with figures/samples.png")
 
 
-def samples_of(run: Path) -> Path:
-    """Returns the grid of samples of a run of experiments.gan."""
-    return run / "figures" / "samples.png"
+def shows_digits(run: Run) -> bool:
+    """Whether a run has a grid of generated digits."""
+    is_of_digits = (run.experiment, run.options.get("dataset")) == ("gan", "mnist")
+    return is_of_digits and (run.figures / "samples.png").is_file()
 
 
 class TutorialGAN(keras.Model):
@@ -157,7 +159,11 @@ def main() -> None:
     grid = options.output.with_suffix(".png")
     sample_grid(samples[: COLUMNS**2], grid)
     if options.beside:
-        grids = {"the tutorial's recipe in Keras": grid, "jaxdl": samples_of(options.beside)}
+        run = Run.open(options.beside)
+        ours = "experiments.gan" + (
+            ", a class in each column" if run.options["conditional"] else ""
+        )
+        grids = {"the tutorial's recipe in Keras": grid, ours: run.figures / "samples.png"}
         side_by_side(grids, options.output.with_name(f"{grid.stem}-beside.png"))
     note(f"The result is in {options.output}.")
 

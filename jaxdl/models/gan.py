@@ -89,20 +89,23 @@ class Generator(nn.Module):
 
 
 def with_class(noise: jax.Array, labels: jax.Array | None, num_classes: int) -> jax.Array:
-    """Appends an embedding of the class to each noise vector; within a module's call.
+    """Appends an embedding of the class to each noise vector, by a new layer `embedding`.
 
-    Mirza and Osindero 2014, "Conditional Generative Adversarial Nets".
+    To be called by the compact ``__call__`` of a generator. See Mirza and Osindero 2014,
+    "Conditional Generative Adversarial Nets".
 
     Args:
       noise: float32 (batch, latent_dim).
-      labels: int32 (batch,).
+      labels: int32 (batch,); None without classes.
       num_classes: number of classes; 0 leaves the noise alone.
 
     Returns:
-      float32 (batch, 2 * latent_dim).
+      float32 (batch, 2 * latent_dim), or the noise.
     """
     if not num_classes:
         return noise
+    # At first of length 1, beside noise of length sqrt(latent_dim): with embeddings as long as
+    # that, the generator begins with one image for each class, and ignores the noise.
     embedding = nn.Embed(num_classes, noise.shape[-1], name="embedding")(labels)
     return jnp.concatenate([noise, embedding], axis=-1)
 
@@ -147,15 +150,16 @@ class Discriminator(nn.Module):
 def logit_of_real(
     features: jax.Array, labels: jax.Array | None, num_classes: int, dtype: DTypeLike
 ) -> jax.Array:
-    """Applies the layer `head` of a discriminator; within a module's call.
+    """Maps the features of images to logits of "real", by a new layer `head`.
 
-    With classes the head has a logit for each, of which that of the image's label counts (Miyato
-    and Koyama 2018, "cGANs with Projection Discriminator", section 3, where they share a part that
+    To be called by the compact ``__call__`` of a discriminator. With classes the head has a logit
+    for each, of which that of the image's label counts (Miyato and Koyama 2018, "cGANs with
+    Projection Discriminator", section 3; there, the logits of all classes also share a term that
     does not depend on the label).
 
     Args:
       features: (batch, height, width, channels).
-      labels: int32 (batch,).
+      labels: int32 (batch,); None without classes.
       num_classes: number of classes; 0 for none.
       dtype: of the computation.
 

@@ -1,8 +1,8 @@
 """A GAN of residual blocks, for 28x28 and other images.
 
-Like that of Huang et al. 2024 ("The GAN is dead; long live the GAN! A Modern GAN Baseline",
-section 3.3) it has no normalisation in the discriminator, and blocks that begin as the identity;
-it is narrower, and its generator has batch normalisation, as that of the DCGAN.
+Two ideas are those of Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern GAN
+Baseline": the discriminator is not normalised, and each block begins as the identity. The generator
+has batch normalisation, as that of the DCGAN.
 """
 
 import math
@@ -17,24 +17,24 @@ from jax.typing import DTypeLike
 from jaxdl.models.gan import TransposedConv, logit_of_real, with_class
 from jaxdl.nn import Conv, Dense
 
-leaky_relu = partial(nn.leaky_relu, negative_slope=0.2)
+leaky_relu = partial(nn.leaky_relu, negative_slope=0.2)  # as in Radford et al. 2015, section 4
 
 
 class ResidualGenerator(nn.Module):
-    """Makes images from noise: residual blocks in a quarter of the size, then in half of it.
+    """Makes images from noise: a residual block at a quarter of the resolution, one at half of it.
 
     The layers are named `dense_0`, `block_0`, `upsample_0`, `block_1`, `norm`, `head`; and with
     classes `embedding`, see `jaxdl.models.gan.with_class`.
 
     Attributes:
       image_shape: height and width of the images, multiples of 4, and number of channels.
-      width: number of channels in half the size; there are twice as many in a quarter of it.
+      features: number of channels at half the resolution; at a quarter there are twice as many.
       num_classes: number of classes of which images can be asked for; 0 for none.
       dtype: of the computation; parameters and batch statistics are float32.
     """
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
-    width: int = 48
+    features: int = 48
     num_classes: int = 0
     dtype: DTypeLike = jnp.float32
 
@@ -44,30 +44,30 @@ class ResidualGenerator(nn.Module):
     ) -> jax.Array:
         """Maps noise, and with classes labels, to images: see `jaxdl.models.gan.Generator`."""
         height, width, channels = self.image_shape
-        start = (height // 4, width // 4, 2 * self.width)
+        start = (height // 4, width // 4, 2 * self.features)
         norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.99, dtype=self.dtype)
         upsample = partial(TransposedConv, kernel_size=(4, 4), strides=(2, 2), dtype=self.dtype)
         x = with_class(noise, labels, self.num_classes)
         x = Dense(math.prod(start), dtype=self.dtype, name="dense_0")(x).reshape(-1, *start)
         x = ResidualBlock(norm, dtype=self.dtype, name="block_0")(x)
-        x = upsample(self.width, name="upsample_0")(x)
+        x = upsample(self.features, name="upsample_0")(x)
         x = ResidualBlock(norm, dtype=self.dtype, name="block_1")(x)
         x = leaky_relu(norm(name="norm")(x))
         return jnp.tanh(upsample(channels, name="head")(x).astype(jnp.float32))
 
 
 class ResidualDiscriminator(nn.Module):
-    """Tells real images from generated ones: residual blocks in half their size and a quarter.
+    """Tells real images from generated ones: a residual block at half resolution, one at a quarter.
 
     The layers are named `conv_0`, `block_0`, `conv_1`, `block_1`, `head`.
 
     Attributes:
-      width: number of channels in half the size; there are twice as many in a quarter of it.
+      features: number of channels at half the resolution; at a quarter there are twice as many.
       num_classes: number of classes; 0 for none. See `jaxdl.models.gan.logit_of_real`.
       dtype: of the computation; parameters are float32.
     """
 
-    width: int = 48
+    features: int = 48
     num_classes: int = 0
     dtype: DTypeLike = jnp.float32
 
@@ -79,8 +79,8 @@ class ResidualDiscriminator(nn.Module):
         del train  # nothing is dropped
         shrink = partial(Conv, kernel_size=(4, 4), strides=(2, 2), dtype=self.dtype)
         x = images
-        for index, features in enumerate((self.width, 2 * self.width)):
-            x = shrink(features, name=f"conv_{index}")(x)
+        for index in range(2):
+            x = shrink(2**index * self.features, name=f"conv_{index}")(x)
             x = ResidualBlock(dtype=self.dtype, name=f"block_{index}")(x)
         return logit_of_real(leaky_relu(x), labels, self.num_classes, self.dtype)
 

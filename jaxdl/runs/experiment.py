@@ -19,7 +19,7 @@ from jaxdl.runs.networks import TrainedNetwork
 from jaxdl.runs.options import from_options, with_changes
 from jaxdl.runs.run import Run
 from jaxdl.training.epoch import TrainStep
-from jaxdl.training.precision import can_multiply
+from jaxdl.training.precision import supports
 
 Summary = dict[str, Any]
 
@@ -101,17 +101,19 @@ class Experiment(abc.ABC):
     def read_config(self, run: Run) -> Any:
         """Reads the options of a run whose model is going to be used.
 
-        Its precision is float32 where the device does not multiply that of the training; a note
+        Where the device does not support the precision of the training, it is float32, and a note
         says so.
 
         Raises:
           UserError: they are not options of this experiment.
         """
         config, device = from_options(self.config, run.options), jax.devices()[0]
-        precision = config.optimization.precision
-        if can_multiply(device, precision):
+        if supports(device, config.optimization.precision):
             return config
-        note(f"{device.device_kind} does not multiply {precision}: it computes in float32.")
+        note(
+            f"{device.device_kind} does not multiply bfloat16: {run.directory} computes in float32 "
+            "here."
+        )
         return with_changes(config, {"precision": "float32"})
 
     def load_network(self, run: Run) -> TrainedNetwork:

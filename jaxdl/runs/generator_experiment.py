@@ -109,7 +109,7 @@ class GeneratorExperiment(Experiment):
             parameters = self.count_parameters(config, num_classes)
             print_header(run, config, dataset, generator, parameters)
 
-            features = ("image", "label") if config.adversarial.conditional else ("image",)
+            features = ("image", "label") if config.model.conditional else ("image",)
             split = {name: dataset.train[name] for name in features}
             columns = samples_in_a_row(config, num_classes)
             shown = draw_in_order(ROWS_SHOWN * columns, config, num_classes, SEED_OF_SHOWN)
@@ -159,12 +159,12 @@ class GeneratorExperiment(Experiment):
             return run, summary
 
     def init(
-        self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int = 0
+        self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int
     ) -> InitialTraining:
         """See `Experiment.init`."""
         shape = (1, *image_shape_of(config.data.dataset, config.data.image_size))
         example = {"image": jax.ShapeDtypeStruct(shape, np.uint8)}
-        if config.adversarial.conditional:
+        if config.model.conditional:
             example["label"] = jax.ShapeDtypeStruct((1,), np.int32)
         models = self.build_networks(config, num_classes)
         options = (config.optimization, config.adversarial, steps_per_epoch, config.run.seed, mesh)
@@ -176,7 +176,7 @@ class GeneratorExperiment(Experiment):
 
     def build_networks(self, config: Any, num_classes: int) -> tuple[nn.Module, nn.Module]:
         """Builds generator and discriminator of data with so many classes."""
-        known = num_classes if config.adversarial.conditional else 0
+        known = num_classes if config.model.conditional else 0
         return self.build_generator(config, known), self.build_discriminator(config, known)
 
     def count_parameters(self, config: Any, num_classes: int) -> int:
@@ -190,10 +190,10 @@ class GeneratorExperiment(Experiment):
         """See `Experiment.draw_samples`."""
         config = self.read_config(run)
         names = run.class_names
-        if class_name and not config.adversarial.conditional:
+        if class_name and not config.model.conditional:
             raise UsageError(
-                f"{run.directory} was trained with --no-conditional: it cannot be asked for a "
-                "class. Leave out --class."
+                f"{run.directory} was trained without classes (--no-conditional, as in --preset "
+                "tutorial): leave out --class."
             )
         if class_name and class_name not in names:
             raise UsageError(f"--class {class_name} is none of {', '.join(names)}.")
@@ -205,7 +205,7 @@ class GeneratorExperiment(Experiment):
             inputs = draw_inputs(config, labels, seed)
         else:
             inputs = draw_in_order(num_samples, config, len(names), seed)
-            if config.adversarial.conditional:
+            if config.model.conditional:
                 columns = min(num_samples, samples_in_a_row(config, len(names)))
         sample_figures.sample_grid(sample(load_model(run.checkpoints), inputs), path, columns)
 

@@ -114,7 +114,7 @@ class LanguageModelExperiment(Experiment):
         return self.complete(config, language_model, sentences, top, seed)
 
     def init(
-        self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int = 0
+        self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int
     ) -> InitialTraining:
         """See `Experiment.init`; the number of classes has no effect."""
         example = self.inputs.describe_example(config)

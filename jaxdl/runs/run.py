@@ -26,7 +26,8 @@ from jaxdl.files import is_unchanged, sync_directory, with_checksum, write_json
 from jaxdl.training.metrics_log import MetricsLog, Record, parse_records, read_records
 
 FORMAT = 5
-"""Changes with the names of options and layers, and with what files hold: 3 has checksums."""
+"""Changes with the names of options and layers, with what files hold, and when the value that an
+option has by default would not be that of a run without it."""
 EXPERIMENTS_OF_OTHERS = "jaxdl.experiments"
 """Group of the entry points by which other packages provide experiments."""
 

@@ -14,6 +14,7 @@ from jaxdl.runs.figures import TRAIN, VALIDATION, save_figure, split_records
 SCALE = 2
 MARGIN = 2
 FRAME_MILLISECONDS = 400
+PIXELS_PER_INCH = 100
 
 
 def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
@@ -43,11 +44,16 @@ def side_by_side(grids: dict[str, Path], path: Path) -> None:
       grids: PNG files that `sample_grid` wrote, by title.
       path: of the PNG file.
     """
-    figure = Figure(figsize=(4 * len(grids), 4), layout="constrained")
-    for position, (title, grid) in enumerate(grids.items(), start=1):
-        axes = figure.add_subplot(1, len(grids), position)
+    pictures = []
+    for grid in grids.values():
         with decoding(grid, ["PNG"]) as picture:
-            axes.imshow(picture.convert("RGB"))
+            pictures.append(np.asarray(picture.convert("RGB")))
+    widths = [picture.shape[1] for picture in pictures]
+    size = (sum(widths) / PIXELS_PER_INCH, max(map(len, pictures)) / PIXELS_PER_INCH + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    row = figure.subplots(1, len(grids), width_ratios=widths, squeeze=False)[0]
+    for axes, title, picture in zip(row, grids, pictures, strict=True):
+        axes.imshow(picture)
         axes.set_title(title, fontsize=9)
         axes.axis("off")
     save_figure(figure, path)

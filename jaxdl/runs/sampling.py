@@ -12,9 +12,9 @@ SEED_OF_SHOWN = 0
 
 
 def draw_inputs(config: Any, labels: np.ndarray, seed: int) -> Arrays:
-    """Draws noise for samples, and adds their classes unless there is ``--no-conditional``."""
+    """Draws noise for samples, and if the networks know classes, adds the labels."""
     inputs = {"noise": draw_noise(len(labels), config.adversarial.latent_dim, seed)}
-    return inputs | ({"label": labels} if config.adversarial.conditional else {})
+    return inputs | ({"label": labels} if config.model.conditional else {})
 
 
 def draw_in_order(num_samples: int, config: Any, num_classes: int, seed: int) -> Arrays:
@@ -25,5 +25,5 @@ def draw_in_order(num_samples: int, config: Any, num_classes: int, seed: int) ->
 
 def samples_in_a_row(config: Any, num_classes: int) -> int:
     """Returns the number of columns of a grid of samples: one for each class if they are few."""
-    by_class = config.adversarial.conditional and num_classes <= MOST_COLUMNS
+    by_class = config.model.conditional and num_classes <= MOST_COLUMNS
     return num_classes if by_class else COLUMNS

@@ -50,8 +50,6 @@ class Adversarial:
     """Weight of the R1 penalty on the discriminator's gradient at real images; 0 for none."""
     label_smoothing: float = 0.0
     """How far below 1 the discriminator's target for real images is."""
-    conditional: bool = True
-    """Whether both networks know the class of an image, so that one can be asked for."""
 
     def __post_init__(self) -> None:
         require(self, "latent_dim", self.latent_dim >= 1, "at least 1")

@@ -36,8 +36,8 @@ def dtype_of(precision: Precision) -> jnp.dtype:
     return jnp.dtype(jnp.bfloat16 if precision == "bfloat16" else jnp.float32)
 
 
-def can_multiply(device: jax.Device, precision: Precision) -> bool:
-    """Whether a device has this precision: GPUs before Ampere do not multiply bfloat16."""
+def supports(device: jax.Device, precision: Precision) -> bool:
+    """Whether a device computes in this precision: GPUs before Ampere do not multiply bfloat16."""
     capability = str(getattr(device, "compute_capability", ""))
     of_nvidia = re.fullmatch(r"\d+\.\d+", capability)
     is_old = of_nvidia is not None and float(capability) < FIRST_WITH_BFLOAT16
@@ -46,7 +46,7 @@ def can_multiply(device: jax.Device, precision: Precision) -> bool:
 
 def require_precision(precision: Precision, device: jax.Device) -> None:
     """Raises a UsageError if the device does not multiply in this precision."""
-    if not can_multiply(device, precision):
+    if not supports(device, precision):
         raise UsageError(
             f"--precision is {precision}, which {device.device_kind} does not multiply: choose "
             "float32."

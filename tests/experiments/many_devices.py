@@ -29,9 +29,9 @@ SMALLER = {
 def random_split(example):
     """Draws the examples of three batches, and two more."""
     random = np.random.default_rng(0)
-    highest = {"label": 2, "length": 12, "tokens": 1000, "image": 256}
+    ranges = {"label": (0, 2), "length": (1, 12), "tokens": (1, 1000), "image": (0, 256)}
     return {
-        name: random.integers(1, highest[name], (50, *one.shape[1:])).astype(one.dtype)
+        name: random.integers(*ranges[name], (50, *one.shape[1:])).astype(one.dtype)
         for name, one in example.items()
     }
 

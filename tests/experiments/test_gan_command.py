@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -44,6 +45,9 @@ def gan_run(command, gan_options, gan_runs):
 
 def test_a_run_leaves_scores_and_figures(gan_run):
     summary = json.loads((gan_run / "summary.json").read_text())
+    config = with_changes(gan.Config(), {"width": 8})
+    classes = len(summary["class_shares"])
+    assert summary["parameters"] == gan.EXPERIMENT.count_parameters(config, classes)
     assert summary["test_frechet_distance"] > summary["test_frechet_floor"] > 0
     assert sum(summary["class_shares"]) == pytest.approx(1)
     assert summary["test_smallest_class_share"] == min(summary["class_shares"])
@@ -58,19 +62,29 @@ def test_a_run_leaves_scores_and_figures(gan_run):
     assert "validation_frechet_distance" in records[-1]
     assert "train_generator_loss" in records[0]
     with Image.open(gan_run / "figures" / "samples.png") as grid:
-        assert grid.width == 2 * (len(summary["class_shares"]) * 30 + 2)
+        assert grid.width == 2 * (classes * 30 + 2)
 
 
 @pytest.mark.parametrize(
-    ("preset", "networks"),
+    ("options", "networks"),
     [
-        ({}, (ResidualGenerator(width=48, num_classes=10), ResidualDiscriminator(48, 10))),
+        (
+            {"width": 8, "dataset": "cifar10", "precision": "bfloat16"},
+            (
+                ResidualGenerator((32, 32, 3), 8, 10, jnp.bfloat16),
+                ResidualDiscriminator(8, 10, jnp.bfloat16),
+            ),
+        ),
+        (
+            {"architecture": "dcgan", "dataset": "cifar10", "precision": "bfloat16"},
+            (Generator((32, 32, 3), 10, jnp.bfloat16), Discriminator(0.0, 10, jnp.bfloat16)),
+        ),
         (gan.PRESETS["tutorial"], (Generator(), Discriminator(dropout_rate=0.3))),
     ],
-    ids=["default", "tutorial"],
+    ids=["residual", "dcgan", "tutorial"],
 )
-def test_the_networks_are_those_that_the_options_name(preset, networks):
-    config = with_changes(gan.Config(), preset)
+def test_the_networks_are_those_that_the_options_name(options, networks):
+    config = with_changes(gan.Config(), options)
     assert gan.EXPERIMENT.build_networks(config, num_classes=10) == networks
 
 
@@ -98,6 +112,15 @@ def test_predict_draws_samples_and_the_same_ones_for_the_same_seed(command, gan_
     assert pictures[0] == pictures[1] != pictures[2]
 
 
+def test_samples_are_drawn_in_float32_where_the_device_has_not_the_precision(
+    command, gan_run, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("jaxdl.runs.experiment.supports", lambda device, precision: False)
+    status, _, errors = command("predict", gan_run, "--output", tmp_path / "grid.png")
+    assert status == 0
+    assert f"{gan_run} computes in float32 here" in errors
+
+
 def test_a_run_is_asked_for_a_class(command, gan_run, tmp_path):
     pictures = []
     for name in ("1", "2", ""):
@@ -123,7 +146,7 @@ def test_a_run_without_classes_draws_samples_but_not_of_a_class(command, gan_opt
     (run,) = (tmp_path / "gan").iterdir()
     status, _, errors = command("predict", run, "--class", "1")
     assert (status, len(errors.splitlines())) == (2, 1)
-    assert "was trained with --no-conditional" in errors
+    assert "was trained without classes" in errors
     assert command("predict", run, "--output", tmp_path / "grid.png")[0] == 0
 
 

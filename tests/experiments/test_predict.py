@@ -37,6 +37,15 @@ def test_each_picture_gets_a_label_with_its_probability(command, trained_run, pi
     assert "%" in first
 
 
+def test_pictures_are_predicted_in_float32_where_the_device_has_not_the_precision(
+    command, trained_run, picture, monkeypatch
+):
+    monkeypatch.setattr("jaxdl.runs.experiment.supports", lambda device, precision: False)
+    status, _, errors = command("predict", trained_run, picture)
+    assert status == 0
+    assert f"{trained_run} computes in float32 here" in errors
+
+
 def test_json_has_all_probabilities(command, trained_run, picture):
     status, output, _ = command("predict", trained_run, picture, "--json")
     assert status == 0

@@ -1,3 +1,5 @@
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -59,6 +61,15 @@ def test_with_classes_an_image_and_its_logit_depend_on_the_label():
         assert float(jnp.abs(images[one] - images[other]).max()) > 1e-3
         assert float(jnp.abs(every[one] - every[other])) > 1e-6
     np.testing.assert_array_equal(logits, every[:1])
+
+
+def test_the_embedding_of_a_class_is_small_beside_the_noise():
+    labels = jnp.arange(10)
+    variables = jax.jit(partial(Generator((4, 4, 1), 10).init, train=False))(
+        KEY, jnp.zeros((10, 100)), labels
+    )
+    lengths = jnp.linalg.norm(variables["params"]["embedding"]["embedding"], axis=-1)
+    np.testing.assert_allclose(lengths, 1, atol=0.3)
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])

@@ -25,5 +25,5 @@ def test_a_run_is_used_in_float32_where_the_device_has_not_its_precision(
     config = with_changes(cnn.Config(), {"precision": precision})
     run = Run.create("cnn", tmp_path, 0, to_options(config), (), {})
     assert cnn.EXPERIMENT.read_config(run) == with_changes(config, {"precision": used})
-    told = f"Tesla T4 does not multiply {precision}: it computes in float32.\n"
+    told = f"Tesla T4 does not multiply bfloat16: {run.directory} computes in float32 here.\n"
     assert capsys.readouterr().err == (told if used != precision else "")

@@ -46,7 +46,7 @@ WITHOUT_BLOCKS = [
     (Discriminator(), IMAGES),
     (Generator(), NOISE),
     (ResidualDiscriminator(4), IMAGES),
-    (ResidualGenerator(width=4), NOISE),
+    (ResidualGenerator(features=4), NOISE),
 ]
 
 
