@@ -3,17 +3,20 @@
     python -m experiments.vit
     python -m experiments.vit --preset quick
 
-Two convolutions with pooling make tokens of patches of 4x4 pixels, an encoder with sinusoidal
-positions compares them, and their weighted mean is classified, as in a Compact Convolutional
-Transformer (Hassani et al. 2021). The first command trains six blocks, 872,395 parameters, on
-CIFAR-10 with shifted, mirrored and mixed images (CutMix), the hidden matrices by Muon, for some
-hours on two CPU cores; ``--precision bfloat16-products`` is faster on processors that multiply
-bfloat16. The second trains the same network for five epochs without mixing. Neither has been run to
-its end yet.
-``--preset imagenet --dataset FOLDER`` trains ViT-S/16 for 90 epochs (Beyer et al. 2022,
-"Better plain ViT baselines for ImageNet-1k", but without RandAugment) on a TPU pod or a machine
-with eight GPUs; FOLDER has train/CLASS/ and test/CLASS/. figures/attention.png of a run shows which
-parts of an image the decision depends on.
+A stem of two convolutions with pooling makes a token of each patch of 4x4 pixels, an encoder with
+sinusoidal positions compares the tokens, and a learned weighted mean of them is classified, as in a
+Compact Convolutional Transformer (Hassani et al. 2021). The first command trains six blocks,
+872,395 parameters, for 75 epochs on all 50,000 training images of CIFAR-10, shifted, mirrored and
+mixed (CutMix), the hidden matrices by Muon; the model of the last epoch is tested. With
+``--precision bfloat16-products``, which is faster on processors that multiply bfloat16, expect a
+test accuracy of 93.49 % (one seed, experiments/results/vit-cifar10.json) after three and a half
+hours on one CPU core. The second command trains the same network for five epochs without mixing,
+and has not been run to its end yet. figures/attention.png of a run shows which parts of an image
+the decision depends on.
+
+``--preset imagenet --dataset FOLDER`` trains ViT-S/16 for 90 epochs (Beyer et al. 2022, "Better
+plain ViT baselines for ImageNet-1k", but without RandAugment) on a TPU pod or a machine with eight
+GPUs; FOLDER has train/CLASS/ and test/CLASS/.
 """
 
 import dataclasses
@@ -83,7 +86,7 @@ class ModelOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Options; the defaults train for some hours on two CPU cores."""
+    """Options; the defaults are those of the result above, but for the precision."""
 
     data: ImageData = ImageData(dataset="cifar10", validation_fraction=0.0)
     model: ModelOptions = ModelOptions()
