@@ -4,7 +4,7 @@
     python -m experiments.datasets --dataset pictures/
 
 The first command lists the catalog and your own data that has been read, with what each takes on
-the disk. The second reads a data set of any kind that --dataset takes elsewhere, prints the number
+the disk. The second reads any data set that the other commands accept, prints the number
 of examples of each split and class, and draws samples, class balance and lengths of texts, in the
 data directory or in the file that --output names.
 """
@@ -40,9 +40,9 @@ class Options:
     image_size: int = 64
     """Side to which your own pictures are resized, in pixels."""
     text_column: str = ""
-    """Column of a table that holds the texts; by default the one that is named like them."""
+    """Column of a table that holds the texts; by default one with a usual name."""
     label_column: str = ""
-    """Column of a table that holds the labels; by default the one that is named like them."""
+    """Column of a table that holds the labels; by default one with a usual name."""
     skip_broken: bool = False
     """Leave out files of your own data that cannot be read."""
     output: Path | None = None

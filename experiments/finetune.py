@@ -1,13 +1,13 @@
-"""A published network is fine-tuned on a new task: transfer learning, the end of module five.
+"""Fine-tunes a published network on a new task: transfer learning, the end of module five.
 
     python -m experiments.finetune
     python -m experiments.finetune --model resnet50 --dataset cifar10
 
 The first command fine-tunes MiniLM, 22,566,146 parameters, on the film reviews of IMDB: a head is
 fitted to the features of some reviews in the frozen encoder, then all layers but the first blocks
-are trained, with smaller learning rates for deeper layers. Expect a test accuracy of 92.1 %
-(experiments/results/finetune-minilm-imdb.json) after at most two and a half hours on two CPU cores,
-which that run shared with tests. experiments/linear_probe.py fits the head only.
+are trained, with smaller learning rates for layers nearer to the input. Expect a test accuracy of
+92.1 % (experiments/results/finetune-minilm-imdb.json); that run took two and a half hours on two
+CPU cores, on which tests ran too. experiments/linear_probe.py fits the head only.
 """
 
 import dataclasses

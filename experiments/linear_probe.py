@@ -6,8 +6,8 @@
 
 The features of the data in the frozen network are computed once and kept in ``--data-dir``, so that
 a second probe takes seconds; the head is fitted to its optimum by L-BFGS. Expect a test accuracy of
-74.8 % on CIFAR-10 from the second command, after a quarter of an hour on two idle CPU cores, most
-of it for the features (experiments/results/linear-probe-resnet50-cifar10.json).
+74.8 % on CIFAR-10 from the second command (experiments/results/linear-probe-resnet50-cifar10.json);
+that run took half an hour, beside other work, most of it for the features.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""CIFAR-10 by the recipe of the speed runs, in less than half an hour of two CPU cores.
+"""CIFAR-10 by the recipe of the speed runs, in less than half an hour on two CPU cores.
 
     python -m experiments.speedrun
     python -m experiments.speedrun --preset quick
@@ -7,17 +7,17 @@
 A short network of wide convolutions, 1,971,328 parameters, is trained for sixteen epochs on all
 50,000 training images, and the model of the last epoch is tested on six views of each image. Expect
 a test accuracy of 94.06 ± 0.14 % (three seeds, experiments/results/speedrun-cifar10.json) after 24
-minutes on two CPU cores. The second command trains a network of half the width; the third, with
-batches of 1,024, is meant for a GPU and has not been run on one yet.
+to 29 minutes on two CPU cores. The second command trains a network of half the width; the third,
+with batches of 1,024, is meant for a GPU and has not been run on one yet.
 
 The recipe is that of Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU": a whitening
 convolution that is computed instead of trained, convolutions that begin as identities, every image
-mirrored in every other epoch, and a learning rate that falls linearly to zero. It differs in that
-Muon updates the kernels instead of SGD, without a separate average of the parameters, and that all
-views count alike. Weight decay keeps the norms of the kernels from growing, and so the angles by
-which updates turn them from shrinking; without it, at a learning rate of 0.02, ten epochs gave
-93.58 ± 0.09 %. Learning rate and weight decay were chosen for a network of half the width on a
-tenth of the training images. The computation is in bfloat16.
+mirrored in every other epoch, and a learning rate that falls linearly to zero. It differs in three
+ways: Muon updates the kernels instead of SGD, no separate average of the parameters is kept, and
+all views count alike. Weight decay limits the norms of the kernels, so that updates keep turning
+them by useful angles; without it, at a learning rate of 0.02, ten epochs gave 93.58 ± 0.09 %.
+Learning rate and weight decay were chosen for a network of half the width on a tenth of the
+training images. The computation is in bfloat16.
 """
 
 import dataclasses

@@ -7,6 +7,7 @@ like <!-- install.md --> stands for the text of another file. The command needs 
 repository.
 """
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from jaxdl.console import console
 from jaxdl.files import write_text
+from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 
 REPOSITORY = ""
@@ -31,8 +33,14 @@ BADGES = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """There are none."""
+
+
 def main() -> None:
     """Writes all notebooks."""
+    parse_dataclass(Options, "experiments.notebooks", description=__doc__)
     for name in NOTEBOOKS:
         path = FOLDER / f"{name}.ipynb"
         write_text(path, build(name, REPOSITORY))

@@ -39,9 +39,9 @@ class DataOptions:
     data_dir: Path = DEFAULT_DATA_DIR
     """Directory in which data sets are kept."""
     validation_fraction: float = 0.2
-    """Fraction of the training split (its end, or of each own class) that chooses the epoch."""
+    """Fraction of the training examples that chooses the best epoch; 0 keeps the last one."""
     label_column: str = ""
-    """Column of a table that holds the labels; by default the one that is named like them."""
+    """Column of a table that holds the labels; by default one with a usual name."""
     skip_broken: bool = False
     """Leave out files of your own data that cannot be read."""
 
@@ -66,7 +66,7 @@ class ImageData(DataOptions):
     OF_OWN_DATA = (*DataOptions.OF_OWN_DATA, "image_size", "stream")
 
     dataset: str = "mnist"
-    """Data: mnist, fashion_mnist, cifar10, cifar100, folder, table, tfds:NAME, hf:OWNER/NAME."""
+    """mnist, fashion_mnist, cifar10, cifar100, a folder or table, tfds:NAME, or hf:OWNER/NAME."""
     image_size: int = 32
     """Side to which your own pictures are resized, in pixels."""
     stream: bool = False
@@ -85,9 +85,9 @@ class TextData(DataOptions):
     OF_OWN_DATA = (*DataOptions.OF_OWN_DATA, "text_column")
 
     dataset: str = "imdb_reviews"
-    """Data: imdb_reviews, a folder or a table of texts, tfds:NAME, hf:OWNER/NAME."""
+    """imdb_reviews, a folder or a table of texts, tfds:NAME, or hf:OWNER/NAME."""
     text_column: str = ""
-    """Column of a table that holds the texts; by default the one that is named like them."""
+    """Column of a table that holds the texts; by default one with a usual name."""
     vocabulary_size: int = 10_000
     """Number of tokens: padding, the unknown word, and the most frequent words."""
     sequence_length: int = 200

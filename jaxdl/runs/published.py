@@ -55,7 +55,7 @@ class PublishedData(DataOptions):
     truncation: Truncation = "start"
     """End at which a longer text is cut."""
     text_column: str = ""
-    """Column of a table that holds the texts; by default the one that is named like them."""
+    """Column of a table that holds the texts; by default one with a usual name."""
     image_size: int = 96
     """Side to which images are resized, in pixels."""
     stream: bool = False

@@ -43,13 +43,13 @@ class ImageAugmentation:
     cutout: int = 0
     """Side of a random square that is blackened, in pixels."""
     mixup: float = 0.0
-    """Average pairs of images with weights from Beta(x, x); 0 does not."""
+    """Average pairs of images with weights from Beta(x, x); 0 for none."""
     cutmix: float = 0.0
-    """Paste a rectangle of one image into another, with areas from Beta(x, x); 0 does not."""
+    """Paste a rectangle of one image into another, with areas from Beta(x, x); 0 for none."""
     resized_crop: float = 0.0
     """Smallest fraction of your own picture in a random crop; 0 trains on the central square."""
     test_time_views: Literal[1, 2, 6] = 1
-    """Average the logits of a test image alone, with its mirror image, or also of shifted ones."""
+    """Average the logits of a test image: 1, itself; 2, and mirrored; 6, and shifted."""
 
     def __post_init__(self) -> None:
         require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")

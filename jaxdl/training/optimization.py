@@ -37,11 +37,11 @@ class Optimization:
     weight_decay: float = 0.0
     """Weight decay on kernels and embeddings; adam applies none, muon to hidden kernels only."""
     gradient_clip: float = 0.0
-    """Largest global norm of the gradients; 0 does not clip."""
+    """Largest global norm of the gradients; 0 for no limit."""
     ema_decay: float = 0.0
     """Report a moving average of the model with this decay; 0 reports the last."""
     patience: int = 0
-    """Number of epochs to wait for a validation score as good as the best; 0 never stops."""
+    """Stop after this many epochs without a better validation score; 0 never stops early."""
     precision: Precision = "float32"
     """Precision; bfloat16-products rounds only factors, float32-highest not even those."""
 
