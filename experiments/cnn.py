@@ -70,6 +70,17 @@ PRESETS = {
         "rotation": 5.0,
         "zoom": 0.05,
     },
+    "fashion": {
+        "dataset": "fashion_mnist",
+        "validation_fraction": 0.1,
+        "architecture": "vgg",
+        "epochs": 16,
+        "shift": 0.0,
+        "rotation": 0.0,
+        "zoom": 0.0,
+        "flip": True,
+        "crop": 1,
+    },
 }
 
 

@@ -66,7 +66,7 @@ class ImageData(DataOptions):
     OF_OWN_DATA = (*DataOptions.OF_OWN_DATA, "image_size", "stream")
 
     dataset: str = "mnist"
-    """mnist, fashion_mnist, cifar10, cifar100, a folder or table, tfds:NAME, or hf:OWNER/NAME."""
+    """Data: mnist, fashion_mnist, cifar10, cifar100, folder or table, tfds:NAME, hf:OWNER/NAME."""
     image_size: int = 32
     """Side to which your own pictures are resized, in pixels."""
     stream: bool = False
@@ -85,7 +85,7 @@ class TextData(DataOptions):
     OF_OWN_DATA = (*DataOptions.OF_OWN_DATA, "text_column")
 
     dataset: str = "imdb_reviews"
-    """imdb_reviews, a folder or a table of texts, tfds:NAME, or hf:OWNER/NAME."""
+    """Data: imdb_reviews, a folder or table of texts, tfds:NAME, hf:OWNER/NAME."""
     text_column: str = ""
     """Column of a table that holds the texts; by default one with a usual name."""
     vocabulary_size: int = 10_000
