@@ -1,11 +1,14 @@
 """A convolutional network that classifies handwritten digits: module two of the tutorial.
 
     python -m experiments.cnn
+    python -m experiments.cnn --preset fashion
 
 Two 3x3 convolutions, each pooled, and a dense layer with dropout: 225,034 parameters, trained on
 MNIST with small random shifts, rotations and zooms of every image. Expect a test accuracy of
 99.52 ± 0.02 % (five seeds, experiments/results/cnn-mnist.json) after about three minutes on two
-CPU cores.
+CPU cores. The second command trains a small VGG, 435,754 parameters, on Fashion-MNIST, mirrored and
+shifted by a pixel; expect 94.20 % (one seed, cnn-vgg-fashion-mnist.json) after twenty minutes on
+one core.
 """
 
 import dataclasses
