@@ -145,10 +145,8 @@ def train_step(
         grads = add_gradient_penalty(
             grads, discriminator, partial(discriminate, key=real_key), real, gradient_penalty
         )
-    image_grads *= 2 * generator_factor(
-        fake_logits
-    )  # twice, since the loss is half that on samples
-    (generator_grads,) = generator_vjp(image_grads)
+    # Twice, since the discriminator's loss counts that on samples by half.
+    (generator_grads,) = generator_vjp(2 * generator_factor(fake_logits) * image_grads)
     state = Adversaries(
         generator=generator.apply_gradients(
             grads=generator_grads, batch_stats=updates["batch_stats"]
