@@ -16,6 +16,7 @@ from jaxdl.errors import UserError, reason_of
 
 RIGHT, WRONG = "#1b7837", "#b2182b"
 TRAIN, VALIDATION = "#4393c3", "#d6604d"
+DOTS_PER_INCH = 110
 
 
 @contextlib.contextmanager
@@ -229,4 +230,4 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Writes a PNG file; a box stands for a character that the font lacks, such as an emoji."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
-        figure.savefig(path, dpi=110)
+        figure.savefig(path, dpi=DOTS_PER_INCH)

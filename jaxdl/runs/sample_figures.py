@@ -9,12 +9,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from jaxdl.data.pictures import decoding
-from jaxdl.runs.figures import TRAIN, VALIDATION, save_figure, split_records
+from jaxdl.runs.figures import DOTS_PER_INCH, TRAIN, VALIDATION, save_figure, split_records
 
 SCALE = 2
 MARGIN = 2
 FRAME_MILLISECONDS = 400
-PIXELS_PER_INCH = 100
 
 
 def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
@@ -49,7 +48,7 @@ def side_by_side(grids: dict[str, Path], path: Path) -> None:
         with decoding(grid, ["PNG"]) as picture:
             pictures.append(np.asarray(picture.convert("RGB")))
     widths = [picture.shape[1] for picture in pictures]
-    size = (sum(widths) / PIXELS_PER_INCH, max(map(len, pictures)) / PIXELS_PER_INCH + 0.5)
+    size = (sum(widths) / DOTS_PER_INCH, max(map(len, pictures)) / DOTS_PER_INCH + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     row = figure.subplots(1, len(grids), width_ratios=widths, squeeze=False)[0]
     for axes, title, picture in zip(row, grids, pictures, strict=True):
