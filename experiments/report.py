@@ -88,13 +88,15 @@ def format_table() -> str:
         "|---|---|---|---|---|---|---|",
     ]
     results = [(path.stem, json.loads(path.read_text())) for path in RESULTS.glob("*.json")]
-    results.sort(key=lambda named: (named[1]["dataset"], _accuracy(named[1]), named[0]))
+    results.sort(key=lambda named: (named[1]["dataset"], *_rank(named[1]), named[0]))
     return "\n".join(header + [format_row(name, result) for name, result in results])
 
 
-def _accuracy(result: Record) -> float:
-    """Returns the mean test accuracy; generators, which have none, come last."""
-    return result["test_accuracy"]["mean"] if "test_accuracy" in result else math.inf
+def _rank(result: Record) -> tuple[bool, float]:
+    """Orders classifiers by accuracy; generators follow, the farthest first."""
+    if "test_accuracy" in result:
+        return False, result["test_accuracy"]["mean"]
+    return True, -result["test_frechet_ratio"]["mean"] if "test_frechet_ratio" in result else 0.0
 
 
 def format_row(name: str, result: Record) -> str:
@@ -130,9 +132,12 @@ def format_headline(result: Record) -> str:
         return f"perplexity {perplexity} on validation texts"
     ratio = result["test_frechet_ratio"]
     deviation = "" if ratio["std"] is None else f" ± {ratio['std']:.1f}"
-    shares = {name: 100 * result[f"test_{name}"]["mean"] for name in ("precision", "recall")}
-    shares = [f"{name} {share:.0f} %" for name, share in shares.items()]
-    return ", ".join([f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor", *shares])
+    cells = [f"Frechet distance {ratio['mean']:.1f}{deviation} times its floor"]
+    for name in ("precision", "recall"):
+        cells.append(f"{name} {100 * result[f'test_{name}']['mean']:.0f} %")
+    least = 100 * min(result["test_smallest_class_share"]["values"])
+    most = 100 * max(result["test_largest_class_share"]["values"])
+    return ", ".join([*cells, f"classes {least:.1f} to {most:.1f} %"])
 
 
 def format_feeding(report: Record) -> str:

@@ -61,12 +61,35 @@ def test_a_single_run_becomes_a_row_without_a_deviation(tmp_path, monkeypatch):
 
 
 def test_the_score_of_a_generator_is_its_distance_over_the_floor():
-    shares = {"test_precision": {"mean": 0.814}, "test_recall": {"mean": 0.9}}
-    result = shares | {"test_frechet_ratio": {"mean": 3.25, "std": 0.5}}
-    expected = "Frechet distance 3.2 ± 0.5 times its floor, precision 81 %, recall 90 %"
+    result = {
+        "test_frechet_ratio": {"mean": 3.25, "std": 0.5},
+        "test_precision": {"mean": 0.814},
+        "test_recall": {"mean": 0.9},
+        "test_smallest_class_share": {"values": [0.09, 0.0871]},
+        "test_largest_class_share": {"values": [0.113, 0.11]},
+    }
+    expected = (
+        "Frechet distance 3.2 ± 0.5 times its floor, precision 81 %, recall 90 %, "
+        "classes 8.7 to 11.3 %"
+    )
     assert report.format_headline(result) == expected
     result["test_frechet_ratio"]["std"] = None
     assert report.format_headline(result) == expected.replace(" ± 0.5", "")
+
+
+def test_rows_are_in_the_order_of_their_scores(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(report, "format_row", lambda name, result: name)
+    scores = {
+        "a-near": ("test_frechet_ratio", 1.3),
+        "b-good": ("test_accuracy", 0.99),
+        "c-far": ("test_frechet_ratio", 21.0),
+        "d-poor": ("test_accuracy", 0.9),
+    }
+    for name, (metric, value) in scores.items():
+        result = {"dataset": "mnist", metric: {"mean": value}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(result))
+    assert report.format_table().splitlines()[2:] == ["d-poor", "b-good", "c-far", "a-near"]
 
 
 def test_a_file_that_is_no_result_is_refused(tmp_path):
