@@ -12,11 +12,10 @@ epoch, when the steps with the penalty overshot further each time.
 
 The samples are evaluated by the features of a classifier (experiments/cnn.py with ``--preset
 quick``, trained once for a data set): the Frechet distance between samples and test images, beside
-the distance between training and test images, its floor. The first command has not been run to its
-end yet; with ``--epochs 6`` one seed gave a distance of 1.34 times the floor after a quarter of an
-hour on one CPU core. ``--architecture dcgan --no-conditional --epochs 6`` gave 21 times the floor
-(three seeds, experiments/results/gan-dcgan-mnist.json). figures/training.gif of a run shows how the
-samples improve.
+the distance between training and test images, its floor. On two CPU cores the first command takes
+14 minutes and reaches 1.5 times the floor, with a precision of 81 % and a recall of 84 % (three
+seeds, experiments/results/gan-mnist.json). figures/training.gif of a run shows how the samples
+improve.
 """
 
 import dataclasses
