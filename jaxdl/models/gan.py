@@ -2,15 +2,18 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.nn import Conv, Dense, convolve_transposed, default_kernel_init
+from jaxdl.nn import Conv, Dense, convolve_transposed, default_kernel_init, with_flat_window
 
-leaky_relu = partial(nn.leaky_relu, negative_slope=0.3)  # the default slope of Keras
+# The defaults of Keras.
+leaky_relu = partial(nn.leaky_relu, negative_slope=0.3)
+glorot_uniform = with_flat_window(nn.initializers.glorot_uniform())
 
 
 class TransposedConv(nn.Module):
@@ -20,19 +23,21 @@ class TransposedConv(nn.Module):
       features: number of channels of the output.
       kernel_size: height and width of the kernel.
       strides: factors by which height and width grow.
+      kernel_init: draws the initial kernel.
       dtype: of the computation; parameters are float32.
     """
 
     features: int
     kernel_size: tuple[int, int]
     strides: tuple[int, int]
+    kernel_init: nn.initializers.Initializer = default_kernel_init
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         """Maps (batch, height, width, channels) to images larger by the strides."""
         shape = (*self.kernel_size, images.shape[-1], self.features)
-        kernel = self.param("kernel", default_kernel_init, shape)
+        kernel = self.param("kernel", self.kernel_init, shape)
         return convolve_transposed(
             images.astype(self.dtype), kernel.astype(self.dtype), self.strides
         )
@@ -77,9 +82,10 @@ class Generator(nn.Module):
             epsilon=1e-3,
             dtype=self.dtype,
         )
-        upsample = partial(TransposedConv, kernel_size=(5, 5), dtype=self.dtype)
+        options = {"kernel_init": glorot_uniform, "dtype": self.dtype}
+        upsample = partial(TransposedConv, kernel_size=(5, 5), **options)
         x = with_class(noise, labels, self.num_classes)
-        x = Dense(math.prod(start), use_bias=False, dtype=self.dtype, name="dense_0")(x)
+        x = Dense(math.prod(start), use_bias=False, **options, name="dense_0")(x)
         x = leaky_relu(normalise(name="norm_0")(x)).reshape(-1, *start)
         x = upsample(128, strides=(1, 1), name="upsample_0")(x)
         x = leaky_relu(normalise(name="norm_1")(x))
@@ -139,16 +145,17 @@ class Discriminator(nn.Module):
         Returns:
           float32 (batch,).
         """
-        conv = partial(Conv, kernel_size=(5, 5), strides=(2, 2), dtype=self.dtype)
+        options = {"kernel_init": glorot_uniform, "dtype": self.dtype}
+        conv = partial(Conv, kernel_size=(5, 5), strides=(2, 2), **options)
         x = images
         for index, features in enumerate((64, 128)):
             x = leaky_relu(conv(features, name=f"conv_{index}")(x))
             x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        return logit_of_real(x, labels, self.num_classes, self.dtype)
+        return logit_of_real(x, labels, self.num_classes, **options)
 
 
 def logit_of_real(
-    features: jax.Array, labels: jax.Array | None, num_classes: int, dtype: DTypeLike
+    features: jax.Array, labels: jax.Array | None, num_classes: int, **options: Any
 ) -> jax.Array:
     """Maps the features of images to logits of "real", by a new layer `head`.
 
@@ -161,12 +168,12 @@ def logit_of_real(
       features: (batch, height, width, channels).
       labels: int32 (batch,); None without classes.
       num_classes: number of classes; 0 for none.
-      dtype: of the computation.
+      options: of the layer, such as its dtype.
 
     Returns:
       float32 (batch,).
     """
-    head = Dense(max(1, num_classes), dtype=dtype, name="head")
+    head = Dense(max(1, num_classes), **options, name="head")
     logits = head(features.reshape(features.shape[0], -1))
     if num_classes:
         logits = jnp.take_along_axis(logits, labels[:, None], axis=1)

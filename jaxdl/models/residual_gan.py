@@ -82,7 +82,7 @@ class ResidualDiscriminator(nn.Module):
         for index in range(2):
             x = shrink(2**index * self.features, name=f"conv_{index}")(x)
             x = ResidualBlock(dtype=self.dtype, name=f"block_{index}")(x)
-        return logit_of_real(leaky_relu(x), labels, self.num_classes, self.dtype)
+        return logit_of_real(leaky_relu(x), labels, self.num_classes, dtype=self.dtype)
 
 
 class ResidualBlock(nn.Module):

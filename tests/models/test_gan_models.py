@@ -22,6 +22,19 @@ def test_the_numbers_of_parameters_are_those_of_the_tutorial():
     assert count_parameters(discriminator["params"]) == 212_865
 
 
+def test_the_initial_kernels_are_drawn_as_keras_draws_them():
+    """From a uniform distribution with the variance of Glorot and Bengio 2010, equation 16."""
+    for module, inputs in ((Generator(), NOISE), (Discriminator(), IMAGES)):
+        params = jax.jit(partial(module.init, train=False))(KEY, inputs)["params"]
+        kernels = {name: layer["kernel"] for name, layer in params.items() if "kernel" in layer}
+        assert kernels
+        for name, kernel in kernels.items():
+            *window, channels, features = kernel.shape
+            limit = np.sqrt(6 / (np.prod(window) * (channels + features)))
+            assert 0.98 * limit < jnp.abs(kernel).max() <= limit, name
+            np.testing.assert_allclose(kernel.std(), limit / np.sqrt(3), rtol=0.05)
+
+
 def test_the_generator_makes_images_and_the_discriminator_one_logit_for_each():
     def both(noise):
         images, _ = Generator().init_with_output(KEY, noise, train=False)
