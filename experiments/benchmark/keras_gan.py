@@ -7,7 +7,7 @@ This is what a reader of the tutorial gets: ten epochs on all training images, b
 at 2e-4 for both networks, and two passes through them in each step. The feature extractor is that
 of experiments.gan. A grid of the samples of the last seed is written beside the result, and with
 ``--beside RUN`` gan-keras-beside.png, in which the samples of a run of experiments.gan stand beside
-them. The command has been tried on a few images only, and not run to the end yet.
+them.
 """
 
 import dataclasses
