@@ -14,8 +14,9 @@ The samples are evaluated by the features of a classifier (experiments/cnn.py wi
 quick``, trained once for a data set): the Frechet distance between samples and test images, beside
 the distance between training and test images, its floor. On two CPU cores the first command takes
 14 minutes and reaches 1.5 times the floor, with a precision of 81 % and a recall of 84 % (three
-seeds, experiments/results/gan-mnist.json). figures/training.gif of a run shows how the samples
-improve.
+seeds, experiments/results/gan-mnist.json); training images have 87 % and 88 %. The clothes of
+``--dataset fashion_mnist`` reach 2.9 times their floor, 83 % and 80 % (gan-fashion-mnist.json).
+figures/training.gif of a run shows how the samples improve.
 """
 
 import dataclasses

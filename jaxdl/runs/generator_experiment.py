@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxdl.analysis.sample_quality import NEIGHBOURS, frechet_distance
+from jaxdl.analysis.sample_quality import NEIGHBOURS, frechet_distance, precision_and_recall
 from jaxdl.console import note
 from jaxdl.data import Dataset
 from jaxdl.data.catalog import image_shape_of
@@ -219,20 +219,24 @@ def score(images: np.ndarray, extractor: FeatureExtractor, dataset: Dataset) -> 
       dataset: from which the samples were learned.
 
     Returns:
-      The scores of `compare` between the samples and the test split, named "test_...";
-      "test_frechet_floor", the distance between as many training images and the test split (the
-      feature extractor was trained on most of them); "test_frechet_ratio" to that; "class_shares"
-      of the samples; and "feature_extractor_sha256".
+      The scores of `compare` between the samples and the test split, named "test_..."; what as many
+      training images score, on most of which the feature extractor was trained:
+      "test_frechet_floor", "test_precision_ceiling" and "test_recall_ceiling"; the ratio of the
+      Frechet distance to its floor, "test_frechet_ratio"; "class_shares" of the samples; and
+      "feature_extractor_sha256".
     """
     samples, test = extractor.extract(images), extractor.extract(dataset.test["image"])
     train = extractor.extract(dataset.train["image"][: len(dataset.test["image"])])
     num_classes = len(dataset.class_names)
     quality = compare(samples, test, num_classes)
     floor = frechet_distance(test["features"], train["features"])
+    precision, recall = precision_and_recall(test["features"], train["features"])
     return {
         **{f"test_{name}": value for name, value in quality.items()},
         "test_frechet_floor": floor,
         "test_frechet_ratio": quality["frechet_distance"] / floor,
+        "test_precision_ceiling": precision,
+        "test_recall_ceiling": recall,
         "class_shares": class_shares(samples, num_classes).tolist(),
         "feature_extractor_sha256": extractor.sha256,
     }
