@@ -6,17 +6,18 @@
 The networks are made of residual blocks and are told the class of each image, so that samples of
 one class can be drawn (``predict --class``); ``--no-conditional`` trains without classes. The
 second command trains the tutorial's DCGAN by its recipe. The default differs also in its training:
-the gradient of the discriminator is penalised, none of its units are dropped, batches are small,
-and the learning rate decays. Gradients are clipped: without it one training ended in its fourth
-epoch, when the steps with the penalty overshot further each time.
+the gradient of the discriminator is penalised, none of its units are dropped, Adam forgets past
+gradients sooner, batches are small, the learning rate decays, and the samples are those of a moving
+average of the generator. Gradients are clipped, because a training without clipping diverged in its
+fourth epoch: each step with the penalty overshot further than the one before.
 
 The samples are evaluated by the features of a classifier (experiments/cnn.py with ``--preset
 quick``, trained once for a data set): the Frechet distance between samples and test images, beside
-the distance between training and test images, its floor. On two CPU cores the first command takes
-14 minutes and reaches 1.5 times the floor, with a precision of 81 % and a recall of 84 % (three
-seeds, experiments/results/gan-mnist.json); training images have 87 % and 88 %. The clothes of
-``--dataset fashion_mnist`` reach 2.9 times their floor, 83 % and 80 % (gan-fashion-mnist.json).
-figures/training.gif of a run shows how the samples improve.
+the distance between training and test images, its floor. The first command takes 14 minutes on two
+CPU cores and reaches 1.5 times the floor, with a precision of 81 % and a recall of 84 % (three
+seeds, experiments/results/gan-mnist.json); training images themselves score 87 % and 88 %. The
+clothes of ``--dataset fashion_mnist`` reach 2.9 times their floor, 83 % and 80 %
+(gan-fashion-mnist.json). figures/training.gif of a run shows how the samples improve.
 """
 
 import dataclasses
@@ -191,7 +192,12 @@ def find_or_train_classifier(config: Config, examples: Examples) -> Run:
         "mesh": config.machine.mesh,
         "batch_size": math.lcm(quick.optimization.batch_size, jax.device_count()),
     }
-    return cnn.EXPERIMENT.train(with_changes(quick, changes))[0]
+    try:
+        return cnn.EXPERIMENT.train(with_changes(quick, changes))[0]
+    except UsageError as error:
+        raise UsageError(
+            f"The classifier cannot be trained ({error}); give one by --feature-extractor."
+        ) from error
 
 
 def knows(run: Run, examples: Examples) -> bool:
@@ -228,8 +234,10 @@ def draw_sample_figures(result: Result) -> None:
 def draw_scores(result: Result) -> None:
     """Draws the learning curves and the classes of the samples."""
     figures, summary = result.run.figures, result.summary
-    names, shares = result.dataset.class_names, summary["class_shares"]
-    sample_figures.class_shares(shares, names, figures / "classes.png")
+    names, labels = result.dataset.class_names, result.dataset.test["label"]
+    of_real = np.bincount(labels, minlength=len(names)) / len(labels)
+    path = figures / "classes.png"
+    sample_figures.class_shares(summary["class_shares"], of_real, names, path)
     records, floor = result.run.read_metrics(), summary["test_frechet_floor"]
     sample_figures.adversarial_curves(records, floor, figures / "learning_curves.png")
 

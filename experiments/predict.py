@@ -45,6 +45,7 @@ from jaxdl.training.optimization import refuse_changed, require
 
 MAX_SAMPLES = 10_000
 OF_SAMPLES = ("samples", "class_", "output")
+OF_PREDICTIONS = ("top", "json", "explain", "weights")
 OF_GAN_ONLY = "is for samples of a run of gan, which takes no input: leave out one of the two"
 
 
@@ -167,13 +168,12 @@ def main() -> None:
     path, inputs = Path(options.network), read_inputs(options.inputs)
     if inputs:
         refuse_changed(options, OF_SAMPLES, OF_GAN_ONLY)
-    if not inputs and (path / "config.json").is_file():
-        if options.json or options.explain:
-            raise UsageError("--json and --explain are for predictions: give an input.")
+    if not inputs and path.is_dir():
+        refuse_changed(options, OF_PREDICTIONS, "is for inputs: give one, or leave it out")
         run = Run.open(path)
         experiment = find_experiment(run.experiment)
         experiment.draw_samples(run, options.samples, options.seed, options.output, options.class_)
-        console.print(f"{options.samples} samples in {options.output}")
+        console.print(f"The samples are in {options.output}.")
         return
     if not inputs:
         raise UsageError("No input: give image files or sentences after the network.")

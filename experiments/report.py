@@ -137,7 +137,10 @@ def format_headline(result: Record) -> str:
         cells.append(f"{name} {100 * result[f'test_{name}']['mean']:.0f} %")
     least = 100 * min(result["test_smallest_class_share"]["values"])
     most = 100 * max(result["test_largest_class_share"]["values"])
-    return ", ".join([*cells, f"classes {least:.1f} to {most:.1f} %"])
+    cells.append(f"classes {least:.1f} to {most:.1f} %")
+    if "test_class_accuracy" in result:
+        cells.append(f"{100 * result['test_class_accuracy']['mean']:.1f} % as asked for")
+    return ", ".join(cells)
 
 
 def format_feeding(report: Record) -> str:

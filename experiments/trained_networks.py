@@ -21,7 +21,7 @@ def load_network(name: str, data_dir: Path, weights: Path | None = None) -> Trai
       weights: a file of other weights for the published model.
 
     Raises:
-      UsageError: it is neither, or a run of an experiment that predicts nothing.
+      UsageError: it is neither, or a run that is not of a classifier.
       UserError: it cannot be read.
     """
     name = ALIASES.get(name, name)

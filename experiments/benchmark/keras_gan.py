@@ -5,7 +5,7 @@
 
 This is what a reader of the tutorial gets: ten epochs on all training images, batches of 64, Adam
 at 2e-4 for both networks, and two passes through them in each step. The feature extractor is that
-of experiments.gan. A grid of the samples of the last seed is written beside the result, and with
+of experiments.gan. A grid of the samples of the first seed is written beside the result, and with
 ``--beside RUN`` gan-keras-beside.png, in which the samples of a run of experiments.gan stand beside
 them.
 """
@@ -150,14 +150,15 @@ def main() -> None:
     config = with_changes(gan.Config(), changes)
     examples = load_images(config)
     extractor, _ = gan.find_or_train_feature_extractor(config, examples)
+    grid = options.output.with_suffix(".png")
+    grid.parent.mkdir(parents=True, exist_ok=True)
     summaries = []
     for seed in range(options.seeds):
         summary, samples = train_and_score(seed, examples.dataset, extractor)
         summaries.append(summary)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
+        if seed == 0:
+            sample_grid(samples[: COLUMNS**2], grid)
     write_json(options.output, average(summaries))
-    grid = options.output.with_suffix(".png")
-    sample_grid(samples[: COLUMNS**2], grid)
     if options.beside:
         run = Run.open(options.beside)
         ours = "experiments.gan" + (

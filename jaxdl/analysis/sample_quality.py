@@ -76,8 +76,8 @@ def precision_and_recall(
     """Computes which fraction of the samples look real, and which of the real ones they cover.
 
     Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative
-    Models", section 2: a set covers the balls around its members that reach to their
-    nearest neighbours.
+    Models", section 2: a set covers the balls around its members, each of which reaches to the
+    third-nearest other member (``neighbours``).
 
     Args:
       real: float (examples, features), more than ``neighbours`` of them.

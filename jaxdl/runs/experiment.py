@@ -122,7 +122,7 @@ class Experiment(abc.ABC):
         Raises:
           UsageError: it is not a classifier.
         """
-        raise UsageError(f"{run.directory} is a run of {self.name}, which predicts nothing.")
+        raise UsageError(f"{run.directory} is a run of {self.name}, which is not a classifier.")
 
     def draw_samples(
         self, run: Run, num_samples: int, seed: int, path: Path, class_name: str = ""

@@ -15,7 +15,7 @@ from jaxdl.console import note
 from jaxdl.errors import UserError, reason_of
 
 RIGHT, WRONG = "#1b7837", "#b2182b"
-TRAIN, VALIDATION = "#4393c3", "#d6604d"
+TRAIN, VALIDATION, NEUTRAL = "#4393c3", "#d6604d", "#bababa"
 DOTS_PER_INCH = 110
 
 

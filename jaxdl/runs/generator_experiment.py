@@ -1,7 +1,6 @@
 """Experiments that train a generator against a discriminator."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxdl.analysis.sample_quality import NEIGHBOURS, frechet_distance, precision_and_recall
+from jaxdl.analysis.sample_quality import NEIGHBOURS
 from jaxdl.console import note
 from jaxdl.data import Dataset
 from jaxdl.data.catalog import image_shape_of
@@ -30,6 +29,7 @@ from jaxdl.runs.run import Run
 from jaxdl.runs.sampling import (
     ROWS_SHOWN,
     SEED_OF_SHOWN,
+    draw_grid,
     draw_in_order,
     draw_inputs,
     samples_in_a_row,
@@ -49,7 +49,6 @@ from jaxdl.training.generator import (
     train_generator,
 )
 from jaxdl.training.mesh import device_get, make_mesh
-from jaxdl.training.optimization import require
 from jaxdl.training.plan import require_trainable
 from jaxdl.training.reading_ahead import is_streamed
 from jaxdl.training.state import count_parameters
@@ -83,27 +82,11 @@ class GeneratorExperiment(Experiment):
         validation split shows is reported. The scores in the summary are those of `score`, of as
         many samples as there are test images.
         """
-        examples = load_images(config)
-        if is_streamed(examples.dataset.train):
-            raise UsageError(
-                "A generator needs its images in memory: give a smaller --image-size, and no "
-                "--stream."
-            )
+        examples, mesh = load_images(config), make_mesh(config.machine.mesh)
+        dataset, num_classes = examples.dataset, len(examples.dataset.class_names)
+        require_images(config, dataset, mesh)
         extractor, config = self.find_or_train_feature_extractor(config, examples)
         started = time.monotonic()
-        mesh = make_mesh(config.machine.mesh)
-        dataset, num_classes = examples.dataset, len(examples.dataset.class_names)
-        num_validation = len(dataset.validation["label"])
-        enough = num_validation == 0 or num_validation > NEIGHBOURS
-        require(config.data, "validation_fraction", enough, f"0 or more than {NEIGHBOURS} images")
-        num_test = len(dataset.test["label"])
-        if num_test <= NEIGHBOURS:
-            raise UserError(
-                f"{dataset.name} has {num_test} test images, too few to compare samples with: add "
-                f"images, so that there are more than {NEIGHBOURS}."
-            )
-        num_train = len(dataset.train["label"])
-        require_trainable(config.optimization, num_train, num_validation, mesh)
         with create_or_resume_run(self.name, config, examples) as run:
             generator, discriminator = self.build_networks(config, num_classes)
             parameters = self.count_parameters(config, num_classes)
@@ -116,19 +99,20 @@ class GeneratorExperiment(Experiment):
             sample = make_sampler(generator, mesh, config.optimization.precision)
             validation = extractor.extract(dataset.validation["image"])
 
-            def draw(variables: Any, count: int, seed: int) -> np.ndarray:
-                labels = draw_classes(count, dataset.train["label"], seed)
-                return sample(variables, draw_inputs(config, labels, seed))
+            def draw(variables: Any, like: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+                labels = draw_classes(len(like), dataset.train["label"], seed)
+                return sample(variables, draw_inputs(config, labels, seed)), labels
 
             def evaluate(variables: Any) -> dict[str, float]:
-                samples = draw(variables, num_validation, SEED_OF_VALIDATION)
+                samples, _ = draw(variables, dataset.validation["label"], SEED_OF_VALIDATION)
                 return compare(extractor.extract(samples), validation, num_classes)
 
             def after_epoch(epoch: int, variables: Any, quality: dict[str, float]) -> None:
-                if quality and has_collapsed(quality, num_classes):
-                    share = f"{quality['smallest_class_share']:.1%}"
+                if quality and has_collapsed(quality):
+                    ratio = f"{quality['smallest_class_ratio']:.0%}"
                     note(
-                        f"The generator has collapsed: its rarest class has {share} of its samples."
+                        f"The generator has collapsed: one class is {ratio} as frequent among its "
+                        "samples as among the validation images."
                     )
                 samples = sample(variables, shown)
                 with optional_figure("samples"):
@@ -142,14 +126,16 @@ class GeneratorExperiment(Experiment):
                 split,
                 config.optimization,
                 config.adversarial,
-                evaluate=evaluate if num_validation else lambda variables: {},
+                evaluate=evaluate if len(dataset.validation["label"]) else lambda variables: {},
                 after_epoch=after_epoch,
                 seed=config.run.seed,
                 mesh=mesh,
                 checkpoints=run.checkpoints,
                 log=run.metrics_log(),
             )
-            scores = score(draw(trained.variables, num_test, SEED_OF_TEST), extractor, dataset)
+            samples, asked = draw(trained.variables, dataset.test["label"], SEED_OF_TEST)
+            labels = asked if config.model.conditional else None
+            scores = score(samples, extractor, dataset, labels)
             variables = device_get(trained.variables, mesh)
             seconds = time.monotonic() - started
             summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)
@@ -199,44 +185,70 @@ class GeneratorExperiment(Experiment):
             raise UsageError(f"--class {class_name} is none of {', '.join(names)}.")
         generator, _ = self.build_networks(config, len(names))
         sample = make_sampler(generator, precision=config.optimization.precision)
-        columns = math.ceil(num_samples**0.5)
-        if class_name:
-            labels = np.full(num_samples, names.index(class_name), np.int32)
-            inputs = draw_inputs(config, labels, seed)
-        else:
-            inputs = draw_in_order(num_samples, config, len(names), seed)
-            if config.model.conditional:
-                columns = min(num_samples, samples_in_a_row(config, len(names)))
+        inputs, columns = draw_grid(num_samples, config, names, class_name, seed)
         sample_figures.sample_grid(sample(load_model(run.checkpoints), inputs), path, columns)
 
 
-def score(images: np.ndarray, extractor: FeatureExtractor, dataset: Dataset) -> Summary:
+def require_images(config: Any, dataset: Dataset, mesh: Mesh) -> None:
+    """Refuses a data set that is too large to be held in memory, or too small to be compared with.
+
+    Raises:
+      UserError: this is so, or there are too few images to train on.
+    """
+    if is_streamed(dataset.train):
+        raise UsageError(
+            "A generator needs its images in memory: give a smaller --image-size, and no --stream."
+        )
+    num_train, num_validation, num_test = (
+        len(split["label"]) for split in (dataset.train, dataset.validation, dataset.test)
+    )
+    if 0 < num_validation <= NEIGHBOURS:
+        raise UsageError(
+            f"--validation-fraction {config.data.validation_fraction} sets {num_validation} images "
+            f"aside: give 0, or enough for more than {NEIGHBOURS}."
+        )
+    if num_test <= NEIGHBOURS:
+        raise UserError(
+            f"{dataset.name} has {num_test} test images, too few to compare samples with: add "
+            f"images, so that there are more than {NEIGHBOURS}."
+        )
+    require_trainable(config.optimization, num_train, num_validation, mesh)
+
+
+def score(
+    images: np.ndarray,
+    extractor: FeatureExtractor,
+    dataset: Dataset,
+    labels: np.ndarray | None = None,
+) -> Summary:
     """Scores samples, as many as there are test images, by their features.
 
     Args:
       images: uint8 (samples, height, width, channels).
       extractor: of the features.
       dataset: from which the samples were learned.
+      labels: int32 (samples,), the classes that were asked for, if any were.
 
     Returns:
-      The scores of `compare` between the samples and the test split, named "test_..."; what as many
-      training images score, on most of which the feature extractor was trained:
-      "test_frechet_floor", "test_precision_ceiling" and "test_recall_ceiling"; the ratio of the
-      Frechet distance to its floor, "test_frechet_ratio"; "class_shares" of the samples; and
-      "feature_extractor_sha256".
+      The scores of `compare` between the samples and the test split, named "test_..."; with
+      ``labels`` "test_class_accuracy", the fraction of the samples in the class that was asked for;
+      for comparison, what the first training images score, as many as there are test images (the
+      feature extractor was trained on most of them): "test_frechet_floor", "test_real_precision"
+      and "test_real_recall"; "test_frechet_ratio", of the Frechet distance to its floor;
+      "class_shares" of the samples; and "feature_extractor_sha256".
     """
+    num_classes = len(dataset.class_names)
     samples, test = extractor.extract(images), extractor.extract(dataset.test["image"])
     train = extractor.extract(dataset.train["image"][: len(dataset.test["image"])])
-    num_classes = len(dataset.class_names)
-    quality = compare(samples, test, num_classes)
-    floor = frechet_distance(test["features"], train["features"])
-    precision, recall = precision_and_recall(test["features"], train["features"])
+    quality, of_real = (compare(features, test, num_classes) for features in (samples, train))
+    if labels is not None:
+        quality["class_accuracy"] = float((samples["class"] == labels).mean())
     return {
         **{f"test_{name}": value for name, value in quality.items()},
-        "test_frechet_floor": floor,
-        "test_frechet_ratio": quality["frechet_distance"] / floor,
-        "test_precision_ceiling": precision,
-        "test_recall_ceiling": recall,
+        "test_real_precision": of_real["precision"],
+        "test_real_recall": of_real["recall"],
+        "test_frechet_floor": of_real["frechet_distance"],
+        "test_frechet_ratio": quality["frechet_distance"] / of_real["frechet_distance"],
         "class_shares": class_shares(samples, num_classes).tolist(),
         "feature_extractor_sha256": extractor.sha256,
     }

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from PIL import Image
 
 from jaxdl.data.pictures import decoding
-from jaxdl.runs.figures import DOTS_PER_INCH, TRAIN, VALIDATION, save_figure, split_records
+from jaxdl.runs.figures import DOTS_PER_INCH, NEUTRAL, TRAIN, VALIDATION, save_figure, split_records
 
 SCALE = 2
 MARGIN = 2
@@ -48,7 +49,7 @@ def side_by_side(grids: dict[str, Path], path: Path) -> None:
         with decoding(grid, ["PNG"]) as picture:
             pictures.append(np.asarray(picture.convert("RGB")))
     widths = [picture.shape[1] for picture in pictures]
-    size = (sum(widths) / DOTS_PER_INCH, max(map(len, pictures)) / DOTS_PER_INCH + 0.5)
+    size = (sum(widths) / DOTS_PER_INCH, max(map(len, pictures)) / DOTS_PER_INCH + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     row = figure.subplots(1, len(grids), width_ratios=widths, squeeze=False)[0]
     for axes, title, picture in zip(row, grids, pictures, strict=True):
@@ -88,22 +89,25 @@ def neighbours(samples: np.ndarray, nearest: np.ndarray, path: Path) -> None:
     save_figure(figure, path)
 
 
-def class_shares(shares: Sequence[float], class_names: Sequence[str], path: Path) -> None:
-    """Draws the fraction of the samples in each class.
+def class_shares(
+    shares: Sequence[float], of_real: Sequence[float], class_names: Sequence[str], path: Path
+) -> None:
+    """Draws how frequent each class is among the samples, and among real images.
 
     Args:
-      shares: fractions of the samples, by class.
+      shares: fractions of the samples, by class, as the feature extractor predicts it.
+      of_real: fractions of the real images, by class.
       class_names: of the classes.
       path: of the PNG file.
     """
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.subplots()
-    axes.bar(class_names, [100 * share for share in shares], color=TRAIN)
-    axes.axhline(100 / len(shares), color="black", linewidth=1, linestyle="--")
-    axes.set(
-        ylabel="% of the samples",
-        title="Classes of the samples, as the feature extractor predicts them",
-    )
+    places = np.arange(len(shares))
+    axes.bar(places - 0.2, 100 * np.asarray(shares), 0.4, color=TRAIN, label="samples")
+    axes.bar(places + 0.2, 100 * np.asarray(of_real), 0.4, color=NEUTRAL, label="test images")
+    axes.set_xticks(places, class_names)
+    axes.set(ylabel="%", title="Classes of the samples, as the feature extractor predicts them")
+    axes.legend(loc="lower right")
     axes.tick_params(axis="x", rotation=45 if max(map(len, class_names)) > 3 else 0)
     save_figure(figure, path)
 
@@ -138,8 +142,11 @@ def adversarial_curves(records: list[dict[str, Any]], floor: float, path: Path) 
             markersize=4,
             label="samples and validation split",
         )
-    distances.axhline(floor, color="black", linewidth=1, linestyle="--", label="train and test")
+    distances.axhline(floor, color="black", linewidth=1, linestyle="--", label="training and test")
     distances.set(title="Frechet distance", yscale="log")
+    distances.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    distances.yaxis.set_major_formatter("{x:g}")
+    distances.yaxis.set_minor_formatter("{x:g}")
     for axes in (losses, accuracies, distances):
         axes.set(xlabel="epoch")
         axes.grid(alpha=0.3)

@@ -1,5 +1,6 @@
 """What a generator is asked for: noise, and classes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,33 @@ def draw_inputs(config: Any, labels: np.ndarray, seed: int) -> Arrays:
 
 
 def draw_in_order(num_samples: int, config: Any, num_classes: int, seed: int) -> Arrays:
-    """Draws inputs of the generator for samples of one class after another."""
+    """Draws inputs of the generator, with the classes 0, 1, 2, ... over and over."""
     labels = np.arange(num_samples, dtype=np.int32) % num_classes
     return draw_inputs(config, labels, seed)
+
+
+def draw_grid(
+    num_samples: int, config: Any, class_names: Sequence[str], class_name: str, seed: int
+) -> tuple[Arrays, int]:
+    """Draws inputs of the generator for a grid of samples that is about as wide as it is high.
+
+    Args:
+      num_samples: number of samples.
+      config: all options.
+      class_names: of the data.
+      class_name: class of all samples; "" for all classes in turn.
+      seed: of the noise.
+
+    Returns:
+      The inputs, and the number of columns: with all classes, a multiple of `samples_in_a_row`.
+    """
+    if class_name:
+        labels = np.full(num_samples, class_names.index(class_name), np.int32)
+        inputs, row = draw_inputs(config, labels, seed), 1
+    else:
+        inputs = draw_in_order(num_samples, config, len(class_names), seed)
+        row = samples_in_a_row(config, len(class_names))
+    return inputs, min(num_samples, row * max(1, round(num_samples**0.5 / row)))
 
 
 def samples_in_a_row(config: Any, num_classes: int) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-SHARES = ("accuracy", "precision", "recall", "share", "ceiling")
+SHARES = ("accuracy", "precision", "recall", "share")
 
 
 def format_score(name: str, value: float) -> str:

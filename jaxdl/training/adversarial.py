@@ -145,7 +145,7 @@ def train_step(
         grads = add_gradient_penalty(
             grads, discriminator, partial(discriminate, key=real_key), real, gradient_penalty
         )
-    # Twice, since the discriminator's loss counts that on samples by half.
+    # The factor 2 undoes the 1/2 with which the discriminator's loss weighs the samples.
     (generator_grads,) = generator_vjp(2 * generator_factor(fake_logits) * image_grads)
     state = Adversaries(
         generator=generator.apply_gradients(
@@ -167,7 +167,7 @@ def labels_of(batch: Batch) -> tuple[jax.Array, ...]:
 
 
 def generator_factor(logits: jax.Array) -> jax.Array:
-    """Turns gradients of the discriminator's loss on samples into those of the generator's.
+    """Returns the factor from gradients of the discriminator's loss on samples to the generator's.
 
     It is the ratio -exp(-x) of the derivatives of -log sigmoid(x) and of -log(1 - sigmoid(x)).
     Where the discriminator is certain, with logits below -80, float32 cannot hold it, and the

@@ -18,7 +18,7 @@ from jaxdl.data.augmentation import normalise
 from jaxdl.training.prediction import make_predict
 
 Features = dict[str, np.ndarray]
-COLLAPSED_SHARE = 0.2
+COLLAPSED_RATIO = 0.2
 
 
 class FeatureExtractor(NamedTuple):
@@ -73,10 +73,12 @@ def compare(samples: Features, real: Features, num_classes: int) -> dict[str, fl
 
     Returns:
       "frechet_distance", "kernel_distance" with its standard error "kernel_distance_error",
-      "precision" and "recall" of the features, and the fractions of the samples in the rarest and
-      in the most frequent class, "smallest_class_share" and "largest_class_share".
+      "precision" and "recall" of the features; the fractions of the samples in the rarest and in
+      the most frequent class, "smallest_class_share" and "largest_class_share"; and
+      "smallest_class_ratio", how frequent a class is among the samples relative to the real images,
+      for the class in which this is least.
     """
-    shares = class_shares(samples, num_classes)
+    shares, of_real = class_shares(samples, num_classes), class_shares(real, num_classes)
     features = real["features"], samples["features"]
     precision, recall = precision_and_recall(*features)
     distance, error = kernel_distance(*features)
@@ -88,6 +90,7 @@ def compare(samples: Features, real: Features, num_classes: int) -> dict[str, fl
         "recall": recall,
         "smallest_class_share": float(shares.min()),
         "largest_class_share": float(shares.max()),
+        "smallest_class_ratio": float((shares[of_real > 0] / of_real[of_real > 0]).min()),
     }
 
 
@@ -96,6 +99,6 @@ def class_shares(samples: Features, num_classes: int) -> np.ndarray:
     return np.bincount(samples["class"], minlength=num_classes) / len(samples["class"])
 
 
-def has_collapsed(quality: dict[str, float], num_classes: int) -> bool:
-    """Whether a class is generated less than a fifth as often as if all were equally frequent."""
-    return quality["smallest_class_share"] < COLLAPSED_SHARE / num_classes
+def has_collapsed(quality: dict[str, float]) -> bool:
+    """Whether a class is less than a fifth as frequent among the samples as among real images."""
+    return quality["smallest_class_ratio"] < COLLAPSED_RATIO

@@ -20,7 +20,7 @@ from jaxdl.training.adversarial import (
     to_pixels,
     train_step,
 )
-from jaxdl.training.epoch import TrainStep
+from jaxdl.training.epoch import TrainStep, example_shapes
 from jaxdl.training.loop import fit
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.metrics_log import MetricsLog
@@ -98,10 +98,7 @@ def train_generator(
         with_dtype(model, options.precision) for model in (generator, discriminator)
     )
     steps_per_epoch = len(split["image"]) // options.batch_size
-    example = {
-        name: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype)
-        for name, array in split.items()
-    }
+    example = example_shapes(split, 1)
     state, step, schedule = init_generator(
         generator, discriminator, example, options, adversarial, steps_per_epoch, seed, mesh
     )
@@ -160,7 +157,7 @@ def draw_noise(num_samples: int, latent_dim: int, seed: int) -> np.ndarray:
 
 
 def draw_classes(num_samples: int, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Draws classes as frequent as they are among labels, int32 (num_samples,)."""
+    """Draws classes with the frequencies that they have among labels, int32 (num_samples,)."""
     return np.random.default_rng(seed).choice(labels, num_samples).astype(np.int32)
 
 

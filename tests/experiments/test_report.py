@@ -74,7 +74,9 @@ def test_the_score_of_a_generator_is_its_distance_over_the_floor():
     )
     assert report.format_headline(result) == expected
     result["test_frechet_ratio"]["std"] = None
-    assert report.format_headline(result) == expected.replace(" ± 0.5", "")
+    result["test_class_accuracy"] = {"mean": 0.9876}
+    expected = expected.replace(" ± 0.5", "") + ", 98.8 % as asked for"
+    assert report.format_headline(result) == expected
 
 
 def test_rows_are_in_the_order_of_their_scores(tmp_path, monkeypatch):

@@ -46,11 +46,22 @@ def test_a_class_without_samples_has_a_share_of_zero():
     np.testing.assert_array_equal(shares, [0.25, 0, 0.75, 0])
 
 
+def with_classes(classes):
+    features = np.random.default_rng(0).normal(size=(len(classes), 4)).astype(np.float32)
+    return {"features": features, "class": np.asarray(classes)}
+
+
 def test_a_missing_class_is_a_collapse():
-    features = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
-    samples = {"features": features, "class": np.arange(40) % 4}
-    assert not has_collapsed(compare(samples, samples, 4), 4)
-    quality = compare(samples, samples, 5)
+    real = with_classes(np.arange(40) % 4)
+    assert not has_collapsed(compare(real, real, 4))
+    quality = compare(with_classes(np.arange(40) % 3), real, 4)
     assert quality["smallest_class_share"] == 0
-    assert quality["largest_class_share"] == 0.25
-    assert has_collapsed(quality, 5)
+    assert quality["largest_class_share"] == 0.35
+    assert has_collapsed(quality)
+
+
+def test_a_class_that_is_rare_among_real_images_may_be_rare_among_samples():
+    real = with_classes([0] * 38 + [1] * 2)
+    quality = compare(with_classes([0] * 39 + [1]), real, 3)  # nothing is real of the third class
+    assert quality["smallest_class_ratio"] == 0.5
+    assert not has_collapsed(quality)
