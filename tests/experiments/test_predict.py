@@ -151,7 +151,7 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
         (("similarity",), 2, "No input"),
         (("sentiment", ""), 2, "An input is empty"),  # before anything is downloaded
         (("sentiment", "-"), 2, "Standard input holds no sentence"),
-        (("RUN", "--json"), 2, "give an input"),
+        (("RUN", "--json"), 2, "give one, or leave it out"),
         (("RUN", "PICTURE", "--explain", "why.txt"), 2, "--explain is why.txt"),
         (("RUN", "PICTURE", "--explain", "why.png"), 2, "--explain is for resnet, speedrun"),
         (("RUN", "PICTURE", "--weights", "a.safetensors"), 2, "--weights needs a published model"),
