@@ -46,7 +46,11 @@ from jaxdl.runs.lifecycle import checksums_of
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions, with_changes
 from jaxdl.runs.run import readable_runs
 from jaxdl.runs.sampling import ROWS_SHOWN, SEED_OF_SHOWN, draw_in_order, samples_in_a_row
-from jaxdl.training.feature_extractor import FeatureExtractor, make_feature_extractor
+from jaxdl.training.feature_extractor import (
+    FeatureExtractor,
+    class_shares,
+    make_feature_extractor,
+)
 from jaxdl.training.generator import Adversarial, make_sampler
 from jaxdl.training.optimization import Optimization, require, require_fractions
 from jaxdl.training.processes import text_of_first
@@ -235,7 +239,7 @@ def draw_scores(result: Result) -> None:
     """Draws the learning curves and the classes of the samples."""
     figures, summary = result.run.figures, result.summary
     names, labels = result.dataset.class_names, result.dataset.test["label"]
-    of_real = np.bincount(labels, minlength=len(names)) / len(labels)
+    of_real = class_shares({"class": labels}, len(names))
     path = figures / "classes.png"
     sample_figures.class_shares(summary["class_shares"], of_real, names, path)
     records, floor = result.run.read_metrics(), summary["test_frechet_floor"]

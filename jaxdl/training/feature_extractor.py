@@ -79,6 +79,7 @@ def compare(samples: Features, real: Features, num_classes: int) -> dict[str, fl
       for the class in which this is least.
     """
     shares, of_real = class_shares(samples, num_classes), class_shares(real, num_classes)
+    is_real = of_real > 0
     features = real["features"], samples["features"]
     precision, recall = precision_and_recall(*features)
     distance, error = kernel_distance(*features)
@@ -90,13 +91,13 @@ def compare(samples: Features, real: Features, num_classes: int) -> dict[str, fl
         "recall": recall,
         "smallest_class_share": float(shares.min()),
         "largest_class_share": float(shares.max()),
-        "smallest_class_ratio": float((shares[of_real > 0] / of_real[of_real > 0]).min()),
+        "smallest_class_ratio": float((shares[is_real] / of_real[is_real]).min()),
     }
 
 
-def class_shares(samples: Features, num_classes: int) -> np.ndarray:
-    """Computes the fraction of the samples in each class, float64 (num_classes,)."""
-    return np.bincount(samples["class"], minlength=num_classes) / len(samples["class"])
+def class_shares(images: Features, num_classes: int) -> np.ndarray:
+    """Computes the fraction of the images in each "class", float64 (num_classes,)."""
+    return np.bincount(images["class"], minlength=num_classes) / len(images["class"])
 
 
 def has_collapsed(quality: dict[str, float]) -> bool:
