@@ -142,6 +142,7 @@ def test_a_run_is_asked_for_a_class(command, gan_run, tmp_path):
     assert "--class eleven is none of 0, 1," in errors
 
 
+@pytest.mark.slow
 def test_a_run_without_classes_draws_samples_but_not_of_a_class(command, gan_options, tmp_path):
     options = (*gan_options, "--epochs", 1, "--no-conditional", "--runs-dir", tmp_path)
     status, output, _ = command("gan", *options)

@@ -14,7 +14,7 @@ def runs_of(experiment, folder):
     return sorted(path for path in (folder / experiment).iterdir() if path.is_dir())
 
 
-@pytest.mark.parametrize("network", ["gru", "transformer"])
+@pytest.mark.parametrize("network", [pytest.param("gru", marks=pytest.mark.slow), "transformer"])
 def test_a_run_says_its_perplexity_and_writes_texts(command, folders, tmp_path, network):
     options = ("--network", network, "--epochs", 3, *OPTIONS, *folders)
     status, output, errors = command("language_model", *options)
@@ -53,7 +53,11 @@ def test_a_run_says_its_perplexity_and_writes_texts(command, folders, tmp_path, 
     ("experiment", "options"),
     [
         ("lstm", ("--bidirectional",)),
-        ("transformer", ("--layer-decay", 0.5, "--perturbation", 0.02)),
+        pytest.param(
+            "transformer",
+            ("--layer-decay", 0.5, "--perturbation", 0.02),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_classifier_starts_from_a_language_model_that_is_trained_once(
@@ -81,6 +85,7 @@ def test_a_classifier_starts_from_a_language_model_that_is_trained_once(
     assert "Training a language model" not in errors  # the checkpoint replaces its parameters
 
 
+@pytest.mark.slow
 def test_other_words_are_another_language_model(command, folders, tmp_path):
     options = ("--pretrain", 1, "--epochs", 1, *OPTIONS, *folders)
     for size in (20, 30):

@@ -59,7 +59,7 @@ def test_patches_that_do_not_fill_the_images_are_refused(command, cifar_dir, tmp
 
 
 def test_the_speed_run_whitens_images_by_those_of_training(train, cifar_dir):
-    run = train("speedrun", "--width", 8, "--test-time-views", 6)
+    run = train("speedrun", "--width", 8, "--test-time-views", 2)
     assert figures(run) == FIGURES | {"filters.png"}
     images = load("cifar10", cifar_dir, 0.0).train["image"]
     expected = whitening_of(normalise(jnp.asarray(images)))

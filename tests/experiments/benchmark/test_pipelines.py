@@ -59,6 +59,7 @@ def test_each_peer_reads_batches(pictures, name):
 
 
 @pytest.mark.usefixtures("every_turn_is_steady")
+@pytest.mark.slow
 def test_reading_is_timed(command, pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     output = tmp_path / "input.json"
