@@ -1,16 +1,21 @@
-"""Writes the constraint files of Colab from the lists that it publishes: its versions of ours.
+"""Writes colab.txt, colab-tpu.txt and kaggle.txt: which of our packages a platform has installed.
 
-python tests/platforms/refresh.py
+    python tests/platforms/refresh.py
+
+Colab publishes lists of its packages. Kaggle does not, but says on which image of Colab its own is
+built. kaggle-tpu.txt is written by hand.
 """
 
 import datetime
+import json
 import re
 import urllib.request
 from importlib import metadata
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SOURCE = "https://raw.githubusercontent.com/googlecolab/backend-info/main"
+CONTENT = "https://raw.githubusercontent.com"
+COMMITS = "https://api.github.com/repos/googlecolab/backend-info/commits"
 LISTS = {
     "colab": ("pip-freeze.txt", "os-info.txt"),
     "colab-tpu": ("pip-freeze.tpu.txt", "os-info-tpu.txt"),
@@ -22,14 +27,25 @@ BESIDES = {"ipython", "jaxlib", "libtpu", "ml-dtypes", "scipy", "tensorstore"}
 def main() -> None:
     """Fetches the lists and writes the files."""
     wanted = required_packages() | BESIDES
-    for name, (packages, system) in LISTS.items():
-        text = constraints(fetch(packages), fetch(system), wanted, f"{SOURCE}/{packages}")
+    commits = dict.fromkeys(LISTS, "main") | {"kaggle": commit_of_kaggle()}
+    for name, commit in commits.items():
+        source = f"{CONTENT}/googlecolab/backend-info/{commit}"
+        packages, system = (f"{source}/{file}" for file in LISTS.get(name, LISTS["colab"]))
+        text = constraints(fetch(packages), fetch(system), wanted, packages)
         (FOLDER / f"{name}.txt").write_text(text)
 
 
-def fetch(name: str) -> str:
-    """Fetches one of the published lists."""
-    with urllib.request.urlopen(f"{SOURCE}/{name}", timeout=30) as answer:
+def commit_of_kaggle() -> str:
+    """Returns the commit of Colab's lists at the time of the image on which Kaggle builds."""
+    recipe = fetch(f"{CONTENT}/Kaggle/docker-python/main/Dockerfile.tmpl")
+    date, time = re.search(r"colab-external-images_(\d{8})-(\d{6})", recipe).groups()
+    until = datetime.datetime.strptime(date + time, "%Y%m%d%H%M%S").isoformat()
+    return json.loads(fetch(f"{COMMITS}?path=pip-freeze.txt&until={until}Z&per_page=1"))[0]["sha"]
+
+
+def fetch(address: str) -> str:
+    """Fetches a file as text."""
+    with urllib.request.urlopen(address, timeout=30) as answer:
         return answer.read().decode()
 
 
