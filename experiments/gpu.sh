@@ -17,15 +17,15 @@ elif [ "$(python -c "import jax; print(jax.default_backend())")" != gpu ]; then
   echo "JAX finds no GPU here: install its plugin, or try SMALL=1." >&2
   exit 1
 fi
-mkdir -p "$folder"
+mkdir -p "$folder/begun"
 
-measure() { # NAME COMMAND...: writes NAME.json unless there is one
-  local file=$folder/$1.json begun=$folder/$1.begun.json
+measure() { # NAME COMMAND...: writes NAME.json, and its chart if it has one, unless they are there
+  local name=$1
   shift
-  if [ ! -e "$file" ]; then
+  if [ ! -e "$folder/$name.json" ]; then
     printf '=== %s (%s s)\n' "$*" "$SECONDS" >&2
-    "$@" --output "$begun"
-    mv "$begun" "$file"
+    "$@" --output "$folder/begun/$name.json"
+    mv "$folder/begun/$name".* "$folder"
   fi
 }
 
@@ -45,8 +45,8 @@ if ! ls "$folder"/speedrun/*-seeds.json >/dev/null 2>&1; then
 fi
 if [ -z "${SMALL:-}" ]; then
   python -m experiments.report "$folder"/speedrun/*-seeds.json --name speedrun-gpu-cifar10
-  for name in kernels large small; do
-    cp "$folder/$name.json" "experiments/benchmark/results/gpu-$name.json"
+  for file in "$folder"/{kernels,large,small}.*; do
+    cp "$file" "experiments/benchmark/results/gpu-$(basename "$file")"
   done
 fi
 echo "Everything is in $folder."
