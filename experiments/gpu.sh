@@ -19,13 +19,14 @@ elif [ "$(python -c "import jax; print(jax.default_backend())")" != gpu ]; then
 fi
 mkdir -p "$folder/begun"
 
-measure() { # NAME COMMAND...: writes NAME.json, and its chart if it has one, unless they are there
+measure() { # NAME COMMAND...: writes NAME.json, and its chart if it has one, unless NAME.json is there
   local name=$1
   shift
   if [ ! -e "$folder/$name.json" ]; then
     printf '=== %s (%s s)\n' "$*" "$SECONDS" >&2
     "$@" --output "$folder/begun/$name.json"
-    mv "$folder/begun/$name".* "$folder"
+    if [ -e "$folder/begun/$name.png" ]; then mv "$folder/begun/$name.png" "$folder"; fi
+    mv "$folder/begun/$name.json" "$folder"
   fi
 }
 

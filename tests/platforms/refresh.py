@@ -1,12 +1,11 @@
-"""Writes colab.txt, colab-tpu.txt and kaggle.txt: which of our packages a platform has installed.
+"""Writes colab.txt, colab-tpu.txt and kaggle.txt: a platform's versions of the packages we use.
 
     python tests/platforms/refresh.py
 
-Colab publishes lists of its packages. Kaggle does not, but says on which image of Colab its own is
-built. kaggle-tpu.txt is written by hand.
+Colab publishes lists of its packages. Kaggle does not, but its Dockerfile names the image of Colab
+on which it builds; what Kaggle changes is not in kaggle.txt. kaggle-tpu.txt is written by hand.
 """
 
-import datetime
 import json
 import re
 import urllib.request
@@ -19,6 +18,7 @@ COMMITS = "https://api.github.com/repos/googlecolab/backend-info/commits"
 LISTS = {
     "colab": ("pip-freeze.txt", "os-info.txt"),
     "colab-tpu": ("pip-freeze.tpu.txt", "os-info-tpu.txt"),
+    "kaggle": ("pip-freeze.txt", "os-info.txt"),
 }
 BESIDES = {"ipython", "jaxlib", "libtpu", "ml-dtypes", "scipy", "tensorstore"}
 """What the packages that are required bring along, and JAX depends on the version of."""
@@ -27,20 +27,25 @@ BESIDES = {"ipython", "jaxlib", "libtpu", "ml-dtypes", "scipy", "tensorstore"}
 def main() -> None:
     """Fetches the lists and writes the files."""
     wanted = required_packages() | BESIDES
-    commits = dict.fromkeys(LISTS, "main") | {"kaggle": commit_of_kaggle()}
-    for name, commit in commits.items():
+    for name, (packages, system) in LISTS.items():
+        commit, date = last_commit(until=time_of_kaggle() if name == "kaggle" else "")
         source = f"{CONTENT}/googlecolab/backend-info/{commit}"
-        packages, system = (f"{source}/{file}" for file in LISTS.get(name, LISTS["colab"]))
-        text = constraints(fetch(packages), fetch(system), wanted, packages)
+        texts = fetch(f"{source}/{packages}"), fetch(f"{source}/{system}")
+        text = requirements(*texts, wanted, f"# {source}/{packages}, {date}")
         (FOLDER / f"{name}.txt").write_text(text)
 
 
-def commit_of_kaggle() -> str:
-    """Returns the commit of Colab's lists at the time of the image on which Kaggle builds."""
+def time_of_kaggle() -> str:
+    """Returns when the image of Colab was built that Kaggle's is based on, in ISO 8601."""
     recipe = fetch(f"{CONTENT}/Kaggle/docker-python/main/Dockerfile.tmpl")
-    date, time = re.search(r"colab-external-images_(\d{8})-(\d{6})", recipe).groups()
-    until = datetime.datetime.strptime(date + time, "%Y%m%d%H%M%S").isoformat()
-    return json.loads(fetch(f"{COMMITS}?path=pip-freeze.txt&until={until}Z&per_page=1"))[0]["sha"]
+    tag = re.search(r"colab-external-images_(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)", recipe)
+    return "{}-{}-{}T{}:{}:{}Z".format(*tag.groups())
+
+
+def last_commit(until: str) -> tuple[str, str]:
+    """Returns hash and date of the last commit of Colab's lists, up to a time if one is given."""
+    newest = json.loads(fetch(f"{COMMITS}?per_page=1&until={until}"))[0]
+    return newest["sha"], newest["commit"]["committer"]["date"][:10]
 
 
 def fetch(address: str) -> str:
@@ -51,25 +56,24 @@ def fetch(address: str) -> str:
 
 def required_packages() -> set[str]:
     """Returns the normalised names of the packages that jaxdl and its tests require."""
-    requirements = metadata.requires("jaxdl") or []
-    chosen = [each for each in requirements if "extra ==" not in each or '"test"' in each]
+    needed = metadata.requires("jaxdl") or []
+    chosen = [each for each in needed if "extra ==" not in each or '"test"' in each]
     return {normalised(re.match(r"[\w.-]+", each)[0]) for each in chosen}
 
 
-def constraints(packages: str, system: str, wanted: set[str], source: str) -> str:
-    """Formats a constraint file: the lines of a list whose packages are wanted.
+def requirements(packages: str, system: str, wanted: set[str], head: str) -> str:
+    """Formats a requirements file: the lines of a list whose packages are wanted.
 
     Args:
       packages: what pip freeze printed on the platform.
       system: lists the version of Python, among others.
       wanted: normalised names.
-      source: address of the list.
+      head: the second line, a comment.
     """
     python = re.search(r"^Python (\d+\.\d+)", system, re.MULTILINE)[1]
     lines = [line for line in packages.splitlines() if re.fullmatch(r"[\w.-]+==[\w.+]+", line)]
     chosen = [line for line in lines if normalised(line.partition("==")[0]) in wanted]
-    head = [f"# Python {python}", f"# {source}, {datetime.date.today()}"]
-    return "\n".join([*head, *chosen]) + "\n"
+    return "\n".join([f"# Python {python}", head, *chosen]) + "\n"
 
 
 def normalised(name: str) -> str:
