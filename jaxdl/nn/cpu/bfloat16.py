@@ -19,7 +19,7 @@ from jaxdl.nn.cpu.patches import (
     extract_patches,
     transposed_kernel,
 )
-from jaxdl.nn.cpu.products import rounded_product, row_major
+from jaxdl.nn.cpu.products import rounded_product
 
 CACHED_VALUES = 2**21
 """Number of values of the patches that are processed together: 4 MiB, which fit into a cache."""
@@ -78,7 +78,7 @@ def _backward(padding: Padding, residuals: tuple[jax.Array, jax.Array], cotangen
     def add_group(total: jax.Array, group: tuple[jax.Array, jax.Array]):
         images, cotangent = group
         patches = extract_patches(images, kernel.shape[:2], (1, 1), padding)
-        transposed = row_major(cotangent.reshape(-1, features).T)
+        transposed = cotangent.reshape(-1, features).T
         return total + rounded_product(transposed, patches.reshape(-1, patches.shape[-1])), None
 
     group = _group_size(images.shape, kernel.shape, padding)

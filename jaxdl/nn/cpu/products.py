@@ -46,11 +46,7 @@ def _multiply_forward(left: jax.Array, right: jax.Array):
 
 def _multiply_backward(factors: tuple[jax.Array, jax.Array], cotangent: jax.Array):
     left, right = factors
-    # Transposed in memory: a product that reads columns takes four times as long.
-    products = (
-        rounded_product(cotangent, row_major(right.T)),
-        rounded_product(row_major(left.T), cotangent),
-    )
+    products = rounded_product(cotangent, right.T), rounded_product(left.T, cotangent)
     return tuple(product.astype(cotangent.dtype) for product in products)
 
 
@@ -60,10 +56,10 @@ multiply_in_bfloat16.defvjp(_multiply_forward, _multiply_backward)
 def rounded_product(left: jax.Array, right: jax.Array) -> jax.Array:
     """Multiplies matrices of bfloat16 or float32, with a result in float32.
 
-    XLA must not transpose the result: of some transposed matrices it has no such product, and the
-    program fails when it runs (JAX 0.12).
+    No matrix is read by columns: the product would take four times as long, and of some of them
+    XLA has none, so that the program would fail when it runs (JAX 0.7.2 and 0.12).
     """
-    left, right = left.astype(jnp.bfloat16), right.astype(jnp.bfloat16)
+    left, right = row_major(left.astype(jnp.bfloat16)), row_major(right.astype(jnp.bfloat16))
     return row_major(jnp.matmul(left, right, preferred_element_type=jnp.float32))
 
 
