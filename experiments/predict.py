@@ -32,9 +32,9 @@ import tyro
 from experiments.explanation import draw_explanation
 from experiments.registry import find_experiment
 from experiments.trained_networks import load_network
-from jaxdl.console import console, printable
+from jaxdl.console import console
 from jaxdl.data import DEFAULT_DATA_DIR
-from jaxdl.errors import UsageError, UserError
+from jaxdl.errors import UsageError, UserError, printable
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command

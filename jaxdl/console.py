@@ -6,7 +6,6 @@ piped or saved.
 """
 
 import contextlib
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,13 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What a terminal would obey (controls, changes of direction), and bytes that are not text."""
-
-
-def printable(text: str) -> str:
-    """Writes as in a string of Python what could not be printed, or would act on a terminal."""
-    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
+from jaxdl.errors import printable
 
 
 class SafeConsole(Console):

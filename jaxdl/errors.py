@@ -2,15 +2,26 @@
 
 import re
 
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal would obey (controls, changes of direction), and bytes that are not text."""
+
+
+def printable(text: str) -> str:
+    """Writes as in a string of Python what could not be printed, or would act on a terminal."""
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
+
 
 class UserError(Exception):
     """Something outside the program is wrong: a file, the network, a checkpoint.
 
-    The message is one line that says what is wrong and how to fix it. Commands print it and
-    exit with status 1.
+    The message is one line that says what is wrong and how to fix it, whatever it quotes. Commands
+    print it and exit with status 1.
     """
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InUseError(UserError):
@@ -29,8 +40,8 @@ class BrokenFileError(UserError):
 
 def one_line(text: str) -> str:
     """Turns what a stranger says, such as a server, into one short line of printable characters."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:200]
+    visible = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(visible.split())[:200]
 
 
 def reason_of(error: BaseException) -> str:

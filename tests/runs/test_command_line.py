@@ -258,8 +258,8 @@ def test_no_value_in_the_config_of_a_run_is_a_traceback(tmp_path_factory, name, 
     run = Run.create("tiny", tmp_path_factory.mktemp("runs"), 0, options, (), {})
     try:
         parse_line("--resume", str(run.directory))
-    except UserError:
-        pass
+    except UserError as error:
+        assert "\n" not in str(error)
     else:
         is_number = type(value) in (int, float) and name in ("learning_rate", "validation_fraction")
         assert type(value) is type(to_options(Config())[name]) or is_number or name == "resume"
