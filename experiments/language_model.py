@@ -14,22 +14,19 @@ is"`` continues a sentence of your own, or fills in the mask of ``"this was a [M
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import flax.linen as nn
 
 from jaxdl.models.language_models import MaskedLanguageModel, RecurrentLanguageModel
 from jaxdl.models.transformer import Positions
 from jaxdl.randomness import Purpose, key_for
-from jaxdl.runs.inputs import Examples
 from jaxdl.runs.language_model_experiment import LanguageModelExperiment
 from jaxdl.runs.launch import launch
-from jaxdl.runs.options import MachineOptions, RunOptions, TextData, with_changes
-from jaxdl.runs.pretraining import start_from_language_model
+from jaxdl.runs.options import MachineOptions, RunOptions, TextData
 from jaxdl.runs.writing import MASK, LanguageModel, continue_sentences, fill_masks
-from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.language_objectives import Objective, masked_tokens, next_token
 from jaxdl.training.optimization import Optimization, require, require_fractions, require_heads
 
@@ -172,32 +169,6 @@ EXPERIMENT = LanguageModelExperiment(
     complete,
     examples=lambda config: WITH_MASKS if config.model.network == "transformer" else BEGINNINGS,
 )
-
-
-def start(
-    config: Any,
-    build_classifier: Callable[[Any, int], nn.Module],
-    changes: dict[str, Any],
-    examples: Examples,
-) -> PretrainedStart | None:
-    """Starts a classifier of texts from a language model, if its options say so.
-
-    Args:
-      config: of the classifier, with the groups data, pretraining, run and machine.
-      build_classifier: ``build_classifier(config, num_classes)``.
-      changes: options of the language model that follow from the classifier's network.
-      examples: of the classifier.
-    """
-    options = config.pretraining
-    if not options.pretrain:
-        return None
-    own = dataclasses.replace(config.run, preset="default", seeds=1, group="", resume=None)
-    language = Config(data=config.data, run=own, machine=config.machine)
-    same = {name: getattr(config.optimization, name) for name in ("batch_size", "precision")}
-    language = with_changes(language, changes | same | {"epochs": options.pretrain})
-    classifier = build_classifier(config, len(examples.dataset.class_names))
-    where = (EXPERIMENT, language, classifier, examples)
-    return start_from_language_model(*where, options.layer_decay, config.run.resume)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,8 @@ def draw_strongest(result: Result) -> None:
         weights = np.concatenate([-weights, weights], axis=1)
     tokenizer = load_tokenizer(result.run.tokenizer)
     split = encode(tokenizer, result.dataset.test["text"], data.sequence_length, data.truncation)
-    counts = np.bincount(find_rows(model, split).bucket, minlength=model.num_buckets)
+    rows = find_rows(split, model.largest_n, model.num_buckets)
+    counts = np.bincount(rows.bucket, minlength=model.num_buckets)
     frequent = np.flatnonzero(counts >= min(LEAST_TEXTS, counts.max()))
     strongest = [frequent[np.argsort(-column[frequent])[:NUM_SHOWN]] for column in weights.T]
     found = find_ngrams(model, split, np.concatenate(strongest))

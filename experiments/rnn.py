@@ -15,7 +15,7 @@ seeds, experiments/results/rnn-simple-imdb.json) after two minutes on one CPU co
 import dataclasses
 from typing import Literal
 
-from experiments import language_model
+from experiments import text_start
 from jaxdl.analysis.vanishing_gradient import gradient_norms
 from jaxdl.models.rnn import CellName, TextRNN
 from jaxdl.runs import text_figures
@@ -24,19 +24,14 @@ from jaxdl.runs.drawing import TEXT_FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import TEXT_INPUTS, Examples
 from jaxdl.runs.launch import launch
-from jaxdl.runs.options import (
-    MachineOptions,
-    PretrainingOptions,
-    RunOptions,
-    TextAugmentation,
-    TextData,
-)
+from jaxdl.runs.options import MachineOptions, RunOptions, TextData
+from jaxdl.runs.text_options import NGramOptions, PretrainingOptions, TextAugmentation
 from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(NGramOptions):
     """The network."""
 
     cell: CellName = "simple"
@@ -57,6 +52,7 @@ class ModelOptions:
     """Probability that a unit of the head is dropped in training."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self, "num_layers", self.num_layers >= 1, "at least 1")
         require_fractions(self, "embedding_dropout_rate", "dropout_rate")
 
@@ -96,6 +92,8 @@ PRESETS = {
         "dropout_rate": 0.2,
         "word_dropout_rate": 0.0,
         "embedding_dropout_rate": 0.0,
+        "bidirectional": False,
+        "ngrams": 0,
         "pooling": "last",
         "sequence_length": 200,
         "validation_fraction": 0.2,
@@ -108,6 +106,8 @@ PRESETS = {
         "dropout_rate": 0.2,
         "word_dropout_rate": 0.0,
         "embedding_dropout_rate": 0.0,
+        "bidirectional": False,
+        "ngrams": 0,
         "sequence_length": 200,
         "validation_fraction": 0.2,
     },
@@ -125,11 +125,11 @@ def build_model(config: Config, num_classes: int) -> TextRNN:
     )
 
 
-def start_pretrained(config: Config, examples: Examples) -> PretrainedStart | None:
-    """Starts from a language model of the same cells, if the options say so."""
+def start(config: Config, examples: Examples) -> PretrainedStart | None:
+    """Starts from a language model of the same cells and counted n-grams, as the options say."""
     names = ("bidirectional", "num_layers", "embed_dim", "hidden_dim")
     changes = {"network": config.model.cell} | {n: getattr(config.model, n) for n in names}
-    return language_model.start(config, build_model, changes, examples)
+    return text_start.start(config, build_model, changes, examples)
 
 
 def draw_vanishing_gradient(result: Result) -> None:
@@ -152,7 +152,7 @@ EXPERIMENT = ClassifierExperiment(
     build_model,
     TEXT_INPUTS,
     figures=(*TEXT_FIGURES, draw_vanishing_gradient),
-    start=start_pretrained,
+    start=start,
 )
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import language_model
+from experiments import text_start
 from jaxdl.data.tokenizer import encode, load_tokenizer
 from jaxdl.models.transformer import Positions, TextTransformer
 from jaxdl.runs import text_figures
@@ -22,13 +22,8 @@ from jaxdl.runs.drawing import TEXT_FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import TEXT_INPUTS, Examples
 from jaxdl.runs.launch import launch
-from jaxdl.runs.options import (
-    MachineOptions,
-    PretrainingOptions,
-    RunOptions,
-    TextAugmentation,
-    TextData,
-)
+from jaxdl.runs.options import MachineOptions, RunOptions, TextData
+from jaxdl.runs.text_options import NGramOptions, PretrainingOptions, TextAugmentation
 from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.optimization import (
     ClassifierOptimization,
@@ -41,7 +36,7 @@ SENTENCE = "I expected to hate this film, but the acting is wonderful and I love
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(NGramOptions):
     """The network."""
 
     embed_dim: int = 64
@@ -58,6 +53,7 @@ class ModelOptions:
     """Probability that a unit of the embedding, of a block's output or of the head is dropped."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_heads(self)
         require(self, "num_layers", self.num_layers >= 1, "at least 1")
         require_fractions(self, "dropout_rate")
@@ -68,7 +64,7 @@ class Config:
     """Options; the defaults are those of the result above."""
 
     data: TextData = TextData(sequence_length=512, validation_fraction=0.1)
-    model: ModelOptions = ModelOptions()
+    model: ModelOptions = ModelOptions(ngrams=3)
     optimization: ClassifierOptimization = ClassifierOptimization(
         epochs=4,
         batch_size=64,
@@ -83,7 +79,7 @@ class Config:
     machine: MachineOptions = MachineOptions()
 
 
-PRESETS = {"quick": {"epochs": 2, "sequence_length": 200, "word_dropout_rate": 0.1}}
+PRESETS = {"quick": {"ngrams": 0, "epochs": 2, "sequence_length": 200, "word_dropout_rate": 0.1}}
 
 
 def build_model(config: Config, num_classes: int) -> TextTransformer:
@@ -98,11 +94,11 @@ def build_model(config: Config, num_classes: int) -> TextTransformer:
     )
 
 
-def start_pretrained(config: Config, examples: Examples) -> PretrainedStart | None:
-    """Starts from a masked language model of the same blocks, if the options say so."""
+def start(config: Config, examples: Examples) -> PretrainedStart | None:
+    """Starts from a masked language model of the same blocks and counted n-grams, as they say."""
     names = ("num_layers", "embed_dim", "num_heads", "mlp_dim", "positions")
     changes = {"network": "transformer"} | {name: getattr(config.model, name) for name in names}
-    return language_model.start(config, build_model, changes, examples)
+    return text_start.start(config, build_model, changes, examples)
 
 
 def draw_attention(result: Result) -> None:
@@ -129,7 +125,7 @@ EXPERIMENT = ClassifierExperiment(
     build_model,
     TEXT_INPUTS,
     figures=(*TEXT_FIGURES, draw_attention),
-    start=start_pretrained,
+    start=start,
 )
 
 if __name__ == "__main__":

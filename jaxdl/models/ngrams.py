@@ -109,34 +109,21 @@ def bucket_of(words: list[Array], num_buckets: int, xp: ModuleType) -> Array:
     return ((code ^ (code >> xp.uint32(16))) % xp.uint32(num_buckets)).astype(xp.int32)
 
 
-def log_count_ratios(
-    rows: np.ndarray, buckets: np.ndarray, labels: np.ndarray, num_buckets: int, num_classes: int
-) -> np.ndarray:
-    """Computes how much more often a bucket occurs in the texts of a class than in others.
+def log_count_ratios(counts: Array, texts: Array, xp: ModuleType) -> Array:
+    """Computes how much more often n-grams occur in the texts of a class than in others.
 
-    The ratio is log((p / |p|) / (q / |q|)) with the numbers of texts p and q in which it occurs,
-    plus 1, among those of the class and the others. Buckets of a single text have the ratio 0: they
-    would only tell the texts of the training split apart.
+    The ratio is log((p + 1) / (P + 1)) - log((q + 1) / (Q + 1)) for an n-gram that occurs in p of
+    the P texts of the class and in q of the Q others.
 
     Args:
-      rows: int (entries,), a text.
-      buckets: int (entries,), a bucket that occurs in it.
-      labels: int (texts,).
-      num_buckets: number of buckets.
-      num_classes: number of classes.
+      counts: float (..., classes), in how many texts of each class an n-gram occurs.
+      texts: float (..., classes), the number of texts of each class.
+      xp: numpy or jax.numpy, whichever made the arrays.
 
     Returns:
-      float32 (buckets, classes), or of two classes the second only, (buckets, 1).
+      (..., classes), or of two classes the second only, (..., 1).
     """
-    counts = np.stack(
-        [
-            np.bincount(buckets[labels[rows] == label], minlength=num_buckets)
-            for label in range(num_classes)
-        ],
-        axis=1,
-    )
-    total = counts.sum(axis=1, keepdims=True)
-    with_class, without = counts + 1.0, total - counts + 1.0
-    ratios = np.log(with_class / with_class.sum(axis=0)) - np.log(without / without.sum(axis=0))
-    ratios = np.where(total > 1, ratios, 0.0)[:, num_classes == 2 :]
-    return ratios.astype(np.float32)
+    others = counts.sum(-1, keepdims=True) - counts
+    other_texts = texts.sum(-1, keepdims=True) - texts
+    ratios = xp.log((counts + 1) / (texts + 1)) - xp.log((others + 1) / (other_texts + 1))
+    return ratios[..., counts.shape[-1] == 2 :]

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.models.ngram_ratios import ngram_ratios
 from jaxdl.models.text_embedding import embed_words
 from jaxdl.models.text_logits import text_logits
 from jaxdl.nn import CELLS, Dense, recurrence
@@ -91,7 +92,9 @@ class RecurrentEncoder(nn.Module):
     dropout_rate: float = 0.2
     dtype: DTypeLike = jnp.float32
 
-    def encode(self, tokens: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
+    def encode(
+        self, tokens: jax.Array, mask: jax.Array, train: bool, ratios: jax.Array | None = None
+    ) -> jax.Array:
         """Returns the hidden states of the last layer, (time, batch, features).
 
         Those of the two directions are concatenated.
@@ -100,9 +103,10 @@ class RecurrentEncoder(nn.Module):
           tokens: int32 (time, batch).
           mask: bool (time, batch), False at padding.
           train: whether dropout is active.
+          ratios: of the n-grams at each word, float (batch, time, features); None for none.
         """
         vocabulary = (self.vocabulary_size, self.embed_dim)
-        x = embed_words(self, tokens, *vocabulary, self.dtype, time_axis=0)
+        x = embed_words(self, tokens, *vocabulary, self.dtype, 0, ratios)
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
         x = nn.Dropout(self.embedding_dropout_rate, broadcast_dims=(0,), deterministic=not train)(x)
         layer = partial(RecurrentLayer, self.cell, self.hidden_dim, dtype=self.dtype)
@@ -121,25 +125,39 @@ class TextRNN(RecurrentEncoder):
     The layers of the head are named `dense_0`, `head`.
 
     Attributes:
+      ngrams: number of words of the longest n-grams whose ratios the network reads; 0 for none.
+      ngram_buckets: number of buckets into which they are hashed.
       pooling: how the hidden states are pooled over time: the "last" one, their "mean", their
         "max".
       num_classes: number of logits.
     """
 
+    ngrams: int = 0
+    ngram_buckets: int = 2**22
     pooling: Literal["last", "mean", "max"] = "last"
     num_classes: int = 2
 
     @nn.compact
-    def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self,
+        tokens: jax.Array,
+        length: jax.Array,
+        ratios: jax.Array | None = None,
+        *,
+        train: bool,
+    ) -> jax.Array:
         """Returns float32 logits (batch, num_classes); with two classes the first is always 0.
 
         Args:
           tokens: int32 (batch, time), padded at the end.
           length: int32 (batch,), number of tokens before the padding, at least 1.
+          ratios: float (batch, time, features), those of the n-grams, if they are not to be those
+            that were counted; see `ngram_ratios`.
           train: whether dropout is active.
         """
         mask = jnp.arange(tokens.shape[1])[:, None] < length
-        x = self._pool(self.encode(tokens.T, mask, train), mask)
+        ratios = ngram_ratios(self, tokens, length, ratios)
+        x = self._pool(self.encode(tokens.T, mask, train, ratios), mask)
         x = nn.relu(Dense(32, dtype=self.dtype, name="dense_0")(x))
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
         return text_logits(x, self.num_classes, self.dtype)

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
+from jaxdl.nn import Dense
+
 PERTURBATIONS = "perturbations"
 
 
@@ -16,8 +18,11 @@ def embed_words(
     embed_dim: int,
     dtype: DTypeLike,
     time_axis: int,
+    ratios: jax.Array | None = None,
 ) -> jax.Array:
     """Embeds words by a layer `embedding`, which belongs to the module that calls this function.
+
+    What is known of a word besides, its n-gram ratios, is added by a linear layer `ratios`.
 
     If the collection "perturbations" is given, its "embedding", float (batch, time, embed_dim), is
     added, in units of the norm of the embedding of the whole text. So the network cannot make a
@@ -31,17 +36,27 @@ def embed_words(
       embed_dim: width of the embedding.
       dtype: of the result.
       time_axis: 1, or 0.
+      ratios: float (batch, time, features), see `jaxdl.models.ngram_ratios`; None for none.
 
     Returns:
       (*tokens.shape, embed_dim).
     """
     x = nn.Embed(vocabulary_size, embed_dim, dtype=dtype, name="embedding")(tokens)
-    if not module.has_variable(PERTURBATIONS, "embedding"):
-        return x
+    if module.has_variable(PERTURBATIONS, "embedding"):
+        x += _scaled_perturbation(module, x, tokens, time_axis).astype(dtype)
+    if ratios is not None:
+        ratios = ratios.swapaxes(0, 1) if time_axis == 0 else ratios
+        x += Dense(embed_dim, dtype=dtype, name="ratios")(ratios)
+    return x
+
+
+def _scaled_perturbation(
+    module: nn.Module, x: jax.Array, tokens: jax.Array, time_axis: int
+) -> jax.Array:
     change = module.get_variable(PERTURBATIONS, "embedding")
     if time_axis == 0:
         change = change.swapaxes(0, 1)
     present = (tokens > 0)[..., None]
     squares = jnp.where(present, jnp.square(x.astype(jnp.float32)), 0)
     norm = jnp.sqrt(squares.sum(axis=(time_axis, 2), keepdims=True))
-    return x + jnp.where(present, lax.stop_gradient(norm) * change, 0).astype(dtype)
+    return jnp.where(present, lax.stop_gradient(norm) * change, 0)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.models.ngram_ratios import ngram_ratios
 from jaxdl.models.text_embedding import embed_words
 from jaxdl.models.text_logits import text_logits
 from jaxdl.nn import Dense, DenseGeneral, attend
@@ -154,16 +155,19 @@ class TransformerEncoder(nn.Module):
     dropout_rate: float = 0.1
     dtype: DTypeLike = jnp.float32
 
-    def encode(self, tokens: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
+    def encode(
+        self, tokens: jax.Array, mask: jax.Array, train: bool, ratios: jax.Array | None = None
+    ) -> jax.Array:
         """Returns what the last block makes of each token, normalised, (batch, time, width).
 
         Args:
           tokens: int32 (batch, time), time at most ``max_length``.
           mask: bool (batch, time), False at padding.
           train: whether dropout is active.
+          ratios: of the n-grams at each word, float (batch, time, features); None for none.
         """
         vocabulary = (self.vocabulary_size, self.embed_dim)
-        x = embed_words(self, tokens, *vocabulary, self.dtype, time_axis=1)
+        x = embed_words(self, tokens, *vocabulary, self.dtype, 1, ratios)
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
         if self.positions == "learned":
             table = self.param(
@@ -187,22 +191,35 @@ class TextTransformer(TransformerEncoder):
     """The encoder, the mean over the text, logits by a layer named `head`.
 
     Attributes:
+      ngrams: number of words of the longest n-grams whose ratios the network reads; 0 for none.
+      ngram_buckets: number of buckets into which they are hashed.
       num_classes: number of logits.
     """
 
+    ngrams: int = 0
+    ngram_buckets: int = 2**22
     num_classes: int = 2
 
     @nn.compact
-    def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self,
+        tokens: jax.Array,
+        length: jax.Array,
+        ratios: jax.Array | None = None,
+        *,
+        train: bool,
+    ) -> jax.Array:
         """Returns float32 logits (batch, num_classes); with two classes the first is always 0.
 
         Args:
           tokens: int32 (batch, time), padded at the end, time at most ``max_length``.
           length: int32 (batch,), number of tokens before the padding, at least 1.
+          ratios: float (batch, time, features), those of the n-grams, if they are not to be those
+            that were counted; see `ngram_ratios`.
           train: whether dropout is active.
         """
         mask = jnp.arange(tokens.shape[1]) < length[:, None]
-        x = self.encode(tokens, mask, train)
+        x = self.encode(tokens, mask, train, ngram_ratios(self, tokens, length, ratios))
         present = mask[:, :, None]
         x = jnp.where(present, x, 0).sum(1) / present.sum(1)
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)

@@ -1,7 +1,6 @@
 """Classifiers of texts that start from a language model, whose run is kept and used again."""
 
 import dataclasses
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,45 +18,44 @@ from jaxdl.runs.options import to_options
 from jaxdl.runs.run import Run, readable_runs
 from jaxdl.runs.seeds import of_the_result
 from jaxdl.training.checkpoints import load_model
-from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.layers import HEAD
 from jaxdl.training.processes import text_of_first
 from jaxdl.training.text_batches import preprocess_tokens
 
+Params = dict[str, Any]
 
-def start_from_language_model(
+
+def new_variables(model: nn.Module, examples: Examples, seed: int) -> dict[str, Any]:
+    """Draws the variables of a classifier of texts, "params" and "batch_stats", as a run does."""
+    text = {name: array[:1] for name, array in examples.encoded.train.items()}
+    init = jax.jit(partial(model.init, train=False))
+    variables = init(key_for(Purpose.INIT, seed), *preprocess_tokens(text))
+    return {"batch_stats": {}} | jax.tree.map(np.asarray, variables)
+
+
+def with_language_model(
+    params: Params,
     experiment: LanguageModelExperiment,
     config: Any,
-    model: nn.Module,
     examples: Examples,
-    layer_decay: float = 1.0,
     resume: Path | None = None,
-) -> PretrainedStart:
-    """Returns parameters for a classifier: those of a language model, and new ones for its head.
+) -> Params:
+    """Returns parameters of a classifier: those of a language model, and its own for what it lacks.
 
     Args:
+      params: of the classifier, by the names of its layers.
       experiment: trains the language model.
       config: of the language model.
-      model: the classifier.
       examples: of the classifier, on whose training texts the language model is trained.
-      layer_decay: see `PretrainedStart`.
       resume: run of the classifier to resume; once it has a checkpoint, which replaces the
         parameters, no language model is needed.
     """
-    text = {name: array[:1] for name, array in examples.encoded.train.items()}
-    init = jax.jit(partial(model.init, train=False))
-    params = init(key_for(Purpose.INIT, config.run.seed), *preprocess_tokens(text))["params"]
-    started = time.monotonic()
-    if not (resume and Run.open(resume).checkpoint_steps()):
-        run = find_or_train(experiment, config, examples)
-        learned = load_model(run.checkpoints)["params"]
-        params |= {name: learned[name] for name in params if name in learned and name != HEAD}
-    params = jax.tree.map(np.asarray, params)
-    seconds = time.monotonic() - started
-    return PretrainedStart(
-        {"params": params, "batch_stats": {}}, layer_decay, seconds_apart=seconds
-    )
+    if resume and Run.open(resume).checkpoint_steps():
+        return params
+    run = find_or_train(experiment, config, examples)
+    learned = load_model(run.checkpoints)["params"]
+    return params | {name: learned[name] for name in params if name in learned and name != HEAD}
 
 
 def find_or_train(experiment: LanguageModelExperiment, config: Any, examples: Examples) -> Run:

@@ -71,6 +71,7 @@ def train_classifier(
     require_examples(validation)
     train, validation = as_32_bits(train), as_32_bits(validation)
     require_trainable(options, len(train["label"]), len(validation["label"]), mesh)
+    train |= start.features if start else {}
     steps_per_epoch = len(train["label"]) // options.batch_size
     state, step, schedule = init_classifier(
         model, train, options, pipeline, steps_per_epoch, seed, mesh, start

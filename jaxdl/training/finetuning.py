@@ -1,10 +1,12 @@
 """Training that starts from a trained model, with smaller learning rates for deeper layers."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxdl.errors import UserError
@@ -24,12 +26,14 @@ class PretrainedStart:
       frozen_blocks: number of first blocks that, like all that comes before them, are not trained.
       seconds_apart: how long it took to train the model in a run of its own, whose summary has that
         time.
+      features: more features (examples, ...) of the training examples.
     """
 
     variables: Any
     layer_decay: float = 1.0
     frozen_blocks: int = 0
     seconds_apart: float = 0.0
+    features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def with_layer_decay(

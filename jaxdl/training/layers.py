@@ -17,7 +17,7 @@ EMBEDDING = "embedding"
 POOL = "pool"
 BLOCK = re.compile(r"(?:block|layer)_(\d+)(?:_reverse)?$")
 BEFORE_BLOCKS = {
-    *(EMBEDDING, "embedding_norm", "positions", "token", "token_types"),
+    *(EMBEDDING, "embedding_norm", "positions", "token", "token_types", "ratios"),
     *("stem_conv", "stem_norm"),
 }
 AFTER_BLOCKS = {"norm", POOL, "pooler", "dense_0", HEAD}

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 
 from jaxdl.console import progress
+from jaxdl.models.ngram_ratios import ratios_at_words
 from jaxdl.models.ngrams import (
     NGramClassifier,
     buckets_of_size,
@@ -17,7 +18,7 @@ from jaxdl.models.ngrams import (
 from jaxdl.models.text_logits import num_outputs, with_first_logit
 from jaxdl.training.lbfgs import minimise
 
-TEXTS_AT_ONCE = 500
+TEXTS_AT_ONCE, FOLDS = 500, 10
 
 
 class Rows(NamedTuple):
@@ -32,7 +33,7 @@ class Rows(NamedTuple):
     bucket: np.ndarray
 
 
-def find_rows(model: NGramClassifier, split: dict[str, np.ndarray]) -> Rows:
+def find_rows(split: dict[str, np.ndarray], largest_n: int, num_buckets: int) -> Rows:
     """Finds the n-grams of texts, with "tokens" (texts, time) and their "length" (texts,)."""
     tokens, length = split["tokens"], split["length"]
     texts, buckets = [], []
@@ -40,11 +41,74 @@ def find_rows(model: NGramClassifier, split: dict[str, np.ndarray]) -> Rows:
         for start in range(0, len(tokens), TEXTS_AT_ONCE):
             lengths = length[start : start + TEXTS_AT_ONCE]
             part = tokens[start : start + TEXTS_AT_ONCE, : lengths.max()]
-            found, present = distinct_ngrams(part, lengths, model.largest_n, model.num_buckets, np)
+            found, present = distinct_ngrams(part, lengths, largest_n, num_buckets, np)
             texts.append(np.nonzero(present)[0].astype(np.int32) + start)
             buckets.append(found[present])
             show(start + len(part), "")
     return Rows(np.concatenate(texts), np.concatenate(buckets))
+
+
+def count_texts(
+    rows: Rows, labels: np.ndarray, num_buckets: int, num_classes: int
+) -> dict[str, np.ndarray]:
+    """Counts the texts of each class, and those in which an n-gram of a bucket occurs.
+
+    Args:
+      rows: the n-grams of the texts.
+      labels: int32 (texts,).
+      num_buckets: number of buckets.
+      num_classes: number of classes.
+
+    Returns:
+      "counts", float32 (buckets, classes), and "texts", float32 (classes,).
+    """
+    counts = [
+        np.bincount(rows.bucket[labels[rows.text] == label], minlength=num_buckets)
+        for label in range(num_classes)
+    ]
+    texts = np.bincount(labels, minlength=num_classes)
+    return {
+        "counts": np.stack(counts, axis=1).astype(np.float32),
+        "texts": texts.astype(np.float32),
+    }
+
+
+def out_of_fold_ratios(
+    rows: Rows, split: dict[str, np.ndarray], counted: dict[str, np.ndarray], largest_n: int
+) -> np.ndarray:
+    """Computes the ratios of counted texts as of others: by the counts in the other folds.
+
+    By the counts in all texts, an n-gram that occurs in one text only would tell its label. If only
+    the text itself were left out, each ratio would be shifted against its label, by which a network
+    that knows the words could tell it too (Prokhorenkova et al. 2018, "CatBoost", section 3.2).
+
+    Args:
+      rows: the n-grams of the texts.
+      split: "tokens" int32 (texts, time), "length" and "label", int32 (texts,).
+      counted: what `count_texts` found in all of them.
+      largest_n: number of words of the longest n-grams.
+
+    Returns:
+      float16 (texts, time, largest_n * ratios), see `jaxdl.models.ngram_ratios`.
+    """
+    num_texts, (num_buckets, num_classes) = len(split["label"]), counted["counts"].shape
+    fold_of = np.random.default_rng(0).permutation(num_texts) % FOLDS
+    num_ratios = largest_n * num_outputs(num_classes)
+    ratios = np.empty((*split["tokens"].shape, num_ratios), np.float16)
+    with progress("counting the n-grams of other texts", FOLDS) as show:
+        for fold in range(FOLDS):
+            is_inside = fold_of == fold
+            kept = is_inside[rows.text]
+            inside = count_texts(
+                Rows(rows.text[kept], rows.bucket[kept]), split["label"], num_buckets, num_classes
+            )
+            inside["texts"] = np.bincount(split["label"][is_inside], minlength=num_classes)
+            outside = {name: counted[name] - inside[name] for name in counted}
+            for part in np.array_split(np.flatnonzero(is_inside), num_texts // TEXTS_AT_ONCE + 1):
+                texts = split["tokens"][part], split["length"][part]
+                ratios[part] = ratios_at_words(*texts, **outside, largest_n=largest_n, xp=np)
+            show(fold + 1, "")
+    return ratios
 
 
 def fit_ngrams(
@@ -62,9 +126,11 @@ def fit_ngrams(
     Returns:
       The variables of the model.
     """
-    rows = find_rows(model, split)
-    sizes = model.num_buckets, model.num_classes
-    ratios = log_count_ratios(*rows, split["label"], *sizes)
+    rows = find_rows(split, model.largest_n, model.num_buckets)
+    counted = count_texts(rows, split["label"], model.num_buckets, model.num_classes)
+    # An n-gram of a single text would only tell the texts of the training split apart.
+    is_shared = counted["counts"].sum(axis=1, keepdims=True) > 1
+    ratios = np.where(is_shared, log_count_ratios(**counted, xp=np), np.float32(0))
     entries, used = weighted_entries(rows, ratios)
     params = {
         "kernel": jnp.zeros((len(used), ratios.shape[1])),
@@ -90,7 +156,8 @@ def predict_ngrams(
     model: NGramClassifier, variables: Any, split: dict[str, np.ndarray]
 ) -> np.ndarray:
     """Computes what ``model.apply`` gives for whole splits, faster: float32 (texts, classes)."""
-    entries, used = weighted_entries(find_rows(model, split), variables["batch_stats"]["ratios"])
+    rows = find_rows(split, model.largest_n, model.num_buckets)
+    entries, used = weighted_entries(rows, variables["batch_stats"]["ratios"])
     params = variables["params"] | {"kernel": variables["params"]["kernel"][used]}
     return np.asarray(logits_of_rows(params, entries, len(split["length"]), model.num_classes))
 

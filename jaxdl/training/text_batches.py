@@ -15,17 +15,20 @@ from jax import lax
 from jaxdl.training.pipeline import Batch, InputPipeline, ModelInputs
 from jaxdl.training.prediction import Predict
 
+RATIOS = "ratios"
+OVER_TIME = {"tokens", RATIOS}
 BATCHES_SORTED = 50
 CUT = 64
 
 
 def preprocess_tokens(batch: Batch) -> ModelInputs:
-    """Selects the inputs of a text model: tokens int32 (batch, time), lengths int32 (batch,)."""
-    return batch["tokens"], batch["length"]
+    """Selects the inputs of a text model: tokens int32 (batch, time), lengths int32 (batch,).
 
-
-TEXT_PIPELINE = InputPipeline(preprocess_tokens)
-"""Texts as they are; augmentation by word dropout is part of the models."""
+    Texts with whose n-grams the model has been prepared come with "ratios" of their own, see
+    `jaxdl.training.ngrams.out_of_fold_ratios`.
+    """
+    ratios = (batch[RATIOS],) if RATIOS in batch else ()
+    return batch["tokens"], batch["length"], *ratios
 
 
 def cut_text_pipeline(longest: int, predict_batch_size: int) -> InputPipeline:
@@ -43,8 +46,14 @@ def cut_text_pipeline(longest: int, predict_batch_size: int) -> InputPipeline:
 
 
 def lengths_up_to(longest: int) -> tuple[int, ...]:
-    """Returns the lengths to which texts are cut, of which the longest have so many tokens."""
-    return (*range(CUT, longest, CUT), longest)
+    """Returns the lengths to which texts are cut, of which the longest have so many tokens.
+
+    They are multiples of 64 tokens, further apart where texts are long: each is compiled.
+    """
+    lengths = [CUT]
+    while lengths[-1] < longest:
+        lengths.append(lengths[-1] + CUT * -(-lengths[-1] // (4 * CUT)))
+    return (*lengths[:-1], longest)
 
 
 def group_by_length(
@@ -83,9 +92,11 @@ def cut_to_longest(step: Any, lengths: Sequence[int]) -> Any:
     """
 
     def step_of(length: int) -> Any:
-        return lambda state, batch, key: step(
-            state, batch | {"tokens": batch["tokens"][:, :length]}, key
-        )
+        def cut(state: Any, batch: dict[str, jax.Array], key: jax.Array) -> Any:
+            over_time = {name: batch[name][:, :length] for name in OVER_TIME & batch.keys()}
+            return step(state, batch | over_time, key)
+
+        return cut
 
     def cut_step(state: Any, batch: dict[str, jax.Array], key: jax.Array) -> Any:
         shortest = jnp.searchsorted(jnp.array(lengths), batch["length"].max())

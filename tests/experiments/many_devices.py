@@ -17,8 +17,8 @@ from jaxdl.training.mesh import device_put, make_mesh, replicated
 STEPS, BATCH_SIZE = 3, 16
 SMALLER = {
     "rnn": {"sequence_length": 12},
-    "lstm": {"sequence_length": 12},
-    "transformer": {"sequence_length": 12},
+    "lstm": {"sequence_length": 12, "ngram_buckets": 1024},
+    "transformer": {"sequence_length": 12, "ngram_buckets": 1024},
     "language_model": {"sequence_length": 12},
     "resnet": {"depth": 8},
     "vit": {"num_layers": 2},

@@ -63,7 +63,7 @@ def test_a_run_says_its_perplexity_and_writes_texts(command, folders, tmp_path, 
 def test_a_classifier_starts_from_a_language_model_that_is_trained_once(
     command, folders, tmp_path, experiment, options
 ):
-    options = ("--pretrain", 2, "--epochs", 1, *options, *OPTIONS, *folders)
+    options = ("--pretrain", 2, "--epochs", 1, "--ngrams", 0, *options, *OPTIONS, *folders)
     status, output, errors = command(experiment, *options)
     assert status == 0, errors
     assert "test accuracy" in output
@@ -87,7 +87,7 @@ def test_a_classifier_starts_from_a_language_model_that_is_trained_once(
 
 @pytest.mark.slow
 def test_other_words_are_another_language_model(command, folders, tmp_path):
-    options = ("--pretrain", 1, "--epochs", 1, *OPTIONS, *folders)
+    options = ("--pretrain", 1, "--epochs", 1, "--ngrams", 0, *OPTIONS, *folders)
     for size in (20, 30):
         assert command("lstm", *options, "--vocabulary-size", size)[0] == 0
     assert len(runs_of("language_model", tmp_path)) == 2

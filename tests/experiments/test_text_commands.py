@@ -13,6 +13,7 @@ from experiments.trained_networks import load_network
 from jaxdl.errors import UserError
 
 OPTIONS = ("--batch-size", 16, "--sequence-length", 12, "--learning-rate", 0.01)
+OPTIONS += ("--ngrams", 2, "--ngram-buckets", 2**10)
 
 
 @pytest.fixture(scope="session")

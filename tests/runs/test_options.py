@@ -11,12 +11,12 @@ from jaxdl.runs.options import (
     DataOptions,
     MachineOptions,
     RunOptions,
-    TextAugmentation,
     TextData,
     from_options,
     to_options,
     with_changes,
 )
+from jaxdl.runs.text_options import TextAugmentation
 from jaxdl.training.images import ImageAugmentation
 from jaxdl.training.optimization import ClassifierOptimization
 

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 
+from jaxdl.models.ngram_ratios import ratios_at_words
 from jaxdl.models.ngrams import NGramClassifier
-from jaxdl.training.ngrams import fit_ngrams, predict_ngrams
+from jaxdl.training.ngrams import (
+    FOLDS,
+    count_texts,
+    find_rows,
+    fit_ngrams,
+    out_of_fold_ratios,
+    predict_ngrams,
+)
 
 
 def texts_of(num_texts, num_classes, seed):
@@ -46,3 +54,31 @@ def test_a_text_of_unknown_ngrams_gets_the_bias():
     unknown = {"tokens": np.array([[900, 901, 0]], np.int32), "length": np.array([2], np.int32)}
     logits = predict_ngrams(model, variables, unknown)
     np.testing.assert_allclose(logits[0, 1], variables["params"]["bias"][0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_the_ratios_of_a_fold_are_those_that_are_counted_in_the_others(num_classes):
+    split = texts_of(45, num_classes, 0)
+    sizes = 2**14, num_classes
+    rows = find_rows(split, 2, 2**14)
+    counted = count_texts(rows, split["label"], *sizes)
+    ratios = out_of_fold_ratios(rows, split, counted, 2)
+    assert ratios.shape == (45, 22, 2 if num_classes == 2 else 6)
+    folds = np.random.default_rng(0).permutation(45) % FOLDS
+    for fold in range(FOLDS):
+        inside = {name: array[folds == fold] for name, array in split.items()}
+        others = {name: array[folds != fold] for name, array in split.items()}
+        counts = count_texts(find_rows(others, 2, 2**14), others["label"], *sizes)
+        expected = ratios_at_words(inside["tokens"], inside["length"], **counts, largest_n=2, xp=np)
+        np.testing.assert_allclose(ratios[folds == fold], expected, rtol=2e-3, atol=1e-3)
+
+
+def test_labels_without_a_relation_to_the_texts_are_not_told_by_the_ratios():
+    random = np.random.default_rng(9)
+    split = texts_of(2000, 2, 0) | {"label": random.integers(0, 2, 2000).astype(np.int32)}
+    rows = find_rows(split, 3, 2**16)
+    counted = count_texts(rows, split["label"], 2**16, 2)
+    told = out_of_fold_ratios(rows, split, counted, 3).astype(np.float64).sum((1, 2))
+    assert abs(np.corrcoef(told, split["label"])[0, 1]) < 0.1
+    naive = ratios_at_words(split["tokens"], split["length"], **counted, largest_n=3, xp=np)
+    assert np.corrcoef(naive.sum((1, 2)), split["label"])[0, 1] > 0.5  # what has to be avoided

@@ -22,7 +22,7 @@ from jaxdl.training.mesh import make_mesh
 from jaxdl.training.optimization import Optimization
 from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.precision import HIGHEST, dtype_of, require_precision, with_dtype, with_products
-from jaxdl.training.text_batches import TEXT_PIPELINE
+from jaxdl.training.text_batches import preprocess_tokens
 
 LABEL = np.zeros(4, np.int32)
 IMAGES = {"image": np.zeros((4, 28, 28, 1), np.uint8), "label": LABEL}
@@ -49,7 +49,7 @@ def are_highest(function, *arguments):
 )
 def test_every_product_of_a_step_and_of_a_prediction_has_the_precision(model, split, precision):
     options = ClassifierOptimization(**REQUIRED, precision=precision)
-    pipeline = TEXT_PIPELINE if "tokens" in split else InputPipeline(preprocess_images)
+    pipeline = InputPipeline(preprocess_tokens if "tokens" in split else preprocess_images)
     state, step, _ = init_classifier(model, split, options, pipeline, 1, 0, make_mesh())
     expected = {precision == HIGHEST}
     assert are_highest(step, state, split, jax.random.key(0)) == expected

@@ -8,14 +8,15 @@ from hypothesis import given, settings, strategies
 
 from jaxdl.models.bert import Bert
 from jaxdl.training.classification import train_step
+from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.prediction import make_predict
 from jaxdl.training.state import create_train_state
 from jaxdl.training.text_batches import (
-    TEXT_PIPELINE,
     cut_text_pipeline,
     cut_to_longest,
     group_by_length,
     predict_by_length,
+    preprocess_tokens,
 )
 
 
@@ -56,7 +57,7 @@ def steps():
     model = Bert(num_layers=1, pooling="mean", **sizes)
     inputs = [jax.ShapeDtypeStruct((1, 12), np.int32), jax.ShapeDtypeStruct((1,), np.int32)]
     state = create_train_state(model, optax.sgd(0.1), inputs, seed=0)
-    step = partial(train_step, pipeline=TEXT_PIPELINE)
+    step = partial(train_step, pipeline=InputPipeline(preprocess_tokens))
     return state, jax.jit(step), jax.jit(cut_to_longest(step, (4, 12)))
 
 
@@ -79,7 +80,14 @@ def test_a_step_without_common_padding_is_the_same_step(steps, longest):
 
 
 @pytest.mark.parametrize(
-    ("longest", "lengths"), [(40, (40,)), (64, (64,)), (65, (64, 65)), (200, (64, 128, 192, 200))]
+    ("longest", "lengths"),
+    [
+        (40, (40,)),
+        (64, (64,)),
+        (65, (64, 65)),
+        (200, (64, 128, 192, 200)),
+        (700, (64, 128, 192, 256, 320, 448, 576, 700)),
+    ],
 )
 def test_texts_are_cut_to_multiples_of_64_or_to_the_longest(longest, lengths):
     pipeline = cut_text_pipeline(longest, predict_batch_size=7)
@@ -87,8 +95,8 @@ def test_texts_are_cut_to_multiples_of_64_or_to_the_longest(longest, lengths):
     assert pipeline.predict_batch_size == 7
 
 
-def test_the_inputs_of_a_text_model_are_tokens_and_lengths():
+def test_the_inputs_of_a_text_model_are_tokens_lengths_and_ratios_where_there_are_some():
     batch = {"label": 0, "length": 1, "tokens": 2}
-    for pipeline in (TEXT_PIPELINE, cut_text_pipeline(100, 5)):
-        assert pipeline.preprocess(batch) == (2, 1)
-        assert pipeline.for_training(batch, jax.random.key(0)) == (2, 1)
+    pipeline = cut_text_pipeline(100, 5)
+    assert pipeline.preprocess(batch) == (2, 1)
+    assert pipeline.for_training(batch | {"ratios": 3}, jax.random.key(0)) == (2, 1, 3)

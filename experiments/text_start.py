@@ -1,0 +1,64 @@
+"""What classifiers of texts have before they are trained: a language model, counted n-grams."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import numpy as np
+
+from experiments import language_model
+from jaxdl.models.ngram_ratios import NGRAM_COUNTS
+from jaxdl.runs.inputs import Examples
+from jaxdl.runs.options import with_changes
+from jaxdl.runs.pretraining import new_variables, with_language_model
+from jaxdl.runs.text_options import NGramOptions
+from jaxdl.training.finetuning import PretrainedStart
+from jaxdl.training.ngrams import count_texts, find_rows, out_of_fold_ratios
+from jaxdl.training.text_batches import RATIOS
+
+
+def start(
+    config: Any,
+    build_classifier: Callable[[Any, int], nn.Module],
+    changes: dict[str, Any],
+    examples: Examples,
+) -> PretrainedStart | None:
+    """Pretrains a classifier of texts, and counts the n-grams for it, as its options say.
+
+    Args:
+      config: of the classifier, with the groups data, model, pretraining, run and machine.
+      build_classifier: ``build_classifier(config, num_classes)``.
+      changes: options of the language model that follow from the classifier's network.
+      examples: of the classifier.
+    """
+    options = config.pretraining
+    if not options.pretrain and not config.model.ngrams:
+        return None
+    classifier = build_classifier(config, len(examples.dataset.class_names))
+    variables = new_variables(classifier, examples, config.run.seed)
+    started = time.monotonic()
+    if options.pretrain:
+        own = dataclasses.replace(config.run, preset="default", seeds=1, group="", resume=None)
+        language = language_model.Config(data=config.data, run=own, machine=config.machine)
+        same = {name: getattr(config.optimization, name) for name in ("batch_size", "precision")}
+        language = with_changes(language, changes | same | {"epochs": options.pretrain})
+        where = (language_model.EXPERIMENT, language, examples, config.run.resume)
+        variables["params"] = with_language_model(variables["params"], *where)
+    seconds = time.monotonic() - started
+    features = {}
+    if config.model.ngrams:
+        variables["batch_stats"][NGRAM_COUNTS], features[RATIOS] = count_ngrams(
+            examples.encoded.train, config.model, classifier.num_classes
+        )
+    return PretrainedStart(variables, options.layer_decay, seconds_apart=seconds, features=features)
+
+
+def count_ngrams(
+    train: dict[str, np.ndarray], options: NGramOptions, num_classes: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Counts the n-grams of the training texts, and finds the ratios that these texts are given."""
+    rows = find_rows(train, options.ngrams, options.ngram_buckets)
+    counted = count_texts(rows, train["label"], options.ngram_buckets, num_classes)
+    return counted, out_of_fold_ratios(rows, train, counted, options.ngrams)

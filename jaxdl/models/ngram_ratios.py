@@ -1,0 +1,78 @@
+"""What the n-grams around a word say about the class of a text, for networks that read words."""
+
+from types import ModuleType
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxdl.models.ngrams import Array, buckets_of_size, log_count_ratios
+
+NGRAM_COUNTS = "ngram_counts"
+
+
+class NGramRatios(nn.Module):
+    """Gives for each word the naive Bayes log-count ratios of the n-grams that end there.
+
+    "batch_stats" has what is counted before the training, see `jaxdl.training.ngrams.count_texts`:
+    "counts", float32 (buckets, classes), in how many texts of each class an n-gram of the bucket
+    occurs, and "texts", float32 (classes,), the number of texts of each class.
+
+    Attributes:
+      largest_n: number of words of the longest n-grams.
+      num_buckets: number of buckets into which n-grams are hashed.
+      num_classes: number of classes.
+    """
+
+    largest_n: int
+    num_buckets: int
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array, length: jax.Array) -> jax.Array:
+        """See `ratios_at_words`."""
+        shape = (self.num_buckets, self.num_classes)
+        counts = self.variable("batch_stats", "counts", jnp.zeros, shape).value
+        texts = self.variable("batch_stats", "texts", jnp.zeros, shape[1:]).value
+        return ratios_at_words(tokens, length, counts, texts, self.largest_n, jnp)
+
+
+def ratios_at_words(
+    tokens: Array, length: Array, counts: Array, texts: Array, largest_n: int, xp: ModuleType
+) -> Array:
+    """Finds the ratios of the n-grams that end at each word; 0 where there is no such n-gram.
+
+    Args:
+      tokens: int32 (batch, time), padded at the end.
+      length: int32 (batch,), number of tokens before the padding.
+      counts: float32 (buckets, classes), see `NGramRatios`.
+      texts: float32 (classes,).
+      largest_n: number of words of the longest n-grams.
+      xp: numpy or jax.numpy, whichever made the arrays.
+
+    Returns:
+      float32 (batch, time, largest_n * ratios), with a ratio for each class, or one for two.
+    """
+    positions = xp.arange(tokens.shape[1])
+    ratios = []
+    for n in range(1, largest_n + 1):
+        shifted = xp.pad(tokens, ((0, 0), (n - 1, 0)))  # moves n-grams to where their last word is
+        buckets, _ = buckets_of_size(shifted, length, n, len(counts), xp)
+        is_real = (positions >= n - 1) & (positions < length[:, None])
+        of_size = log_count_ratios(counts[buckets], texts, xp)
+        ratios.append(xp.where(is_real[:, :, None], of_size, 0))
+    return xp.concatenate(ratios, axis=-1)
+
+
+def ngram_ratios(
+    classifier: nn.Module, tokens: jax.Array, length: jax.Array, ratios: jax.Array | None
+) -> jax.Array | None:
+    """Returns the ratios that a classifier reads: those given, or by a layer `ngram_counts`.
+
+    None for a classifier that reads none.
+    """
+    if not classifier.ngrams:
+        return None
+    sizes = classifier.ngrams, classifier.ngram_buckets, classifier.num_classes
+    counted = NGramRatios(*sizes, name=NGRAM_COUNTS)
+    return counted(tokens, length) if ratios is None else ratios

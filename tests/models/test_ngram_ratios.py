@@ -1,0 +1,83 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdl.models.ngram_ratios import NGRAM_COUNTS, NGramRatios, ratios_at_words
+from jaxdl.models.ngrams import log_count_ratios
+from jaxdl.models.rnn import TextRNN
+from jaxdl.models.transformer import TextTransformer
+from jaxdl.training.ngrams import count_texts, find_rows
+
+
+def padded(texts):
+    tokens = np.zeros((len(texts), 8), np.int32)
+    for row, text in enumerate(texts):
+        tokens[row, : len(text)] = text
+    return tokens, np.array([len(text) for text in texts], np.int32)
+
+
+def counted(texts, labels, num_buckets=2**20, num_classes=2):
+    """The counts of the n-grams of up to three words of texts."""
+    tokens, length = padded(texts)
+    rows = find_rows({"tokens": tokens, "length": length}, 3, num_buckets)
+    return count_texts(rows, np.array(labels), num_buckets, num_classes)
+
+
+@pytest.mark.parametrize("by", ["numpy", "layer"])
+def test_the_ratio_of_an_ngram_is_at_its_last_word(by):
+    counts = counted([[1, 2, 1, 2], [2, 1], [3, 1, 2]], [1, 0, 0])
+    in_texts_of_each_class = {
+        (0, 0): (0, 0),  # 4
+        (1, 0): (2, 1),  # 1
+        (2, 0): (2, 1),  # 2
+        (1, 1): (0, 0),  # 4 1
+        (2, 1): (1, 1),  # 1 2: once, although one text has it twice
+        (2, 2): (0, 0),  # 4 1 2
+    }
+    expected = np.zeros((1, 8, 3))
+    for place, both in in_texts_of_each_class.items():
+        expected[0][place] = log_count_ratios(np.array(both), np.array([2, 1]), np)[0]
+    inputs = padded([[4, 1, 2]])
+    if by == "numpy":
+        ratios = ratios_at_words(*inputs, **counts, largest_n=3, xp=np)
+    else:
+        ratios = NGramRatios(3, 2**20, 2).apply({"batch_stats": counts}, *inputs)
+    np.testing.assert_allclose(ratios, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_text_may_be_shorter_than_the_ngrams():
+    counts = counted([[1], [2]], [0, 1])
+    tokens, length = np.array([[1], [2]]), np.array([1, 1])
+    ratios = ratios_at_words(tokens, length, **counts, largest_n=3, xp=np)
+    assert ratios.shape == (2, 1, 3)
+    assert (ratios[:, :, 0] != 0).all()
+    assert not ratios[:, :, 1:].any()
+
+
+SMALL = {"vocabulary_size": 20, "ngrams": 3, "ngram_buckets": 64}
+MODELS = [
+    TextRNN(**SMALL),
+    TextRNN(**SMALL, bidirectional=True, num_classes=3),
+    TextTransformer(**SMALL),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=["rnn", "both ways", "transformer"])
+def test_a_network_reads_the_ratios_that_are_given_or_else_counted(model):
+    texts, labels = [[1, 2, 3], [4, 5], [1, 4]], [0, 1, 1]
+    inputs = padded(texts)
+    variables = model.init(jax.random.key(0), *inputs, train=False)
+    without = model.apply(variables, *inputs, train=False)
+    counts = counted(texts, labels, 64, model.num_classes)
+    variables["batch_stats"][NGRAM_COUNTS] = counts
+    logits = model.apply(variables, *inputs, train=False)
+    assert np.abs(logits - without).max() > 1e-3
+    longer = jnp.pad(inputs[0], ((0, 0), (0, 3)))
+    by_padded = model.apply(variables, longer, inputs[1], train=False)
+    np.testing.assert_allclose(by_padded, logits, rtol=1e-4, atol=1e-5)
+
+    ratios = ratios_at_words(*inputs, **counts, largest_n=3, xp=np)
+    given, changed = model.apply(variables, *inputs, ratios, train=False, mutable=["batch_stats"])
+    np.testing.assert_allclose(given, logits, rtol=1e-4, atol=1e-5)
+    jax.tree.map(np.testing.assert_array_equal, changed["batch_stats"], variables["batch_stats"])
