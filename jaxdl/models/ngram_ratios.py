@@ -1,8 +1,4 @@
-"""What pairs and longer n-grams of words say about the class of a text, for networks of words.
-
-Single words are left out: what they say, their embeddings learn. A network that was told, too,
-would compare the two, and find in the difference on which side of the count a text itself is.
-"""
+"""What the n-grams around a word say about the class of a text, for networks that read words."""
 
 from types import ModuleType
 
@@ -13,7 +9,6 @@ import jax.numpy as jnp
 from jaxdl.models.ngrams import Array, buckets_of_size, log_count_ratios
 
 NGRAM_COUNTS = "ngram_counts"
-SMALLEST_N = 2
 
 
 class NGramRatios(nn.Module):
@@ -56,12 +51,11 @@ def ratios_at_words(
       xp: numpy or jax.numpy, whichever made the arrays.
 
     Returns:
-      float32 (batch, time, ratios): for each size one for each class, but of two classes only that
-      of the second.
+      float32 (batch, time, largest_n * ratios), with a ratio for each class, or one for two.
     """
     positions = xp.arange(tokens.shape[1])
     ratios = []
-    for n in range(SMALLEST_N, largest_n + 1):
+    for n in range(1, largest_n + 1):
         shifted = xp.pad(tokens, ((0, 0), (n - 1, 0)))  # moves n-grams to where their last word is
         buckets, _ = buckets_of_size(shifted, length, n, len(counts), xp)
         is_real = (positions >= n - 1) & (positions < length[:, None])

@@ -125,8 +125,7 @@ class TextRNN(RecurrentEncoder):
     The layers of the head are named `dense_0`, `head`.
 
     Attributes:
-      ngrams: number of words of the longest n-grams, from pairs on, whose ratios the network reads;
-        0 for none.
+      ngrams: number of words of the longest n-grams whose ratios the network reads; 0 for none.
       ngram_buckets: number of buckets into which they are hashed.
       pooling: how the hidden states are pooled over time: the "last" one, their "mean", their
         "max".

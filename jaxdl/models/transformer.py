@@ -191,8 +191,7 @@ class TextTransformer(TransformerEncoder):
     """The encoder, the mean over the text, logits by a layer named `head`.
 
     Attributes:
-      ngrams: number of words of the longest n-grams, from pairs on, whose ratios the network reads;
-        0 for none.
+      ngrams: number of words of the longest n-grams whose ratios the network reads; 0 for none.
       ngram_buckets: number of buckets into which they are hashed.
       num_classes: number of logits.
     """

@@ -10,12 +10,12 @@ class NGramOptions:
     """What a network reads beside the words."""
 
     ngrams: int = 0
-    """Number of words of the longest n-grams, from pairs on, whose ratios it reads; 0 for none."""
+    """Number of words of the longest n-grams whose log-count ratios it reads; 0 for none."""
     ngram_buckets: int = 2**22
-    """Number of buckets into which n-grams are hashed; each has 4 bytes for each class."""
+    """Number of buckets into which n-grams are hashed."""
 
     def __post_init__(self) -> None:
-        require(self, "ngrams", self.ngrams == 0 or self.ngrams >= 2, "0, or at least 2")
+        require(self, "ngrams", self.ngrams >= 0, "at least 0")
         require(self, "ngram_buckets", 1 <= self.ngram_buckets < 2**31, "1 to 2**31 - 1")
 
     def without_effect(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from jaxdl.console import progress
-from jaxdl.models.ngram_ratios import SMALLEST_N, ratios_at_words
+from jaxdl.models.ngram_ratios import ratios_at_words
 from jaxdl.models.ngrams import (
     NGramClassifier,
     buckets_of_size,
@@ -79,8 +79,8 @@ def out_of_fold_ratios(
     """Computes the ratios of counted texts as of others: by the counts in the other folds.
 
     By the counts in all texts, an n-gram that occurs in one text only would tell its label. If only
-    the text itself were left out, all its ratios would be shifted against its label, which a
-    network can find, too (Prokhorenkova et al. 2018, "CatBoost", section 3.2).
+    the text itself were left out, each ratio would be shifted against its label, by which a network
+    that knows the words could tell it too (Prokhorenkova et al. 2018, "CatBoost", section 3.2).
 
     Args:
       rows: the n-grams of the texts.
@@ -89,11 +89,11 @@ def out_of_fold_ratios(
       largest_n: number of words of the longest n-grams.
 
     Returns:
-      float16 (texts, time, ratios), see `jaxdl.models.ngram_ratios`.
+      float16 (texts, time, largest_n * ratios), see `jaxdl.models.ngram_ratios`.
     """
     num_texts, (num_buckets, num_classes) = len(split["label"]), counted["counts"].shape
     fold_of = np.random.default_rng(0).permutation(num_texts) % FOLDS
-    num_ratios = (largest_n - SMALLEST_N + 1) * num_outputs(num_classes)
+    num_ratios = largest_n * num_outputs(num_classes)
     ratios = np.empty((*split["tokens"].shape, num_ratios), np.float16)
     with progress("counting the n-grams of other texts", FOLDS) as show:
         for fold in range(FOLDS):

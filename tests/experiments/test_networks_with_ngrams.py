@@ -61,7 +61,7 @@ def test_a_language_model_and_ngrams_together(command, review_dir, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--ngrams", -1), "--ngrams is -1, but must be 0, or at least 2."),
+        (("--ngrams", -1), "--ngrams is -1, but must be at least 0."),
         (
             ("--ngrams", 2, "--ngram-buckets", 0),
             "--ngram-buckets is 0, but must be 1 to 2**31 - 1.",

@@ -60,16 +60,16 @@ def test_a_text_of_unknown_ngrams_gets_the_bias():
 def test_the_ratios_of_a_fold_are_those_that_are_counted_in_the_others(num_classes):
     split = texts_of(45, num_classes, 0)
     sizes = 2**14, num_classes
-    rows = find_rows(split, 3, 2**14)
+    rows = find_rows(split, 2, 2**14)
     counted = count_texts(rows, split["label"], *sizes)
-    ratios = out_of_fold_ratios(rows, split, counted, 3)
+    ratios = out_of_fold_ratios(rows, split, counted, 2)
     assert ratios.shape == (45, 22, 2 if num_classes == 2 else 6)
     folds = np.random.default_rng(0).permutation(45) % FOLDS
     for fold in range(FOLDS):
         inside = {name: array[folds == fold] for name, array in split.items()}
         others = {name: array[folds != fold] for name, array in split.items()}
-        counts = count_texts(find_rows(others, 3, 2**14), others["label"], *sizes)
-        expected = ratios_at_words(inside["tokens"], inside["length"], **counts, largest_n=3, xp=np)
+        counts = count_texts(find_rows(others, 2, 2**14), others["label"], *sizes)
+        expected = ratios_at_words(inside["tokens"], inside["length"], **counts, largest_n=2, xp=np)
         np.testing.assert_allclose(ratios[folds == fold], expected, rtol=2e-3, atol=1e-3)
 
 
