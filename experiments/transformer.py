@@ -64,7 +64,7 @@ class Config:
     """Options; the defaults are those of the result above."""
 
     data: TextData = TextData(sequence_length=512, validation_fraction=0.1)
-    model: ModelOptions = ModelOptions(ngrams=3)
+    model: ModelOptions = ModelOptions()
     optimization: ClassifierOptimization = ClassifierOptimization(
         epochs=4,
         batch_size=64,
@@ -79,7 +79,7 @@ class Config:
     machine: MachineOptions = MachineOptions()
 
 
-PRESETS = {"quick": {"ngrams": 0, "epochs": 2, "sequence_length": 200, "word_dropout_rate": 0.1}}
+PRESETS = {"quick": {"epochs": 2, "sequence_length": 200, "word_dropout_rate": 0.1}}
 
 
 def build_model(config: Config, num_classes: int) -> TextTransformer:

@@ -12,7 +12,7 @@ class NGramOptions:
     ngrams: int = 0
     """Number of words of the longest n-grams whose log-count ratios it reads; 0 for none."""
     ngram_buckets: int = 2**22
-    """Number of buckets into which n-grams are hashed."""
+    """Number of buckets into which n-grams are hashed; each has 4 bytes for each class."""
 
     def __post_init__(self) -> None:
         require(self, "ngrams", self.ngrams >= 0, "at least 0")

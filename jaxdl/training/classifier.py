@@ -76,6 +76,8 @@ def train_classifier(
     state, step, schedule = init_classifier(
         model, train, options, pipeline, steps_per_epoch, seed, mesh, start
     )
+    if pipeline.lengths:
+        step = cut_to_longest(step, pipeline.lengths)
     logits = jax.eval_shape(logits_of(model, pipeline), state.variables, example_shapes(train, 1))
     require_labels(train["label"], logits.shape[-1])
     predict = make_predict_logits(model, pipeline, mesh, options.precision)
@@ -107,6 +109,8 @@ def init_classifier(
 ) -> tuple[TrainState, TrainStep, optax.Schedule]:
     """Builds the initial train state, the train step and the learning rate by step.
 
+    The step computes texts at their full length, see `cut_to_longest`.
+
     Args are those of `train_classifier`; ``train`` may be shapes, and ``steps_per_epoch`` is the
     number of steps in a pass over it.
     """
@@ -122,10 +126,7 @@ def init_classifier(
         label_smoothing=options.label_smoothing,
         micro_batches=options.micro_batches,
     )
-    step = with_products(step, options.precision)
-    if pipeline.lengths:
-        step = cut_to_longest(step, pipeline.lengths)
-    return state, step, schedule
+    return state, with_products(step, options.precision), schedule
 
 
 def require_examples(split: Split) -> None:

@@ -79,6 +79,7 @@ def train_language_model(
     state, step, schedule = init_language_model(
         model, train, options, objective, steps_per_epoch, seed, mesh, num_words
     )
+    step = cut_to_longest(step, lengths_up_to(train["tokens"].shape[1]))
     score = make_score(model, objective, train["tokens"].shape[1], options.precision, mesh)
     plan = Plan(
         epochs=options.epochs,
@@ -107,6 +108,8 @@ def init_language_model(
 ) -> tuple[TrainState, TrainStep, optax.Schedule]:
     """Builds the initial train state, the train step and the learning rate by step.
 
+    The step computes texts at their full length, see `cut_to_longest`.
+
     Args are those of `train_language_model`; ``train`` may be shapes, and ``steps_per_epoch`` is
     the number of steps in a pass over it.
     """
@@ -114,8 +117,7 @@ def init_language_model(
     inputs = jax.eval_shape(preprocess_tokens, example_shapes(train, 1))
     state = create_train_state(model, optimizer, inputs, seed, options.ema_decay, mesh)
     step = partial(train_step, objective=objective, num_words=num_words)
-    step = with_products(step, options.precision)
-    return state, cut_to_longest(step, lengths_up_to(train["tokens"].shape[1])), schedule
+    return state, with_products(step, options.precision), schedule
 
 
 def train_step(
