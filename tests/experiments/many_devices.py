@@ -18,7 +18,7 @@ STEPS, BATCH_SIZE = 3, 16
 SMALLER = {
     "rnn": {"sequence_length": 12},
     "lstm": {"sequence_length": 12, "ngram_buckets": 1024},
-    "transformer": {"sequence_length": 12, "ngram_buckets": 1024},
+    "transformer": {"sequence_length": 12},
     "language_model": {"sequence_length": 12},
     "resnet": {"depth": 8},
     "vit": {"num_layers": 2},

@@ -22,7 +22,7 @@ OPTIONS = {
     "cnn": IMAGES,
     "rnn": TEXTS,
     "lstm": (*TEXTS, "--ngrams", "2", "--ngram-buckets", "1024"),
-    "transformer": (*TEXTS[2:], "--ngram-buckets", "1024"),
+    "transformer": (*TEXTS[2:], "--num-layers", "1"),
     "gan": (*IMAGES[2:], "--width", "8"),
     "resnet": (*PHOTOGRAPHS, "--depth", "8"),
     "vit": (*PHOTOGRAPHS, "--num-layers", "1"),
