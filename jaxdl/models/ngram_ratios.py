@@ -71,8 +71,7 @@ def ngram_ratios(
 
     None for a classifier that reads none.
     """
-    if not classifier.ngrams:
-        return None
+    if ratios is not None or not classifier.ngrams:
+        return ratios
     sizes = classifier.ngrams, classifier.ngram_buckets, classifier.num_classes
-    counted = NGramRatios(*sizes, name=NGRAM_COUNTS)
-    return counted(tokens, length) if ratios is None else ratios
+    return NGramRatios(*sizes, name=NGRAM_COUNTS)(tokens, length)

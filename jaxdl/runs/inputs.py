@@ -31,8 +31,6 @@ from jaxdl.training.text_batches import cut_text_pipeline
 
 MOST_BYTES_OF_A_BATCH = 2**23
 """Of the images that a CPU predicts at once, as they are stored."""
-TEXTS_AT_ONCE = 500
-"""That are predicted."""
 SHOWN = 224 / 256
 """Side of the square that is predicted, relative to a picture's, after training on random crops."""
 
@@ -185,7 +183,7 @@ def build_image_pipeline(config: Any) -> InputPipeline:
 def build_text_pipeline(config: Any) -> InputPipeline:
     """Builds the pipeline of the texts, with the perturbation that the options may name."""
     perturbation = getattr(getattr(config, "augmentation", None), "perturbation", 0.0)
-    pipeline = cut_text_pipeline(config.data.sequence_length, TEXTS_AT_ONCE)
+    pipeline = cut_text_pipeline(config.data.sequence_length)
     return dataclasses.replace(pipeline, perturbation=perturbation)
 
 

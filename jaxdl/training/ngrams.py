@@ -98,13 +98,14 @@ def out_of_fold_ratios(
     with progress("counting the n-grams of other texts", FOLDS) as show:
         for fold in range(FOLDS):
             is_inside = fold_of == fold
-            kept = is_inside[rows.text]
+            kept, places = is_inside[rows.text], np.flatnonzero(is_inside)
             inside = count_texts(
                 Rows(rows.text[kept], rows.bucket[kept]), split["label"], num_buckets, num_classes
             )
-            inside["texts"] = np.bincount(split["label"][is_inside], minlength=num_classes)
+            inside["texts"] = np.bincount(split["label"][places], minlength=num_classes)
             outside = {name: counted[name] - inside[name] for name in counted}
-            for part in np.array_split(np.flatnonzero(is_inside), num_texts // TEXTS_AT_ONCE + 1):
+            for start in range(0, len(places), TEXTS_AT_ONCE):
+                part = places[start : start + TEXTS_AT_ONCE]
                 texts = split["tokens"][part], split["length"][part]
                 ratios[part] = ratios_at_words(*texts, **outside, largest_n=largest_n, xp=np)
             show(fold + 1, "")

@@ -5,7 +5,7 @@ of up to 512 tokens, an average batch then has 292.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,8 @@ from jax import lax
 
 from jaxdl.training.pipeline import Batch, InputPipeline, ModelInputs
 from jaxdl.training.prediction import Predict
+
+Array = TypeVar("Array", np.ndarray, jax.Array)
 
 RATIOS = "ratios"
 OVER_TIME = {"tokens", RATIOS}
@@ -31,7 +33,9 @@ def preprocess_tokens(batch: Batch) -> ModelInputs:
     return batch["tokens"], batch["length"], *ratios
 
 
-def cut_text_pipeline(longest: int, predict_batch_size: int) -> InputPipeline:
+def cut_text_pipeline(
+    longest: int, predict_batch_size: int = InputPipeline.predict_batch_size
+) -> InputPipeline:
     """Builds a pipeline for texts that are cut to multiples of 64 tokens, each compiled separately.
 
     Args:
@@ -83,6 +87,11 @@ def group_by_length(
     return random.permutation(batches).reshape(-1)
 
 
+def cut(batch: dict[str, Array], length: int) -> dict[str, Array]:
+    """Cuts what has an entry for each token of a text."""
+    return batch | {name: batch[name][:, :length] for name in OVER_TIME & batch.keys()}
+
+
 def cut_to_longest(step: Any, lengths: Sequence[int]) -> Any:
     """Wraps a train step so that it does not compute the padding that all texts of a batch have.
 
@@ -92,11 +101,7 @@ def cut_to_longest(step: Any, lengths: Sequence[int]) -> Any:
     """
 
     def step_of(length: int) -> Any:
-        def cut(state: Any, batch: dict[str, jax.Array], key: jax.Array) -> Any:
-            over_time = {name: batch[name][:, :length] for name in OVER_TIME & batch.keys()}
-            return step(state, batch | over_time, key)
-
-        return cut
+        return lambda state, batch, key: step(state, cut(batch, length), key)
 
     def cut_step(state: Any, batch: dict[str, jax.Array], key: jax.Array) -> Any:
         shortest = jnp.searchsorted(jnp.array(lengths), batch["length"].max())
@@ -120,7 +125,7 @@ def predict_by_length(predict: Predict, lengths: Sequence[int]) -> Predict:
         for number in sorted({*shortest}) or [0]:
             chosen = np.flatnonzero(shortest == number)
             part = {name: array[chosen] for name, array in split.items()}
-            part["tokens"] = part["tokens"][:, : lengths[number]]
+            part = cut(part, lengths[number])
             up_to = description and f"{description}, texts of up to {lengths[number]} tokens"
             parts.append(predict(variables, part, up_to))
             origins.append(chosen)

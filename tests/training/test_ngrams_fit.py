@@ -56,6 +56,16 @@ def test_a_text_of_unknown_ngrams_gets_the_bias():
     np.testing.assert_allclose(logits[0, 1], variables["params"]["bias"][0], rtol=1e-5)
 
 
+def test_an_ngram_of_a_single_text_does_not_count():
+    train = texts_of(100, 2, 0)
+    variables = fit_ngrams(NGramClassifier(largest_n=2, num_buckets=2**12), train, 1.0, 10)
+    in_texts = np.bincount(find_rows(train, 2, 2**12).bucket, minlength=2**12)
+    ratios = variables["batch_stats"]["ratios"]
+    assert (in_texts == 1).any()
+    assert not ratios[in_texts <= 1].any()
+    assert (ratios[in_texts > 2] != 0).mean() > 0.5
+
+
 @pytest.mark.parametrize("num_classes", [2, 3])
 def test_the_ratios_of_a_fold_are_those_that_are_counted_in_the_others(num_classes):
     split = texts_of(45, num_classes, 0)
