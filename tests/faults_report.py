@@ -9,7 +9,7 @@ from jaxdl.runs.environment import describe_environment
 
 def pytest_addoption(parser):
     """Adds the options of tests/faults."""
-    parser.addoption("--trials", type=int, default=1, help="factor of the number of trials")
+    parser.addoption("--trials", type=float, default=1.0, help="factor of the number of trials")
     parser.addoption("--report", type=Path, help="JSON file for the counts of trials")
 
 

@@ -1,12 +1,14 @@
 """The campaign of faults: commands are disturbed in many ways, and must lose nothing.
 
     python -m pytest -m faults                                    # some minutes: a few of each kind
+    python -m pytest -m faults --trials 0.4                       # as part of the gate
     python -m pytest -m faults --trials 20 --report faults.json   # hours: twenty times as many
 
 Each trial draws its fault from its own number, so that one that fails can be run again. The report
 counts the trials of each kind, and those in which something was lost, wrong or unclear.
 """
 
+import math
 import os
 import sys
 import time
@@ -23,8 +25,9 @@ from small_own import write_pictures
 def pytest_generate_tests(metafunc):
     """Gives a test that takes a ``trial`` the numbers of its trials: ``@pytest.mark.trials(5)``."""
     if "trial" in metafunc.fixturenames:
-        count = metafunc.definition.get_closest_marker("trials").args[0]
-        metafunc.parametrize("trial", range(count * metafunc.config.getoption("--trials")))
+        (count,) = metafunc.definition.get_closest_marker("trials").args
+        trials = math.ceil(count * metafunc.config.getoption("--trials"))
+        metafunc.parametrize("trial", range(trials))
 
 
 @pytest.fixture
