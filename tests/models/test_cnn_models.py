@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
 from jaxdl.models.cnn import CNN, VGG, LeNet5
 from jaxdl.training.state import count_parameters
@@ -27,10 +28,6 @@ def images():
     return jax.random.uniform(jax.random.key(0), (2, 11, 12, 1))
 
 
-def initialise(model, images):
-    return jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
-
-
 SMALL = {
     "cnn": CNN(features=(3, 4), width=5),
     "lenet5": LeNet5(),
@@ -47,16 +44,16 @@ def test_the_numbers_of_parameters_are_the_published_ones(model, parameters):
 
 
 def test_the_cnn_equals_the_network_written_with_plain_layers(images):
-    variables = initialise(SMALL["cnn"], images)
-    got = jax.jit(partial(SMALL["cnn"].apply, train=False))(variables, images)
-    expected = jax.jit(PlainCNN().apply)(variables, images)
+    variables = init(SMALL["cnn"], images, train=False)
+    got = apply(SMALL["cnn"], variables, images, train=False)
+    expected = apply(PlainCNN(), variables, images)
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["cnn", "vgg"])
 def test_dropout_is_active_in_training_only_and_depends_on_its_key(images, name):
     model = SMALL[name]
-    variables = initialise(model, images)
+    variables = init(model, images, train=False)
 
     @jax.jit
     def logits_in_training(key):
@@ -80,15 +77,15 @@ def test_in_bfloat16_parameters_statistics_and_logits_stay_float32(name):
 
 def test_vgg_updates_its_batch_statistics_in_training_and_uses_them_in_evaluation(images):
     model = SMALL["vgg"].clone(dropout_rate=0.0)
-    variables = initialise(model, images)
+    variables = init(model, images, train=False)
 
     @jax.jit
     def train(variables):
         return model.apply(variables, images, train=True, mutable=["batch_stats"])
 
     in_training, updates = train(variables)
-    first_convolution = nn.Conv(2, (3, 3), use_bias=False).apply(
-        {"params": variables["params"]["conv_0"]}, images
+    first_convolution = apply(
+        nn.Conv(2, (3, 3), use_bias=False), {"params": variables["params"]["conv_0"]}, images
     )
     np.testing.assert_allclose(
         updates["batch_stats"]["norm_0"]["mean"],

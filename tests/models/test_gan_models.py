@@ -1,10 +1,9 @@
-from functools import partial
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
 from jaxdl.models.gan import Discriminator, Generator, TransposedConv
 from jaxdl.training.state import count_parameters
@@ -25,7 +24,7 @@ def test_the_numbers_of_parameters_are_those_of_the_tutorial():
 def test_the_initial_kernels_are_drawn_as_keras_draws_them():
     """From a uniform distribution with the variance of Glorot and Bengio 2010, equation 16."""
     for module, inputs in ((Generator(), NOISE), (Discriminator(), IMAGES)):
-        params = jax.jit(partial(module.init, train=False))(KEY, inputs)["params"]
+        params = init(module, inputs, train=False)["params"]
         kernels = {name: layer["kernel"] for name, layer in params.items() if "kernel" in layer}
         assert kernels
         for name, kernel in kernels.items():
@@ -78,9 +77,7 @@ def test_with_classes_an_image_and_its_logit_depend_on_the_label():
 
 def test_the_embedding_of_a_class_is_small_beside_the_noise():
     labels = jnp.arange(10)
-    variables = jax.jit(partial(Generator((4, 4, 1), 10).init, train=False))(
-        KEY, jnp.zeros((10, 100)), labels
-    )
+    variables = init(Generator((4, 4, 1), 10), jnp.zeros((10, 100)), labels, train=False)
     lengths = jnp.linalg.norm(variables["params"]["embedding"]["embedding"], axis=-1)
     np.testing.assert_allclose(lengths, 1, atol=0.3)
 
@@ -89,8 +86,8 @@ def test_the_embedding_of_a_class_is_small_beside_the_noise():
 def test_a_transposed_convolution_equals_that_of_flax_with_the_same_weights(strides):
     images = jax.random.normal(KEY, (2, 4, 5, 3))
     ours = TransposedConv(6, (5, 5), strides)
-    variables = ours.init(KEY, images)
+    variables = init(ours, images)
     reference = nn.ConvTranspose(6, (5, 5), strides, use_bias=False)
     np.testing.assert_allclose(
-        ours.apply(variables, images), reference.apply(variables, images), rtol=1e-4, atol=1e-5
+        apply(ours, variables, images), apply(reference, variables, images), rtol=1e-4, atol=1e-5
     )

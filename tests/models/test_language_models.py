@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
 from jaxdl.models.language_models import MaskedLanguageModel, RecurrentLanguageModel
 from jaxdl.models.rnn import TextRNN
@@ -14,8 +15,8 @@ ATTENDING = {"vocabulary_size": 9, "max_length": 6, "embed_dim": 8, "num_heads":
 
 
 def outputs(model, tokens, length=LENGTH):
-    variables = model.init(jax.random.key(0), TOKENS, LENGTH, train=False)
-    return model.apply(variables, tokens, length, train=False)
+    variables = init(model, TOKENS, LENGTH, train=False)
+    return apply(model, variables, tokens, length, train=False)
 
 
 def test_what_is_predicted_after_a_word_depends_on_it_and_those_before_only():
@@ -59,9 +60,7 @@ def test_a_classifier_has_the_parameters_of_the_language_model_but_for_the_head(
     }
     own |= RECURRENT | {"bidirectional": True} if classifier is TextRNN else ATTENDING
     shapes = [
-        jax.tree.map(
-            jnp.shape, model.init(jax.random.key(0), TOKENS, LENGTH, train=False)["params"]
-        )
+        jax.tree.map(jnp.shape, init(model, TOKENS, LENGTH, train=False)["params"])
         for model in (language_model, classifier(**own))
     ]
     for params in shapes:

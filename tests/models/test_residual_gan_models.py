@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
 from jaxdl.models.residual_gan import ResidualBlock, ResidualDiscriminator, ResidualGenerator
 from jaxdl.training.state import count_parameters
@@ -55,9 +56,15 @@ def test_with_classes_an_image_and_its_logit_depend_on_the_label():
     generator, discriminator = ResidualGenerator((4, 4, 1), 4, 3), ResidualDiscriminator(4, 3)
     noise = jnp.broadcast_to(jax.random.normal(KEY, (1, 8)), (3, 8))
     labels = jnp.arange(3)
-    images, _ = generator.init_with_output(KEY, noise, labels, train=False)
-    same = jnp.broadcast_to(images[:1], images.shape)
-    logits, _ = discriminator.init_with_output(KEY, same, labels, train=False)
+
+    @jax.jit
+    def both():
+        images, _ = generator.init_with_output(KEY, noise, labels, train=False)
+        same = jnp.broadcast_to(images[:1], images.shape)
+        logits, _ = discriminator.init_with_output(KEY, same, labels, train=False)
+        return images, logits
+
+    images, logits = both()
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert float(jnp.abs(images[one] - images[other]).max()) > 1e-3
         assert float(jnp.abs(logits[one] - logits[other])) > 1e-6
@@ -75,7 +82,7 @@ def test_a_block_adds_two_convolutions_of_normalised_activations(norm):
     block = ResidualBlock(norm)
     of_images, of_values = jax.random.split(KEY)
     images = jax.random.normal(of_images, (2, 5, 6, 3))
-    leaves, structure = jax.tree.flatten(block.init(KEY, images))
+    leaves, structure = jax.tree.flatten(init(block, images))
     keys = jax.random.split(of_values, len(leaves))
     drawn = [jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
     variables = jax.tree.unflatten(structure, drawn)
@@ -87,7 +94,7 @@ def test_a_block_adds_two_convolutions_of_normalised_activations(norm):
             if name[-1] == str(index)
         }
         if norm:
-            x = nn.LayerNorm().apply(layers["norm"], x)
-        x = nn.Conv(3, (3, 3)).apply(layers["conv"], jnp.where(x > 0, x, 0.2 * x))
-    outputs = block.apply(variables, images)
+            x = apply(nn.LayerNorm(), layers["norm"], x)
+        x = apply(nn.Conv(3, (3, 3)), layers["conv"], jnp.where(x > 0, x, 0.2 * x))
+    outputs = apply(block, variables, images)
     np.testing.assert_allclose(outputs, images + x, rtol=1e-3, atol=1e-3)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
 from jaxdl.models.resnet import RESNETS, BottleneckBlock, ResNet
 from jaxdl.training.state import count_parameters
@@ -58,61 +59,54 @@ def images():
     return jax.random.uniform(jax.random.key(0), (4, 8, 8, 3))
 
 
-def apply(model, variables, images):
-    return jax.jit(partial(model.apply, train=False))(variables, images)
-
-
 @pytest.mark.parametrize(
     "options", [{"projects": True}, {"projects": False}, {"block": BottleneckBlock}]
 )
 def test_a_fresh_block_is_its_shortcut(images, options):
     """So the logits of a fresh network do not depend on the blocks' other convolutions."""
     model = small_resnet(**options)
-    variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
+    variables = init(model, images, train=False)
 
     def other(path, leaf):
         inside = path[0].key.startswith("block_") and path[1].key.startswith("conv_")
         return leaf + 1.0 if inside else leaf
 
     changed = jax.tree_util.tree_map_with_path(other, variables["params"])
-    expected = apply(model, variables, images)
-    got = apply(model, {**variables, "params": changed}, images)
+    expected = apply(model, variables, images, train=False)
+    got = apply(model, {**variables, "params": changed}, images, train=False)
     np.testing.assert_array_equal(got, expected)
 
 
 def test_without_shortcuts_the_images_reach_the_logits_through_the_blocks_only(images):
     model = small_resnet(residual=False)
-    variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
+    variables = init(model, images, train=False)
     zeroed = variables["params"] | {
         "block_0": jax.tree.map(jnp.zeros_like, variables["params"]["block_0"])
     }
-    one, other, *_ = apply(model, {**variables, "params": zeroed}, images)
+    one, other, *_ = apply(model, {**variables, "params": zeroed}, images, train=False)
     np.testing.assert_array_equal(one, other)
     with_shortcuts = small_resnet(projects=False)
-    shapes_with = jax.eval_shape(
-        partial(with_shortcuts.init, train=False), jax.random.key(1), images
-    )
+    shapes_with = jax.eval_shape(partial(init, with_shortcuts, train=False), images)
     assert count_parameters(variables["params"]) == count_parameters(shapes_with["params"])
 
 
 def test_group_normalisation_treats_each_image_independently(images):
     model = small_resnet(normalisation="group")
-    variables = jax.jit(partial(model.init, train=True))(jax.random.key(1), images)
+    variables = init(model, images, train=True)
     assert set(variables) == {"params"}
-    in_training = jax.jit(partial(model.apply, train=True))
-    together, alone = in_training(variables, images), in_training(variables, images[:1])
+    together, alone = (apply(model, variables, x, train=True) for x in (images, images[:1]))
     np.testing.assert_allclose(together[:1], alone, atol=1e-4)
 
 
 def test_bfloat16_is_close_to_float32(images):
     model = small_resnet()
-    variables = jax.jit(partial(model.init, train=False))(jax.random.key(1), images)
+    variables = init(model, images, train=False)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(variables))
     variables["params"] = jax.tree_util.tree_map_with_path(
         lambda path, leaf: jnp.ones_like(leaf) if path[-1].key == "scale" else leaf,
         variables["params"],
     )  # fresh blocks would add nothing
-    logits = apply(model, variables, images)
-    coarse = apply(small_resnet(dtype=jnp.bfloat16), variables, images)
+    logits = apply(model, variables, images, train=False)
+    coarse = apply(small_resnet(dtype=jnp.bfloat16), variables, images, train=False)
     assert coarse.dtype == jnp.float32
     np.testing.assert_allclose(coarse, logits, atol=0.05 * np.abs(logits).max() + 0.02)

@@ -1,7 +1,10 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
 from jaxdl.models.speedrun import EPSILON, LOGIT_SCALE, SpeedrunNet, Whitening, dirac, whitening_of
 from jaxdl.training.state import count_parameters
@@ -16,7 +19,7 @@ def images():
 
 
 def test_whitened_patches_are_uncorrelated_and_of_unit_variance(images):
-    outputs = Whitening().apply({"batch_stats": whitening_of(images)}, images)
+    outputs = apply(Whitening(), {"batch_stats": whitening_of(images)}, images)
     outputs = np.asarray(outputs, np.float64).reshape(-1, 24)
     components, opposites = outputs[:, :12], outputs[:, 12:]
     np.testing.assert_allclose(opposites, -components, atol=1e-5)
@@ -49,18 +52,16 @@ def test_a_kernel_may_have_fewer_features_than_channels():
 
 
 def test_the_number_of_parameters_is_the_published_one_without_the_bias_of_the_whitening():
-    def init(key):
-        return SpeedrunNet().init(key, jnp.zeros((1, 32, 32, 3)), train=False)
-
-    shapes = jax.eval_shape(init, jax.random.key(0))
+    images = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    shapes = jax.eval_shape(partial(init, SpeedrunNet(), train=False), images)
     whitening = shapes["batch_stats"]["stem_conv"]["kernel"].size
     assert count_parameters(shapes["params"]) + whitening == 1_971_640 - 24
 
 
 def test_training_changes_the_statistics_of_normalisation_but_not_the_whitening(images):
     model = SpeedrunNet(features=(8, 8, 8))
-    variables = model.init(jax.random.key(0), images[:4], train=False)
-    _, updates = model.apply(variables, images[:4], train=True, mutable=["batch_stats"])
+    variables = init(model, images[:4], train=False)
+    _, updates = apply(model, variables, images[:4], train=True, mutable=["batch_stats"])
     before, after = variables["batch_stats"], updates["batch_stats"]
     jax.tree.map(np.testing.assert_array_equal, before["stem_conv"], after["stem_conv"])
     assert (before["block_0"]["norm_0"]["mean"] != after["block_0"]["norm_0"]["mean"]).any()
@@ -68,8 +69,8 @@ def test_training_changes_the_statistics_of_normalisation_but_not_the_whitening(
 
 def test_logits_are_scaled_down(images):
     model = SpeedrunNet(features=(8, 8, 8))
-    variables = model.init(jax.random.key(0), images[:4], train=False)
-    logits, sown = model.apply(variables, images[:4], train=False, mutable=["intermediates"])
+    variables = init(model, images[:4], train=False)
+    logits, sown = apply(model, variables, images[:4], train=False, mutable=["intermediates"])
     features = sown["intermediates"]["maps"][0].max((1, 2))
     expected = features @ variables["params"]["head"]["kernel"] * LOGIT_SCALE
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)

@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer, rotate_by_position
@@ -43,9 +44,8 @@ def padded(time):
 @pytest.mark.parametrize("name", MODELS)
 def test_padding_does_not_change_the_logits(name):
     model = MODELS[name]
-    variables = jax.jit(lambda: model.init(jax.random.key(0), padded(7), LENGTHS, train=False))()
-    apply = jax.jit(lambda tokens: model.apply(variables, tokens, LENGTHS, train=False))
-    short, long = apply(padded(7)), apply(padded(20))
+    variables = init(model, padded(7), LENGTHS, train=False)
+    short, long = (apply(model, variables, padded(n), LENGTHS, train=False) for n in (7, 20))
     np.testing.assert_allclose(short, long, rtol=1e-5, atol=1e-6)
 
 
@@ -80,34 +80,35 @@ def test_the_numbers_of_parameters_are_those_of_the_tutorial():
 def test_the_two_directions_swap_when_the_text_is_reversed():
     model = TextRNN(**SMALL, embed_dim=5, hidden_dim=4, cell="gru", bidirectional=True)
     tokens, length = padded(7)[:1], LENGTHS[:1]
-    variables = model.init(jax.random.key(0), tokens, length, train=False)
+    variables = init(model, tokens, length, train=False)
     params = variables["params"]
     swapped = params | {
         "layer_0": params["layer_0_reverse"],
         "layer_0_reverse": params["layer_0"],
         "dense_0": params["dense_0"] | {"kernel": jnp.roll(params["dense_0"]["kernel"], 4, axis=0)},
     }
-    forwards = model.apply(variables, tokens, length, train=False)
-    backwards = model.apply({"params": swapped}, tokens[:, ::-1], length, train=False)
+    forwards = apply(model, variables, tokens, length, train=False)
+    backwards = apply(model, {"params": swapped}, tokens[:, ::-1], length, train=False)
     np.testing.assert_allclose(forwards, backwards, rtol=1e-5)
 
 
 def test_words_are_dropped_in_training_only():
     model = TextRNN(**SMALL, embed_dim=5, hidden_dim=4, word_dropout_rate=0.5)
-    variables = model.init(jax.random.key(0), padded(7), LENGTHS, train=False)
+    variables = init(model, padded(7), LENGTHS, train=False)
 
-    def apply(train, seed):
+    def logits(train, seed):
         rngs = {"dropout": jax.random.key(seed)}
-        return model.apply(variables, padded(7), LENGTHS, train=train, rngs=rngs)
+        return apply(model, variables, padded(7), LENGTHS, train=train, rngs=rngs)
 
-    assert not np.allclose(apply(True, 1), apply(True, 2))
-    np.testing.assert_array_equal(apply(False, 1), apply(False, 2))
+    assert not np.allclose(logits(True, 1), logits(True, 2))
+    np.testing.assert_array_equal(logits(False, 1), logits(False, 2))
 
 
 def test_attention_weights_are_sown_and_zero_at_padding():
     model = MODELS["transformer, learned"]
-    variables = model.init(jax.random.key(0), padded(9), LENGTHS, train=False)
-    _, sown = model.apply(
+    variables = init(model, padded(9), LENGTHS, train=False)
+    _, sown = apply(
+        model,
         {"params": variables["params"]},
         *(padded(9), LENGTHS),
         train=False,

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
 from jaxdl.models.vit import (
     VITS,
@@ -17,14 +18,6 @@ from jaxdl.training.state import count_parameters
 SMALL = {"patch_size": 4, "embed_dim": 16, "num_heads": 2, "num_classes": 5}
 
 
-def init(model, images):
-    return jax.jit(partial(model.init, train=False))({"params": jax.random.key(0)}, images)
-
-
-def apply(model, variables, images):
-    return jax.jit(partial(model.apply, train=False))(variables, images)
-
-
 @pytest.fixture
 def images():
     return jax.random.uniform(jax.random.key(1), (3, 8, 12, 3))
@@ -35,7 +28,7 @@ def images():
 )
 def test_the_numbers_of_parameters_are_the_published_ones(name, parameters):
     images = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
-    variables = jax.eval_shape(lambda images: init(VITS[name](), images), images)
+    variables = jax.eval_shape(partial(init, VITS[name](), train=False), images)
     assert count_parameters(variables["params"]) == parameters
 
 
@@ -61,21 +54,23 @@ def test_sinusoidal_positions_differ_and_their_distance_grows_with_that_of_the_p
 @pytest.mark.parametrize("positions", ["learned", "sincos"])
 def test_only_the_positions_depend_on_the_order_of_the_patches(images, pooling, positions):
     model = ViT(**SMALL, num_layers=1, pooling=pooling, positions=positions)
-    variables = init(model, images)
+    variables = init(model, images, train=False)
     swapped = jnp.concatenate([images[:, 4:], images[:, :4]], axis=1)
-    logits, other = (apply(model, variables, x) for x in (images, swapped))
+    logits, other = (apply(model, variables, x, train=False) for x in (images, swapped))
     assert logits.shape == (3, 5)
     assert np.abs(logits - other).max() > 1e-3
     if positions == "learned":
         params = variables["params"]
         zeroed = params | {"positions": jnp.zeros_like(params["positions"])}
-        logits, other = (model.apply({"params": zeroed}, x, train=False) for x in (images, swapped))
+        logits, other = (
+            apply(model, {"params": zeroed}, x, train=False) for x in (images, swapped)
+        )
         np.testing.assert_allclose(logits, other, atol=1e-5)
 
 
 def test_remat_does_not_change_the_gradients(images):
     model = ViT(**SMALL, num_layers=2)
-    variables = init(model, images)
+    variables = init(model, images, train=False)
 
     def gradients(remat):
         model = ViT(**SMALL, num_layers=2, remat=remat)
@@ -91,14 +86,14 @@ def test_remat_does_not_change_the_gradients(images):
 def test_a_skipped_block_does_not_change_the_tokens(images):
     """At a drop path rate of nearly 1 the network behaves as if it had no last block."""
     two = ViT(**SMALL, num_layers=2, drop_path_rate=1 - 1e-7)
-    variables = init(two, images)
+    variables = init(two, images, train=False)
     one = ViT(**SMALL, num_layers=1)
     rngs = {"dropout": jax.random.key(2)}
-    got = two.apply(variables, images, train=True, rngs=rngs)
+    got = apply(two, variables, images, train=True, rngs=rngs)
     shared = {k: v for k, v in variables["params"].items() if k != "block_1"}
-    expected = one.apply({"params": shared}, images, train=True, rngs=rngs)
+    expected = apply(one, {"params": shared}, images, train=True, rngs=rngs)
     np.testing.assert_allclose(got, expected, atol=1e-5)
-    in_evaluation = apply(two, variables, images)
+    in_evaluation = apply(two, variables, images, train=False)
     assert np.abs(in_evaluation - expected).max() > 1e-3
 
 
@@ -115,7 +110,7 @@ def test_a_compact_convolutional_transformer_has_the_published_number_of_paramet
         num_classes=10,
     )
     images = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
-    params = jax.eval_shape(lambda images: init(model, images), images)["params"]
+    params = jax.eval_shape(partial(init, model, train=False), images)["params"]
     assert params["embedding"].pop("norm_0")["scale"].shape == (64,)
     assert params["embedding"].pop("norm_1")["scale"].shape == (128,)
     assert round(count_parameters(params) / 1e6, 2) == 0.48
@@ -123,12 +118,12 @@ def test_a_compact_convolutional_transformer_has_the_published_number_of_paramet
 
 def test_convolutions_halve_the_images_until_a_pixel_is_a_patch(images):
     model = ViT(**SMALL, num_layers=1, tokenizer="convolutions", pooling="mean")
-    variables = init(model, images)
+    variables = init(model, images, train=False)
     embedding = {collection: layers["embedding"] for collection, layers in variables.items()}
     kernels = [embedding["params"][f"conv_{index}"]["kernel"] for index in range(2)]
     assert [kernel.shape for kernel in kernels] == [(3, 3, 3, 8), (3, 3, 8, 16)]
     tokenizer = ConvolutionalTokenizer(patch_size=4, features=16)
-    assert tokenizer.apply(embedding, images, train=False).shape == (3, 2, 3, 16)
+    assert apply(tokenizer, embedding, images, train=False).shape == (3, 2, 3, 16)
 
 
 @pytest.mark.parametrize(("patch_size", "message"), [(7, "8 x 12"), (12, "8 x 12")])
@@ -145,8 +140,8 @@ def test_convolutions_refuse_patches_whose_side_is_no_power_of_two():
 
 def test_sequence_pooling_averages_the_patches_by_weights_that_sum_to_one(images):
     model = ViT(**SMALL, num_layers=1, pooling="sequence")
-    variables = init(model, images)
-    _, sown = model.apply(variables, images, train=False, mutable=["intermediates"])
+    variables = init(model, images, train=False)
+    _, sown = apply(model, variables, images, train=False, mutable=["intermediates"])
     (weights,) = sown["intermediates"]["pooling"]
     assert weights.shape == (3, 6)
     np.testing.assert_allclose(weights.sum(1), np.ones(3), rtol=1e-5)
@@ -154,7 +149,9 @@ def test_sequence_pooling_averages_the_patches_by_weights_that_sum_to_one(images
     params = variables["params"]
     plain = {name: value for name, value in params.items() if name != "pool"}
     mean = model.clone(pooling="mean")
-    of_mean = apply(mean, {"params": plain}, images)
-    assert np.abs(apply(model, variables, images) - of_mean).max() > 1e-4
+    of_mean = apply(mean, {"params": plain}, images, train=False)
+    assert np.abs(apply(model, variables, images, train=False) - of_mean).max() > 1e-4
     unweighted = params | {"pool": jax.tree.map(jnp.zeros_like, params["pool"])}
-    np.testing.assert_allclose(apply(model, {"params": unweighted}, images), of_mean, atol=1e-5)
+    np.testing.assert_allclose(
+        apply(model, {"params": unweighted}, images, train=False), of_mean, atol=1e-5
+    )

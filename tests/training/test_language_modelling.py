@@ -12,7 +12,7 @@ from jaxdl.training.language_objectives import masked_tokens, next_token
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.optimization import Optimization
 
-SIZE = 8
+SIZE, LONGEST = 8, 16
 OPTIONS = Optimization(epochs=12, batch_size=20, learning_rate=0.02, gradient_clip=1.0)
 
 
@@ -20,7 +20,7 @@ def counting_texts(count, seed):
     """Texts that count upwards from a random word, 7 being followed by 2."""
     random = np.random.default_rng(seed)
     length = random.integers(4, 13, count).astype(np.int32)
-    places = np.arange(70)
+    places = np.arange(LONGEST)
     words = 2 + (random.integers(0, 6, (count, 1)) + places) % 6
     tokens = np.where(places < length[:, None], words, 0).astype(np.int32)
     return {"tokens": tokens, "length": length}
@@ -84,7 +84,7 @@ def test_the_next_word_is_learned_among_a_few_words():
 
 
 def test_masked_tokens_are_learned():
-    model = MaskedLanguageModel(SIZE, 70, embed_dim=16, num_heads=2, dropout_rate=0.0)
+    model = MaskedLanguageModel(SIZE, LONGEST, embed_dim=16, num_heads=2, dropout_rate=0.0)
     objective = partial(masked_tokens, vocabulary_size=SIZE)
     options = Optimization(epochs=40, batch_size=20, learning_rate=0.01)
     _, score = train(model, objective, options)
@@ -92,14 +92,14 @@ def test_masked_tokens_are_learned():
 
 
 def test_a_score_does_not_depend_on_which_texts_are_scored_together():
-    model = MaskedLanguageModel(SIZE, 70, embed_dim=16, num_heads=2)
+    model = MaskedLanguageModel(SIZE, LONGEST, embed_dim=16, num_heads=2)
     objective = partial(masked_tokens, vocabulary_size=SIZE)
     split = counting_texts(30, 2)
     variables = model.init(jax.random.key(0), split["tokens"], split["length"], train=False)
     scores = []
     for at_once in (7, 30):
         language_modelling.SCORED_AT_ONCE, before = at_once, language_modelling.SCORED_AT_ONCE
-        score = language_modelling.make_score(model, objective, 70, "float32", make_mesh())
+        score = language_modelling.make_score(model, objective, LONGEST, "float32", make_mesh())
         language_modelling.SCORED_AT_ONCE = before
         scores.append(score(variables, split)["loss"])
     assert scores[0] == pytest.approx(scores[1], rel=1e-5)

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from modules import init
 
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer
@@ -21,10 +22,11 @@ MODELS = [
 
 
 def params_of(model):
-    return model.init(jax.random.key(0), BATCH["tokens"], BATCH["length"], train=False)["params"]
+    return init(model, BATCH["tokens"], BATCH["length"], train=False)["params"]
 
 
 def loss_of(model):
+    @jax.jit
     def loss_fn(params, batch_stats, batch, key, extra=None):
         variables = {"params": params, **(extra or {})}
         rngs = {"dropout": key}
