@@ -24,6 +24,7 @@ from experiments.benchmark.tables import (
     pictures_per_core,
 )
 from experiments.compile.tables import format_gpu_table, format_tpu_table
+from experiments.sentence_table import format_sentences
 from jaxdl.analysis.roofline import GPUS, seconds_of_step
 from jaxdl.console import console
 from jaxdl.errors import UsageError, UserError
@@ -193,16 +194,18 @@ TABLES = {
 
 
 def format_named(name: str) -> str:
-    """Formats the table of a name, which is "results" or a key of TABLES."""
+    """Formats the table of a name, which is "results", "sentences" or a key of TABLES."""
     if name == "results":
         return format_table()
+    if name == "sentences":
+        return format_sentences(RESULTS / "sentences")
     path, format_ = TABLES[name]
     return format_(json.loads(path.read_text()))
 
 
 def with_tables(readme: str) -> str:
     """Returns the README with each table between its two markers, where it has them."""
-    for name in ("results", *TABLES):
+    for name in ("results", "sentences", *TABLES):
         begin, end = BEGIN.format(name), END.format(name)
         before, found, rest = readme.partition(begin)
         if found:

@@ -153,6 +153,7 @@ EXPERIMENT = ClassifierExperiment(
     TEXT_INPUTS,
     figures=(*TEXT_FIGURES, draw_vanishing_gradient),
     start=start,
+    features=text_start.describe_features,
 )
 
 if __name__ == "__main__":

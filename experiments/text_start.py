@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+import jax
 import numpy as np
 
 from experiments import language_model
 from jaxdl.models.ngram_ratios import NGRAM_COUNTS
+from jaxdl.models.text_logits import num_outputs
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import with_changes
 from jaxdl.runs.pretraining import new_variables, with_language_model
@@ -53,6 +55,15 @@ def start(
             examples.encoded.train, config.model, classifier.num_classes
         )
     return PretrainedStart(variables, options.layer_decay, seconds_apart=seconds, features=features)
+
+
+def describe_features(config: Any, num_classes: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """Gives shape and dtype of the ratios that `start` adds to one training example."""
+    if not config.model.ngrams:
+        return {}
+    num_ratios = config.model.ngrams * num_outputs(num_classes)
+    shape = (1, config.data.sequence_length, num_ratios)
+    return {RATIOS: jax.ShapeDtypeStruct(shape, np.float16)}
 
 
 def count_ngrams(

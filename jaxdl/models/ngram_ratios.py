@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxdl.models.ngrams import Array, buckets_of_size, log_count_ratios
 
 NGRAM_COUNTS = "ngram_counts"
+SMALLEST = 1e-6
 
 
 class NGramRatios(nn.Module):
@@ -62,6 +63,24 @@ def ratios_at_words(
         of_size = log_count_ratios(counts[buckets], texts, xp)
         ratios.append(xp.where(is_real[:, :, None], of_size, 0))
     return xp.concatenate(ratios, axis=-1)
+
+
+def sum_ratios(ratios: jax.Array, weights: jax.Array) -> jax.Array:
+    """Sums the weighted ratios of each text, in units of the norm of all its ratios.
+
+    So sums are of the same order whatever the length of a text, as by the rows of unit length in
+    `jaxdl.models.ngrams`.
+
+    Args:
+      ratios: float (batch, time, features), 0 at padding.
+      weights: float, likewise.
+
+    Returns:
+      float32 (batch, features).
+    """
+    ratios = ratios.astype(jnp.float32)
+    squares = jnp.square(ratios).sum(axis=(1, 2))
+    return (ratios * weights).sum(axis=1) / jnp.sqrt(squares + SMALLEST)[:, None]
 
 
 def ngram_ratios(

@@ -64,8 +64,9 @@ class RecurrentLayer(nn.Module):
 class RecurrentEncoder(nn.Module):
     """Embedding and recurrent layers: what a classifier and a language model share.
 
-    The layers are named `embedding`, `layer_0`, `layer_0_reverse`, `layer_1`, ...; those with the
-    suffix `_reverse` exist in bidirectional networks only.
+    The layers are named `embedding`, `ratios`, `layer_0`, `layer_0_reverse`, `layer_1`, ...; those
+    with the suffix `_reverse` exist in bidirectional networks only, and `ratios`, whose outputs are
+    added to the embedding, in networks that read n-grams.
 
     Attributes:
       vocabulary_size: number of tokens, padding (0) included.
@@ -106,7 +107,9 @@ class RecurrentEncoder(nn.Module):
           ratios: of the n-grams at each word, float (batch, time, features); None for none.
         """
         vocabulary = (self.vocabulary_size, self.embed_dim)
-        x = embed_words(self, tokens, *vocabulary, self.dtype, 0, ratios)
+        x = embed_words(self, tokens, *vocabulary, self.dtype, time_axis=0)
+        if ratios is not None:
+            x += Dense(self.embed_dim, dtype=self.dtype, name="ratios")(ratios.swapaxes(0, 1))
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
         x = nn.Dropout(self.embedding_dropout_rate, broadcast_dims=(0,), deterministic=not train)(x)
         layer = partial(RecurrentLayer, self.cell, self.hidden_dim, dtype=self.dtype)

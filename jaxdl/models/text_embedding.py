@@ -6,8 +6,6 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
-from jaxdl.nn import Dense
-
 PERTURBATIONS = "perturbations"
 
 
@@ -18,11 +16,8 @@ def embed_words(
     embed_dim: int,
     dtype: DTypeLike,
     time_axis: int,
-    ratios: jax.Array | None = None,
 ) -> jax.Array:
     """Embeds words by a layer `embedding`, which belongs to the module that calls this function.
-
-    What is known of a word besides, its n-gram ratios, is added by a linear layer `ratios`.
 
     If the collection "perturbations" is given, its "embedding", float (batch, time, embed_dim), is
     added, in units of the norm of the embedding of the whole text. So the network cannot make a
@@ -36,7 +31,6 @@ def embed_words(
       embed_dim: width of the embedding.
       dtype: of the result.
       time_axis: 1, or 0.
-      ratios: float (batch, time, features), see `jaxdl.models.ngram_ratios`; None for none.
 
     Returns:
       (*tokens.shape, embed_dim).
@@ -44,9 +38,6 @@ def embed_words(
     x = nn.Embed(vocabulary_size, embed_dim, dtype=dtype, name="embedding")(tokens)
     if module.has_variable(PERTURBATIONS, "embedding"):
         x += _scaled_perturbation(module, x, tokens, time_axis).astype(dtype)
-    if ratios is not None:
-        ratios = ratios.swapaxes(0, 1) if time_axis == 0 else ratios
-        x += Dense(embed_dim, dtype=dtype, name="ratios")(ratios)
     return x
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxdl.models.ngram_ratios import ngram_ratios
+from jaxdl.models.ngram_ratios import ngram_ratios, sum_ratios
 from jaxdl.models.text_embedding import embed_words
 from jaxdl.models.text_logits import text_logits
 from jaxdl.nn import Dense, DenseGeneral, attend
@@ -155,19 +155,16 @@ class TransformerEncoder(nn.Module):
     dropout_rate: float = 0.1
     dtype: DTypeLike = jnp.float32
 
-    def encode(
-        self, tokens: jax.Array, mask: jax.Array, train: bool, ratios: jax.Array | None = None
-    ) -> jax.Array:
+    def encode(self, tokens: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
         """Returns what the last block makes of each token, normalised, (batch, time, width).
 
         Args:
           tokens: int32 (batch, time), time at most ``max_length``.
           mask: bool (batch, time), False at padding.
           train: whether dropout is active.
-          ratios: of the n-grams at each word, float (batch, time, features); None for none.
         """
         vocabulary = (self.vocabulary_size, self.embed_dim)
-        x = embed_words(self, tokens, *vocabulary, self.dtype, 1, ratios)
+        x = embed_words(self, tokens, *vocabulary, self.dtype, time_axis=1)
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
         if self.positions == "learned":
             table = self.param(
@@ -189,6 +186,10 @@ class TransformerEncoder(nn.Module):
 
 class TextTransformer(TransformerEncoder):
     """The encoder, the mean over the text, logits by a layer named `head`.
+
+    In a network that reads n-grams, a layer named `ratio_weights` says at each word, from what the
+    last block made of it, how much the ratios there count, all the same at first; the head reads
+    their weighted sums over the text, too.
 
     Attributes:
       ngrams: number of words of the longest n-grams whose ratios the network reads; 0 for none.
@@ -219,8 +220,13 @@ class TextTransformer(TransformerEncoder):
           train: whether dropout is active.
         """
         mask = jnp.arange(tokens.shape[1]) < length[:, None]
-        x = self.encode(tokens, mask, train, ngram_ratios(self, tokens, length, ratios))
+        encoded = self.encode(tokens, mask, train)
         present = mask[:, :, None]
-        x = jnp.where(present, x, 0).sum(1) / present.sum(1)
-        x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
+        dropout = nn.Dropout(self.dropout_rate, deterministic=not train)
+        x = dropout(jnp.where(present, encoded, 0).sum(1) / present.sum(1))
+        ratios = ngram_ratios(self, tokens, length, ratios)
+        if ratios is not None:
+            layer = partial(Dense, kernel_init=nn.initializers.zeros, dtype=self.dtype)
+            weights = 1 + layer(ratios.shape[-1], name="ratio_weights")(dropout(encoded))
+            x = jnp.concatenate([x, sum_ratios(ratios, weights).astype(self.dtype)], axis=-1)
         return text_logits(x, self.num_classes, self.dtype)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -37,12 +38,15 @@ class ClassifierExperiment(Experiment):
       inputs: what it reads.
       figures: each ``draw(result)`` draws figures of a finished run.
       start: ``start(config, examples)``, the model to start from; None for new parameters.
+      features: ``features(config, num_classes)``, shape and dtype of each feature that `start` adds
+        to one training example, (1, ...); None for none.
     """
 
     build_model: Callable[[Any, int], nn.Module]
     inputs: Inputs
     figures: tuple[Callable[[Result], None], ...] = ()
-    start: Callable[[Any, Examples], PretrainedStart] | None = None
+    start: Callable[[Any, Examples], PretrainedStart | None] | None = None
+    features: Callable[[Any, int], dict[str, jax.ShapeDtypeStruct]] | None = None
 
     def train(self, config: Any) -> tuple[Run, Summary]:
         """See `Experiment.train`."""
@@ -122,7 +126,8 @@ class ClassifierExperiment(Experiment):
         )
         inputs = {name: shape for name, shape in example.items() if name != "label"}
         predict = logits_of(model, pipeline, config.optimization.precision)
-        return InitialTraining(state, step, example, predict, inputs)
+        more = self.features(config, num_classes) if self.features else {}
+        return InitialTraining(state, step, example | more, predict, inputs)
 
     def load_network(self, run: Run) -> TrainedNetwork:
         """See `Experiment.load_network`."""

@@ -20,7 +20,7 @@ BEFORE_BLOCKS = {
     *(EMBEDDING, "embedding_norm", "positions", "token", "token_types", "ratios"),
     *("stem_conv", "stem_norm"),
 }
-AFTER_BLOCKS = {"norm", POOL, "pooler", "dense_0", HEAD}
+AFTER_BLOCKS = {"norm", POOL, "pooler", "ratio_weights", "dense_0", HEAD}
 
 KERNEL = "kernel"
 NOT_KERNELS = {"bias", "scale", "embedding", "positions", "token", "token_types"}

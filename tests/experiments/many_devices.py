@@ -18,7 +18,7 @@ STEPS, BATCH_SIZE = 3, 16
 SMALLER = {
     "rnn": {"sequence_length": 12},
     "lstm": {"sequence_length": 12, "ngram_buckets": 1024},
-    "transformer": {"sequence_length": 12},
+    "transformer": {"sequence_length": 12, "ngram_buckets": 1024},
     "language_model": {"sequence_length": 12},
     "resnet": {"depth": 8},
     "vit": {"num_layers": 2},
@@ -30,6 +30,7 @@ def random_split(example):
     """Draws the examples of three batches, and two more."""
     random = np.random.default_rng(0)
     ranges = {"label": (0, 2), "length": (1, 12), "tokens": (1, 1000), "image": (0, 256)}
+    ranges["ratios"] = (-3, 4)
     return {
         name: random.integers(*ranges[name], (50, *one.shape[1:])).astype(one.dtype)
         for name, one in example.items()

@@ -17,12 +17,13 @@ TEXTS = ("--preset", "quick", "--epochs", "2", "--batch-size", "30", "--sequence
 PHOTOGRAPHS = ("--preset", "quick", "--epochs", "2", "--batch-size", "30")
 STREAMED = ("--batch-size", "10", "--image-size", "16", "--stream", "--resized-crop", "0.3")
 PRETRAINED = ("--sequence-length", "20")
+NGRAMS = ("--ngrams", "2", "--ngram-buckets", "1024")
 OPTIONS = {
     "mlp": (*IMAGES[2:], "--batch-size", "20"),
     "cnn": IMAGES,
     "rnn": TEXTS,
-    "lstm": (*TEXTS, "--ngrams", "2", "--ngram-buckets", "1024"),
-    "transformer": (*TEXTS[2:], "--num-layers", "1"),
+    "lstm": (*TEXTS, *NGRAMS),
+    "transformer": (*TEXTS[2:], *NGRAMS),
     "gan": (*IMAGES[2:], "--width", "8"),
     "resnet": (*PHOTOGRAPHS, "--depth", "8"),
     "vit": (*PHOTOGRAPHS, "--num-layers", "1"),

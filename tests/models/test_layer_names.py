@@ -19,6 +19,7 @@ IMAGES = (jnp.zeros((1, 28, 28, 1)),)
 NOISE = (jnp.zeros((1, 10)),)
 TEXT = (jnp.ones((1, 4), jnp.int32), jnp.ones(1, jnp.int32))
 SMALL = {"embed_dim": 8, "num_layers": 2, "num_heads": 2}
+NGRAMS = {"ngrams": 2, "ngram_buckets": 8}
 
 CASES = [
     (MLP(), IMAGES, "dense_0 dense_1 head"),
@@ -29,7 +30,13 @@ CASES = [
     (SpeedrunNet((8, 8, 8)), IMAGES, "block_0 block_1 block_2 head"),
     (TextRNN(num_layers=2), TEXT, "embedding layer_0 layer_1 dense_0 head"),
     (TextRNN(bidirectional=True), TEXT, "embedding layer_0 layer_0_reverse dense_0 head"),
+    (TextRNN(**NGRAMS), TEXT, "embedding ratios layer_0 dense_0 head"),
     (TextTransformer(**SMALL), TEXT, "embedding positions block_0 block_1 norm head"),
+    (
+        TextTransformer(**SMALL, **NGRAMS),
+        TEXT,
+        "embedding positions block_0 block_1 norm ratio_weights head",
+    ),
     (ViT(7, **SMALL), IMAGES, "embedding token positions block_0 block_1 norm head"),
     (
         ViT(4, **SMALL, tokenizer="convolutions", pooling="sequence", positions="sincos"),

@@ -2,8 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from modules import apply, init
 
-from jaxdl.models.ngram_ratios import NGRAM_COUNTS, NGramRatios, ratios_at_words
+from jaxdl.models.ngram_ratios import NGRAM_COUNTS, NGramRatios, ratios_at_words, sum_ratios
 from jaxdl.models.ngrams import log_count_ratios
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer
@@ -42,7 +43,7 @@ def test_the_ratio_of_an_ngram_is_at_its_last_word(by):
     if by == "numpy":
         ratios = ratios_at_words(*inputs, **counts, largest_n=3, xp=np)
     else:
-        ratios = NGramRatios(3, 2**20, 2).apply({"batch_stats": counts}, *inputs)
+        ratios = apply(NGramRatios(3, 2**20, 2), {"batch_stats": counts}, *inputs)
     np.testing.assert_allclose(ratios, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -53,6 +54,18 @@ def test_a_text_may_be_shorter_than_the_ngrams():
     assert ratios.shape == (2, 1, 3)
     assert (ratios[:, :, 0] != 0).all()
     assert not ratios[:, :, 1:].any()
+
+
+def test_sums_do_not_depend_on_the_scale_of_the_ratios_nor_on_padding():
+    ratios = np.random.default_rng(0).normal(size=(4, 7, 3)).astype(np.float32)
+    weights = np.linspace(0, 2, 7, dtype=np.float32)[:, None] * np.ones((4, 1, 3), np.float32)
+    sums = sum_ratios(ratios, weights)
+    norms = np.linalg.norm(ratios.reshape(4, -1), axis=1)
+    np.testing.assert_allclose(sums, (ratios * weights).sum(1) / norms[:, None], rtol=1e-5)
+    np.testing.assert_allclose(sum_ratios(5 * ratios, weights), sums, rtol=1e-5)
+    padded = (np.pad(array, ((0, 0), (0, 3), (0, 0))) for array in (ratios, weights))
+    np.testing.assert_allclose(sum_ratios(*padded), sums, rtol=1e-5)
+    assert not sum_ratios(0 * ratios, weights).any()
 
 
 SMALL = {"vocabulary_size": 20, "ngrams": 3, "ngram_buckets": 64}
@@ -67,17 +80,17 @@ MODELS = [
 def test_a_network_reads_the_ratios_that_are_given_or_else_counted(model):
     texts, labels = [[1, 2, 3], [4, 5], [1, 4]], [0, 1, 1]
     inputs = padded(texts)
-    variables = model.init(jax.random.key(0), *inputs, train=False)
-    without = model.apply(variables, *inputs, train=False)
+    variables = init(model, *inputs, train=False)
+    without = apply(model, variables, *inputs, train=False)
     counts = counted(texts, labels, 64, model.num_classes)
     variables["batch_stats"][NGRAM_COUNTS] = counts
-    logits = model.apply(variables, *inputs, train=False)
+    logits = apply(model, variables, *inputs, train=False)
     assert np.abs(logits - without).max() > 1e-3
     longer = jnp.pad(inputs[0], ((0, 0), (0, 3)))
-    by_padded = model.apply(variables, longer, inputs[1], train=False)
+    by_padded = apply(model, variables, longer, inputs[1], train=False)
     np.testing.assert_allclose(by_padded, logits, rtol=1e-4, atol=1e-5)
 
     ratios = ratios_at_words(*inputs, **counts, largest_n=3, xp=np)
-    given, changed = model.apply(variables, *inputs, ratios, train=False, mutable=["batch_stats"])
+    given, changed = apply(model, variables, *inputs, ratios, train=False, mutable=["batch_stats"])
     np.testing.assert_allclose(given, logits, rtol=1e-4, atol=1e-5)
     jax.tree.map(np.testing.assert_array_equal, changed["batch_stats"], variables["batch_stats"])

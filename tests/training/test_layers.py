@@ -25,13 +25,16 @@ IMAGES = (jnp.zeros((1, 28, 28, 1)),)
 NOISE = (jnp.zeros((1, 10)),)
 TEXT = (jnp.ones((1, 4), jnp.int32), jnp.ones(1, jnp.int32))
 TWO_BLOCKS = {"embed_dim": 8, "num_layers": 2, "num_heads": 2}
+NGRAMS = {"ngrams": 2, "ngram_buckets": 8}
 RATE = optax.constant_schedule(0.1)
 
 WITH_BLOCKS = [
     (ResNet((2, 1), projects=False), IMAGES),
     (ResNet((1, 2), block=BottleneckBlock, normalisation="group"), IMAGES),
     (TextTransformer(**TWO_BLOCKS), TEXT),
+    (TextTransformer(**TWO_BLOCKS, **NGRAMS), TEXT),
     (TextRNN(num_layers=2, bidirectional=True), TEXT),
+    (TextRNN(num_layers=2, **NGRAMS), TEXT),
     (TextTransformer(**TWO_BLOCKS, positions="rotary"), TEXT),
     (ViT(**TWO_BLOCKS, patch_size=7), IMAGES),
     (ViT(**TWO_BLOCKS, patch_size=7, pooling="mean", positions="sincos", remat=True), IMAGES),
