@@ -12,6 +12,8 @@ import json
 import math
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,34 +184,31 @@ def format_trials(report: Record) -> str:
     return "\n".join(rows)
 
 
+def _of_file(path: Path, format_: Callable[[Record], str]) -> Callable[[], str]:
+    """Returns a function that formats what a file holds."""
+    return lambda: format_(json.loads(path.read_text()))
+
+
 TABLES = {
-    "to-accuracy": (BENCHMARK / "to-accuracy-cpu-2-cores.json", format_times_to_accuracy),
-    "pipelines": (PIPELINES, format_pipelines),
-    "feeding": (RESULTS / "tpu" / "imagenet-v5e-2x4.json", format_feeding),
-    "speed": (BENCHMARK / "cpu-2-cores.json", format_speeds),
-    "tpu": (RESULTS / "tpu" / "v5e-2x2.json", format_tpu_table),
-    "gpu": (RESULTS / "gpu" / "h200.json", format_gpu_table),
-    "faults": (RESULTS / "faults" / "cpu-2-cores.json", format_trials),
+    "results": format_table,
+    "sentences": partial(format_sentences, RESULTS / "sentences"),
+    "to-accuracy": _of_file(BENCHMARK / "to-accuracy-cpu-2-cores.json", format_times_to_accuracy),
+    "pipelines": _of_file(PIPELINES, format_pipelines),
+    "feeding": _of_file(RESULTS / "tpu" / "imagenet-v5e-2x4.json", format_feeding),
+    "speed": _of_file(BENCHMARK / "cpu-2-cores.json", format_speeds),
+    "tpu": _of_file(RESULTS / "tpu" / "v5e-2x2.json", format_tpu_table),
+    "gpu": _of_file(RESULTS / "gpu" / "h200.json", format_gpu_table),
+    "faults": _of_file(RESULTS / "faults" / "cpu-2-cores.json", format_trials),
 }
-
-
-def format_named(name: str) -> str:
-    """Formats the table of a name, which is "results", "sentences" or a key of TABLES."""
-    if name == "results":
-        return format_table()
-    if name == "sentences":
-        return format_sentences(RESULTS / "sentences")
-    path, format_ = TABLES[name]
-    return format_(json.loads(path.read_text()))
 
 
 def with_tables(readme: str) -> str:
     """Returns the README with each table between its two markers, where it has them."""
-    for name in ("results", "sentences", *TABLES):
+    for name, format_ in TABLES.items():
         begin, end = BEGIN.format(name), END.format(name)
         before, found, rest = readme.partition(begin)
         if found:
-            readme = f"{before}{begin}\n{format_named(name)}\n{end}{rest.partition(end)[2]}"
+            readme = f"{before}{begin}\n{format_()}\n{end}{rest.partition(end)[2]}"
     return readme
 
 

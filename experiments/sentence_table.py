@@ -1,9 +1,9 @@
 """The table of the README that says how classifiers of film reviews label other sentences.
 
-It is made of the folder ``experiments/results/sentences``: sentences.csv has the sentences with
-their labels, and NAME.json what a run predicts for them:
+It is made from the folder ``experiments/results/sentences``: sentences.csv has the sentences with
+their labels, and NAME.json what a run predicts for their texts, given one in each line:
 
-    python -m experiments.predict RUN - --json < SENTENCES > NAME.json
+    python -m experiments.predict RUN - --json < texts.txt > NAME.json
 """
 
 import csv
@@ -12,11 +12,11 @@ from pathlib import Path
 
 
 def format_sentences(folder: Path) -> str:
-    """Formats the Markdown table: how many sentences about what each network labels right."""
+    """Formats the Markdown table: how many sentences on each topic a network labels right."""
     with (folder / "sentences.csv").open(encoding="utf-8", newline="") as file:
         sentences = list(csv.DictReader(file))
     topics = list(dict.fromkeys(sentence["about"] for sentence in sentences))
-    header = ["network", *(f"about {topic}" for topic in topics), "taken for the opposite"]
+    header = ["network", *(f"about {topic}" for topic in topics), "labelled wrongly"]
     rows = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for path in sorted(folder.glob("*.json")):
         label_of = {each["input"]: each["label"] for each in json.loads(path.read_text())}

@@ -17,7 +17,7 @@ from jaxdl.runs.options import with_changes
 from jaxdl.runs.pretraining import new_variables, with_language_model
 from jaxdl.runs.text_options import NGramOptions
 from jaxdl.training.finetuning import PretrainedStart
-from jaxdl.training.ngrams import count_texts, find_rows, out_of_fold_ratios
+from jaxdl.training.ngrams import RATIO_DTYPE, count_texts, find_rows, out_of_fold_ratios
 from jaxdl.training.text_batches import RATIOS
 
 
@@ -61,9 +61,8 @@ def describe_features(config: Any, num_classes: int) -> dict[str, jax.ShapeDtype
     """Gives shape and dtype of the ratios that `start` adds to one training example."""
     if not config.model.ngrams:
         return {}
-    num_ratios = config.model.ngrams * num_outputs(num_classes)
-    shape = (1, config.data.sequence_length, num_ratios)
-    return {RATIOS: jax.ShapeDtypeStruct(shape, np.float16)}
+    shape = (1, config.data.sequence_length, config.model.ngrams * num_outputs(num_classes))
+    return {RATIOS: jax.ShapeDtypeStruct(shape, RATIO_DTYPE)}
 
 
 def count_ngrams(

@@ -4,10 +4,12 @@
 
 Every word attends to every other one at once, instead of one after the other, on the
 25,000 + 25,000 reviews of IMDB; figures/attention.png of a run shows which word attends to which.
-Beside what the encoder makes of the words, the head reads what the n-grams in the review say about
-its label, as in experiments/lstm.py; the encoder says of each how much it counts there. Expect a
-test accuracy of 90.10 ± 0.18 % (three seeds, experiments/results/transformer-ngrams-imdb.json)
-after about a quarter of an hour on one CPU core, with other work on another one.
+The network also reads, for each word, how much more often the n-grams that end there occur in the
+training reviews of one class than of the other (jaxdl/models/ngram_ratios.py). It weighs these
+ratios by what the encoder makes of the word, and the head reads their weighted sums beside the mean
+of the encodings. Expect a test accuracy of 90.10 ± 0.18 % (three seeds,
+experiments/results/transformer-ngrams-imdb.json) after about a quarter of an hour on one CPU core,
+with other work on another one.
 
 With words alone (``--ngrams 0 --sequence-length 512 --validation-fraction 0.1 --epochs 4
 --learning-rate 2e-3``) it is 88.49 ± 0.03 % (three seeds, transformer-imdb.json).
@@ -55,7 +57,7 @@ class ModelOptions(NGramOptions):
     positions: Positions = "learned"
     """How positions are encoded: added as a learned vector, or by rotating queries and keys."""
     dropout_rate: float = 0.4
-    """Probability that a unit of the embedding, of a block's output or of the head is dropped."""
+    """Probability that a unit of the embedding or of a block's output is dropped in training."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,7 +111,7 @@ def build_model(config: Config, num_classes: int) -> TextTransformer:
 
 
 def start(config: Config, examples: Examples) -> PretrainedStart | None:
-    """Starts from a masked language model of the same blocks and counted n-grams, as they say."""
+    """Starts from a masked language model of the same blocks and counted n-grams."""
     names = ("num_layers", "embed_dim", "num_heads", "mlp_dim", "positions")
     changes = {"network": "transformer"} | {name: getattr(config.model, name) for name in names}
     return text_start.start(config, build_model, changes, examples)

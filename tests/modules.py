@@ -5,9 +5,9 @@ from functools import partial
 import jax
 
 
-def init(module, *inputs, seed=0, **options):
-    """Calls ``module.init`` with a key of the seed."""
-    return jax.jit(partial(module.init, **options))(jax.random.key(seed), *inputs)
+def init(module, *inputs, **options):
+    """Calls ``module.init``."""
+    return jax.jit(partial(module.init, **options))(jax.random.key(0), *inputs)
 
 
 def apply(module, variables, *inputs, **options):

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jaxdl.models.ngrams import Array, buckets_of_size, log_count_ratios
 
 NGRAM_COUNTS = "ngram_counts"
-SMALLEST = 1e-6
 
 
 class NGramRatios(nn.Module):
@@ -66,21 +65,21 @@ def ratios_at_words(
 
 
 def sum_ratios(ratios: jax.Array, weights: jax.Array) -> jax.Array:
-    """Sums the weighted ratios of each text, in units of the norm of all its ratios.
+    """Sums the weighted ratios of each text, and divides them by the norm of all its ratios.
 
-    So sums are of the same order whatever the length of a text, as by the rows of unit length in
-    `jaxdl.models.ngrams`.
+    So the sums grow more slowly with the length of the text; `jaxdl.models.ngrams` scales texts in
+    the same way.
 
     Args:
       ratios: float (batch, time, features), 0 at padding.
-      weights: float, likewise.
+      weights: float (batch, time, features).
 
     Returns:
       float32 (batch, features).
     """
     ratios = ratios.astype(jnp.float32)
-    squares = jnp.square(ratios).sum(axis=(1, 2))
-    return (ratios * weights).sum(axis=1) / jnp.sqrt(squares + SMALLEST)[:, None]
+    norms = jnp.sqrt(jnp.square(ratios).sum(axis=(1, 2)))
+    return (ratios * weights).sum(axis=1) / jnp.maximum(norms, 1e-6)[:, None]
 
 
 def ngram_ratios(

@@ -140,7 +140,7 @@ class TransformerEncoder(nn.Module):
       positions: "learned" or "rotary".
       word_dropout_rate: probability that the embedding of a word is dropped in training.
       dropout_rate: probability that an entry of the embedding, of the outputs of the attention
-        and of the MLP, and of the input of the head is dropped in training.
+        and of the MLP, and of what other layers read of the last block is dropped in training.
       dtype: of the computation; parameters are float32.
     """
 
@@ -187,9 +187,9 @@ class TransformerEncoder(nn.Module):
 class TextTransformer(TransformerEncoder):
     """The encoder, the mean over the text, logits by a layer named `head`.
 
-    In a network that reads n-grams, a layer named `ratio_weights` says at each word, from what the
-    last block made of it, how much the ratios there count, all the same at first; the head reads
-    their weighted sums over the text, too.
+    In a network that reads n-grams, a layer named `ratio_weights` computes a weight for each ratio
+    at each word from the output of the last block; all weights are 1 before training. The head also
+    reads the sums of the weighted ratios.
 
     Attributes:
       ngrams: number of words of the longest n-grams whose ratios the network reads; 0 for none.
@@ -226,7 +226,12 @@ class TextTransformer(TransformerEncoder):
         x = dropout(jnp.where(present, encoded, 0).sum(1) / present.sum(1))
         ratios = ngram_ratios(self, tokens, length, ratios)
         if ratios is not None:
-            layer = partial(Dense, kernel_init=nn.initializers.zeros, dtype=self.dtype)
-            weights = 1 + layer(ratios.shape[-1], name="ratio_weights")(dropout(encoded))
+            corrections = Dense(
+                ratios.shape[-1],
+                dtype=self.dtype,
+                kernel_init=nn.initializers.zeros,
+                name="ratio_weights",
+            )(dropout(encoded))
+            weights = 1 + corrections.astype(jnp.float32)
             x = jnp.concatenate([x, sum_ratios(ratios, weights).astype(self.dtype)], axis=-1)
         return text_logits(x, self.num_classes, self.dtype)

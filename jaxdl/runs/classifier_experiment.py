@@ -39,7 +39,7 @@ class ClassifierExperiment(Experiment):
       figures: each ``draw(result)`` draws figures of a finished run.
       start: ``start(config, examples)``, the model to start from; None for new parameters.
       features: ``features(config, num_classes)``, shape and dtype of each feature that `start` adds
-        to one training example, (1, ...); None for none.
+        to one training example, (1, ...), to compile the step without data; None for none.
     """
 
     build_model: Callable[[Any, int], nn.Module]
@@ -126,8 +126,8 @@ class ClassifierExperiment(Experiment):
         )
         inputs = {name: shape for name, shape in example.items() if name != "label"}
         predict = logits_of(model, pipeline, config.optimization.precision)
-        more = self.features(config, num_classes) if self.features else {}
-        return InitialTraining(state, step, example | more, predict, inputs)
+        features = self.features(config, num_classes) if self.features else {}
+        return InitialTraining(state, step, example | features, predict, inputs)
 
     def load_network(self, run: Run) -> TrainedNetwork:
         """See `Experiment.load_network`."""

@@ -15,12 +15,13 @@ from jaxdl.errors import UserError
 HEAD = "head"
 EMBEDDING = "embedding"
 POOL = "pool"
+RATIO_WEIGHTS = "ratio_weights"
 BLOCK = re.compile(r"(?:block|layer)_(\d+)(?:_reverse)?$")
 BEFORE_BLOCKS = {
     *(EMBEDDING, "embedding_norm", "positions", "token", "token_types", "ratios"),
     *("stem_conv", "stem_norm"),
 }
-AFTER_BLOCKS = {"norm", POOL, "pooler", "ratio_weights", "dense_0", HEAD}
+AFTER_BLOCKS = {"norm", POOL, "pooler", RATIO_WEIGHTS, "dense_0", HEAD}
 
 KERNEL = "kernel"
 NOT_KERNELS = {"bias", "scale", "embedding", "positions", "token", "token_types"}
@@ -49,7 +50,7 @@ def is_hidden_kernel(path: tuple[str, ...]) -> bool:
             f"Muon does not know whether the parameter {'/'.join(path)} is a matrix: name it "
             f"{KERNEL}, or one of {', '.join(sorted(NOT_KERNELS))}, or choose another optimizer."
         )
-    return name == KERNEL and layers not in ([], [HEAD], [EMBEDDING], [POOL])
+    return name == KERNEL and layers not in ([], [HEAD], [EMBEDDING], [POOL], [RATIO_WEIGHTS])
 
 
 def require_head(params: Any) -> None:

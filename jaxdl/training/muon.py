@@ -30,8 +30,8 @@ def muon(
     The kernels of hidden layers are updated by their Nesterov momentum, made orthogonal and scaled
     to the RMS of Adam's updates (Liu et al. 2025, "Muon is Scalable for LLM Training", section
     2.2); all other parameters, vectors, tables and the kernels of the embedding, of the head, and
-    of the scores by which tokens are pooled, by Adam with Nesterov momentum. The convolutions of an
-    embedding are hidden layers.
+    of the scores or weights by which tokens are pooled, by Adam with Nesterov momentum. The
+    convolutions of an embedding are hidden layers.
 
     Args:
       learning_rate: by step.

@@ -19,6 +19,7 @@ from jaxdl.models.text_logits import num_outputs, with_first_logit
 from jaxdl.training.lbfgs import minimise
 
 TEXTS_AT_ONCE, FOLDS = 500, 10
+RATIO_DTYPE = np.float16
 
 
 class Rows(NamedTuple):
@@ -94,7 +95,7 @@ def out_of_fold_ratios(
     num_texts, (num_buckets, num_classes) = len(split["label"]), counted["counts"].shape
     fold_of = np.random.default_rng(0).permutation(num_texts) % FOLDS
     num_ratios = largest_n * num_outputs(num_classes)
-    ratios = np.empty((*split["tokens"].shape, num_ratios), np.float16)
+    ratios = np.empty((*split["tokens"].shape, num_ratios), RATIO_DTYPE)
     with progress("counting the n-grams of other texts", FOLDS) as show:
         for fold in range(FOLDS):
             is_inside = fold_of == fold

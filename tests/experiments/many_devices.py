@@ -29,8 +29,13 @@ SMALLER = {
 def random_split(example):
     """Draws the examples of three batches, and two more."""
     random = np.random.default_rng(0)
-    ranges = {"label": (0, 2), "length": (1, 12), "tokens": (1, 1000), "image": (0, 256)}
-    ranges["ratios"] = (-3, 4)
+    ranges = {
+        "label": (0, 2),
+        "image": (0, 256),
+        "tokens": (1, 1000),
+        "length": (1, 12),
+        "ratios": (-3, 4),
+    }
     return {
         name: random.integers(*ranges[name], (50, *one.shape[1:])).astype(one.dtype)
         for name, one in example.items()

@@ -12,7 +12,7 @@ def test_the_table_counts_by_topic_and_names_what_is_wrong(tmp_path):
         json.dumps([{"input": text, "label": label} for text, label in predictions])
     )
     assert format_sentences(tmp_path).splitlines() == [
-        "| network | about films | about soup | taken for the opposite |",
+        "| network | about films | about soup | labelled wrongly |",
         "|---|---|---|---|",
         "| net | 2 of 2 | 0 of 1 | “Cold.” |",
     ]

@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 from modules import apply, init
 
-from jaxdl.models.ngram_ratios import NGRAM_COUNTS, NGramRatios, ratios_at_words, sum_ratios
+from jaxdl.models.ngram_ratios import (
+    NGRAM_COUNTS,
+    NGramRatios,
+    ratios_at_words,
+    sum_ratios,
+)
 from jaxdl.models.ngrams import log_count_ratios
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer
+from jaxdl.training.layers import RATIO_WEIGHTS
 from jaxdl.training.ngrams import count_texts, find_rows
 
 
@@ -73,14 +79,25 @@ MODELS = [
     TextRNN(**SMALL),
     TextRNN(**SMALL, bidirectional=True, num_classes=3),
     TextTransformer(**SMALL),
+    TextTransformer(**SMALL, num_classes=3),
 ]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["rnn", "both ways", "transformer"])
+def with_other_weights(variables):
+    """The variables, with weights of the ratios that depend on the words, if there are any."""
+    params = variables["params"]
+    if RATIO_WEIGHTS not in params:
+        return variables
+    layer = params[RATIO_WEIGHTS]
+    kernel = jax.random.normal(jax.random.key(1), layer["kernel"].shape)
+    return variables | {"params": params | {RATIO_WEIGHTS: layer | {"kernel": kernel}}}
+
+
+@pytest.mark.parametrize("model", MODELS, ids=["rnn", "both ways", "transformer", "of 3 classes"])
 def test_a_network_reads_the_ratios_that_are_given_or_else_counted(model):
     texts, labels = [[1, 2, 3], [4, 5], [1, 4]], [0, 1, 1]
     inputs = padded(texts)
-    variables = init(model, *inputs, train=False)
+    variables = with_other_weights(init(model, *inputs, train=False))
     without = apply(model, variables, *inputs, train=False)
     counts = counted(texts, labels, 64, model.num_classes)
     variables["batch_stats"][NGRAM_COUNTS] = counts
@@ -94,3 +111,27 @@ def test_a_network_reads_the_ratios_that_are_given_or_else_counted(model):
     given, changed = apply(model, variables, *inputs, ratios, train=False, mutable=["batch_stats"])
     np.testing.assert_allclose(given, logits, rtol=1e-4, atol=1e-5)
     jax.tree.map(np.testing.assert_array_equal, changed["batch_stats"], variables["batch_stats"])
+
+
+def test_the_weights_of_the_ratios_depend_on_the_words_and_are_1_at_first():
+    inputs = padded([[1, 2, 3], [4, 5], [1, 4]])
+    ratios = np.random.default_rng(0).normal(size=(3, 8, 3)).astype(np.float32)
+    model = TextTransformer(**SMALL)
+    variables = init(model, *inputs, ratios, train=False)
+    layer = variables["params"][RATIO_WEIGHTS]
+    assert not any(leaf.any() for leaf in jax.tree.leaves(layer))
+    before, after = (
+        apply(model, each, *inputs, ratios, train=False)
+        for each in (variables, with_other_weights(variables))
+    )
+    assert np.abs(before - after).max() > 1e-3
+
+
+def test_bfloat16_is_close_to_float32():
+    inputs = padded([[1, 2, 3], [4, 5], [1, 4]])
+    ratios = np.random.default_rng(0).normal(size=(3, 8, 3)).astype(np.float32)
+    exact, coarse = (TextTransformer(**SMALL, dtype=dtype) for dtype in (jnp.float32, jnp.bfloat16))
+    variables = with_other_weights(init(exact, *inputs, ratios, train=False))
+    expected = apply(exact, variables, *inputs, ratios, train=False)
+    got = apply(coarse, variables, *inputs, ratios, train=False)
+    np.testing.assert_allclose(got, expected, atol=0.05)

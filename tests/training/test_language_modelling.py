@@ -16,11 +16,11 @@ SIZE, LONGEST = 8, 16
 OPTIONS = Optimization(epochs=12, batch_size=20, learning_rate=0.02, gradient_clip=1.0)
 
 
-def counting_texts(count, seed):
-    """Texts that count upwards from a random word, 7 being followed by 2."""
+def counting_texts(count, seed, padded_to=LONGEST):
+    """Texts of up to 12 words that count upwards from a random one, 7 being followed by 2."""
     random = np.random.default_rng(seed)
     length = random.integers(4, 13, count).astype(np.int32)
-    places = np.arange(LONGEST)
+    places = np.arange(padded_to)
     words = 2 + (random.integers(0, 6, (count, 1)) + places) % 6
     tokens = np.where(places < length[:, None], words, 0).astype(np.int32)
     return {"tokens": tokens, "length": length}
@@ -92,14 +92,15 @@ def test_masked_tokens_are_learned():
 
 
 def test_a_score_does_not_depend_on_which_texts_are_scored_together():
-    model = MaskedLanguageModel(SIZE, LONGEST, embed_dim=16, num_heads=2)
+    longest = 70  # of which the texts are cut to 64
+    model = MaskedLanguageModel(SIZE, longest, embed_dim=16, num_heads=2)
     objective = partial(masked_tokens, vocabulary_size=SIZE)
-    split = counting_texts(30, 2)
+    split = counting_texts(30, 2, longest)
     variables = model.init(jax.random.key(0), split["tokens"], split["length"], train=False)
     scores = []
     for at_once in (7, 30):
         language_modelling.SCORED_AT_ONCE, before = at_once, language_modelling.SCORED_AT_ONCE
-        score = language_modelling.make_score(model, objective, LONGEST, "float32", make_mesh())
+        score = language_modelling.make_score(model, objective, longest, "float32", make_mesh())
         language_modelling.SCORED_AT_ONCE = before
         scores.append(score(variables, split)["loss"])
     assert scores[0] == pytest.approx(scores[1], rel=1e-5)

@@ -199,6 +199,8 @@ def test_the_number_of_a_block_is_part_of_its_name(layer, number):
         ("dense_0/kernel", True),
         ("block_0/head/kernel", True),
         ("head/kernel", False),
+        ("pool/kernel", False),
+        ("ratio_weights/kernel", False),
         ("embedding/kernel", False),
         ("embedding/embedding", False),
         ("kernel", False),
