@@ -49,15 +49,12 @@ def test_a_run_says_its_perplexity_and_writes_texts(command, folders, tmp_path, 
     assert (status, errors) == (2, "error: --json is not for a language model.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("experiment", "options"),
     [
         ("lstm", ("--bidirectional",)),
-        pytest.param(
-            "transformer",
-            ("--layer-decay", 0.5, "--perturbation", 0.02),
-            marks=pytest.mark.slow,
-        ),
+        ("transformer", ("--layer-decay", 0.5, "--perturbation", 0.02)),
     ],
 )
 def test_a_classifier_starts_from_a_language_model_that_is_trained_once(

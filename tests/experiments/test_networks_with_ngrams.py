@@ -15,9 +15,8 @@ def summary_of(run):
     return json.loads((run / "summary.json").read_text())
 
 
-@pytest.mark.parametrize(
-    "experiment", ["lstm", pytest.param("transformer", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", ["lstm", "transformer"])
 def test_a_run_predicts_is_exported_and_resumed(command, review_dir, tmp_path, experiment):
     folders = ("--data-dir", review_dir, "--runs-dir", tmp_path)
     for epochs in (1, 2):

@@ -125,12 +125,11 @@ def test_a_step_whose_checkpoint_is_damaged_again_is_set_aside_again(tmp_path):
     assert restore(tmp_path)[0] == 20
 
 
-@DAMAGES
 def test_if_all_checkpoints_are_damaged_the_error_is_one_line_and_they_stay_in_place(
-    checkpoints, tmp_path, how
+    checkpoints, tmp_path
 ):
     shutil.copytree(checkpoints, tmp_path, dirs_exist_ok=True)
-    for step in ("10", "20"):
+    for step, how in (("10", truncate), ("20", garble)):
         damage(tmp_path / step, how)
     message = r"can be used: .* Start again in a new directory\.$"
     for read in (restore, load_model):

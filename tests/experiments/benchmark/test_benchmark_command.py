@@ -13,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("every_turn_is_steady")
 QUICK = ("--models", "mlp", "--rounds", 2, "--seconds", 0.05, "--peers")
 
 
+@pytest.mark.slow
 def test_the_table_and_the_file_agree_and_the_throughput_is_drawn(command, tmp_path, monkeypatch):
     monkeypatch.setattr(options, "SWEEP", (1, 32))
     output = tmp_path / "new" / "result.json"
