@@ -11,13 +11,12 @@ import numpy as np
 
 from experiments import language_model
 from jaxdl.models.ngram_ratios import NGRAM_COUNTS
-from jaxdl.models.text_logits import num_outputs
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import with_changes
 from jaxdl.runs.pretraining import new_variables, with_language_model
 from jaxdl.runs.text_options import NGramOptions
 from jaxdl.training.finetuning import PretrainedStart
-from jaxdl.training.ngrams import RATIO_DTYPE, count_texts, find_rows, out_of_fold_ratios
+from jaxdl.training.ngrams import count_texts, describe_ratios, find_rows, out_of_fold_ratios
 from jaxdl.training.text_batches import RATIOS
 
 
@@ -61,8 +60,8 @@ def describe_features(config: Any, num_classes: int) -> dict[str, jax.ShapeDtype
     """Gives shape and dtype of the ratios that `start` adds to one training example."""
     if not config.model.ngrams:
         return {}
-    shape = (1, config.data.sequence_length, config.model.ngrams * num_outputs(num_classes))
-    return {RATIOS: jax.ShapeDtypeStruct(shape, RATIO_DTYPE)}
+    one = describe_ratios(config.data.sequence_length, config.model.ngrams, num_classes)
+    return {RATIOS: jax.ShapeDtypeStruct((1, *one.shape), one.dtype)}
 
 
 def count_ngrams(

@@ -19,7 +19,6 @@ from jaxdl.models.text_logits import num_outputs, with_first_logit
 from jaxdl.training.lbfgs import minimise
 
 TEXTS_AT_ONCE, FOLDS = 500, 10
-RATIO_DTYPE = np.float16
 
 
 class Rows(NamedTuple):
@@ -74,6 +73,11 @@ def count_texts(
     }
 
 
+def describe_ratios(time: int, largest_n: int, num_classes: int) -> jax.ShapeDtypeStruct:
+    """Gives shape and dtype of the ratios of a training text, see `out_of_fold_ratios`."""
+    return jax.ShapeDtypeStruct((time, largest_n * num_outputs(num_classes)), np.float16)
+
+
 def out_of_fold_ratios(
     rows: Rows, split: dict[str, np.ndarray], counted: dict[str, np.ndarray], largest_n: int
 ) -> np.ndarray:
@@ -94,8 +98,8 @@ def out_of_fold_ratios(
     """
     num_texts, (num_buckets, num_classes) = len(split["label"]), counted["counts"].shape
     fold_of = np.random.default_rng(0).permutation(num_texts) % FOLDS
-    num_ratios = largest_n * num_outputs(num_classes)
-    ratios = np.empty((*split["tokens"].shape, num_ratios), RATIO_DTYPE)
+    one = describe_ratios(split["tokens"].shape[1], largest_n, num_classes)
+    ratios = np.empty((num_texts, *one.shape), one.dtype)
     with progress("counting the n-grams of other texts", FOLDS) as show:
         for fold in range(FOLDS):
             is_inside = fold_of == fold
