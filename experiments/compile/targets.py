@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+from importlib import metadata
 
 import jax
 from jax.experimental import topologies
@@ -16,8 +17,9 @@ WITHOUT_A_TPU = {
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "TPU_LOG_DIR": "disabled",
     "TPU_MIN_LOG_LEVEL": "3",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
-"""Keeps the compiler from querying a machine that does not exist."""
+"""Keeps the compiler from querying a machine that does not exist, and from reserving it."""
 OF_A_GPU = re.compile(rf"({'|'.join(GPUS)})(?::(\d+))?")
 CUDA, CUDNN = "13.0.0", "9.10.0"
 
@@ -110,6 +112,7 @@ def devices_of(target: str) -> list[jax.Device]:
             ).devices
         for variable, value in WITHOUT_A_TPU.items():
             os.environ.setdefault(variable, value)
+        _require_libtpu()
         return topologies.get_topology_desc(platform="tpu", topology_name=target).devices
     except Exception as error:  # the plugins raise many kinds
         reason = str(error).splitlines()[0]
@@ -117,6 +120,14 @@ def devices_of(target: str) -> list[jax.Device]:
             f'No compiler for {target} ({reason}); pip install -e ".[{extra}]", and check --for: a '
             f"TPU like v5e:2x2, or {', '.join(GPUS)}, with :8 for eight of them."
         ) from error
+
+
+def _require_libtpu() -> None:
+    """Raises RuntimeError where JAX would crash: it asks for layouts that an old libtpu lacks."""
+    installed = metadata.version("libtpu")
+    numbers = tuple(int(number) for number in installed.split(".")[:3])
+    if jax.__version_info__ >= (0, 7, 2) and numbers < (0, 0, 23):
+        raise RuntimeError(f"libtpu {installed} is too old for JAX {jax.__version__}")
 
 
 def describe_gpu(name: str) -> str:
