@@ -7,6 +7,8 @@ from hypothesis import settings
 
 settings.register_profile("same_examples", derandomize=True)  # what passed once passes again
 
+NOT_OPTIMIZED = "JAX_DISABLE_MOST_OPTIMIZATIONS"
+
 pytest_plugins = ["small_data_sets", "commands", "faults_report"]
 
 
@@ -28,14 +30,16 @@ def signals_as_on_a_terminal():
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled_without_optimization(request):
-    """Small programs are compiled in half the time, unless the environment says otherwise.
+    """Small programs, of this process and of those it starts, are compiled in half the time.
 
-    Some commands are tested as users have them.
+    Some commands are tested as users have them. The environment may say otherwise.
     """
-    as_users = {"faults", "benchmark", "test_training_commands.py"} & set(request.path.parts)
-    if as_users or "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ:
+    as_users = {"faults", "test_training_commands.py"} & set(request.path.parts)
+    if as_users or NOT_OPTIMIZED in os.environ:
         yield
         return
-    jax.config.update("jax_disable_most_optimizations", True)
+    os.environ[NOT_OPTIMIZED] = "1"
+    jax.config.update(NOT_OPTIMIZED.lower(), True)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update(NOT_OPTIMIZED.lower(), False)
+    del os.environ[NOT_OPTIMIZED]

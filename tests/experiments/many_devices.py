@@ -20,6 +20,7 @@ SMALLER = {
     "lstm": {"sequence_length": 12, "ngram_buckets": 1024},
     "transformer": {"sequence_length": 12, "ngram_buckets": 1024},
     "language_model": {"sequence_length": 12},
+    "gan": {"width": 8},
     "resnet": {"depth": 8},
     "vit": {"num_layers": 2},
     "speedrun": {"width": 8, "precision": "float32"},

@@ -36,6 +36,7 @@ def test_of_a_sharded_state_only_the_parameters_are_all_gathered(command, tmp_pa
     assert 0.4 * bytes_of_parameters < gathered < 3 * bytes_of_parameters
 
 
+@pytest.mark.long
 def test_a_recipe_for_imagenet_fits_in_the_memory_of_eight_chips(command, tmp_path):
     output = tmp_path / "tpu.json"
     options = ("--experiments", "vit", "--preset", "imagenet", "--for", "v5e:2x4")

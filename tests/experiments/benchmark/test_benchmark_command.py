@@ -149,13 +149,13 @@ def test_every_model_trains_across_epochs_and_predicts(model):
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("framework", ["keras-tensorflow", "torch"])
 @pytest.mark.parametrize("model", WORKLOADS)
-def test_the_models_of_all_frameworks_have_as_many_parameters_as_ours(framework, model):
-    """Runs in a separate process, as TensorFlow and PyTorch's compiler would crash this one."""
+def test_the_models_of_all_frameworks_have_as_many_parameters_as_ours(model):
+    """Runs in separate processes, as TensorFlow and PyTorch's compiler would crash this one."""
     workload = WORKLOADS[model]
-    ours = Ours(workload, random_data(workload, 4), 4, "float32")
+    ours = Ours(workload, random_data(workload, 10), 4, "float32")
     request = {"model": model, "batch_size": 4, "precision": "float32", "cores": 1}
-    with contextlib.closing(race.Worker(framework, model)) as peer:
-        assert peer.ask(framework=framework, **request)["parameters"] == ours.parameters
-        assert peer.ask(work="predict", seconds=0.01)["times"] >= 1
+    for framework in ("keras-tensorflow", "torch"):
+        with contextlib.closing(race.Worker(framework, model)) as peer:
+            answer = peer.ask(framework=framework, **request)
+            assert answer["parameters"] == ours.parameters, framework
