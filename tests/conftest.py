@@ -9,6 +9,8 @@ settings.register_profile("same_examples", derandomize=True)  # what passed once
 
 NOT_OPTIMIZED = "JAX_DISABLE_MOST_OPTIMIZATIONS"
 
+AS_USERS_HAVE_THEM = {"faults", "test_training_commands.py", "test_streamed_memory.py"}
+
 pytest_plugins = ["small_data_sets", "commands", "faults_report"]
 
 
@@ -34,8 +36,7 @@ def compiled_without_optimization(request):
 
     Some commands are tested as users have them. The environment may say otherwise.
     """
-    as_users = {"faults", "test_training_commands.py"} & set(request.path.parts)
-    if as_users or NOT_OPTIMIZED in os.environ:
+    if AS_USERS_HAVE_THEM & set(request.path.parts) or NOT_OPTIMIZED in os.environ:
         yield
         return
     os.environ[NOT_OPTIMIZED] = "1"
