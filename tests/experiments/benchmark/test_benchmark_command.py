@@ -159,3 +159,4 @@ def test_the_models_of_all_frameworks_have_as_many_parameters_as_ours(model):
         with contextlib.closing(race.Worker(framework, model)) as peer:
             answer = peer.ask(framework=framework, **request)
             assert answer["parameters"] == ours.parameters, framework
+            assert peer.ask(work="predict", seconds=0.01)["times"] >= 1
