@@ -10,9 +10,10 @@ Compact Convolutional Transformer (Hassani et al. 2021). The first command train
 mixed (CutMix), the hidden matrices by Muon; the model of the last epoch is tested. With
 ``--precision bfloat16-products``, which is faster on processors that multiply bfloat16, expect a
 test accuracy of 93.49 % (one seed, experiments/results/vit-cifar10.json) after three and a half
-hours on one CPU core. The second command trains the same network for five epochs without mixing,
-and has not been run to its end yet. figures/attention.png of a run shows which parts of an image
-the decision depends on.
+hours on one CPU core. The second command trains three blocks, 474,955 parameters, for three epochs
+without mixing; expect 81.60 % (one seed, experiments/results/vit-quick-cifar10.json) after ten
+minutes on two CPU cores without AVX-512. figures/attention.png of a run shows which parts of an
+image the decision depends on.
 
 ``--preset imagenet --dataset FOLDER`` trains ViT-S/16 for 90 epochs (Beyer et al. 2022, "Better
 plain ViT baselines for ImageNet-1k", but without RandAugment) on a TPU pod or a machine with eight
@@ -111,7 +112,16 @@ class Config:
 
 
 PRESETS = {
-    "quick": {"epochs": 5, "cutmix": 0.0, "drop_path_rate": 0.0, "ema_decay": 0.99},
+    "quick": {
+        "num_layers": 3,
+        "drop_path_rate": 0.0,
+        "epochs": 3,
+        "batch_size": 64,
+        "learning_rate": 2e-3,
+        "ema_decay": 0.99,
+        "crop": 2,
+        "cutmix": 0.0,
+    },
     "imagenet": {
         "validation_fraction": 0.01,
         "image_size": 224,
