@@ -7,9 +7,9 @@ The first command trains ResNet-20, 269,722 parameters, for 60 epochs on all 50,
 of CIFAR-10, mirrored and shifted; the model of the last epoch is tested. Expect a test accuracy of
 91.27 % (one seed, experiments/results/resnet-cifar10.json; 91.25 % in the paper after 164 epochs)
 after about three hours on one CPU core. With ``--optimizer sgd`` give ``--learning-rate 0.1
---weight-decay 5e-4``. The second command trains the same network for three epochs, in batches of 64;
-expect a test accuracy of 82.20 % (one seed, experiments/results/resnet-quick-cifar10.json) after
-ten minutes on two CPU cores without AVX-512.
+--weight-decay 5e-4``. The second command trains the same network for three epochs, in batches of
+64; expect a test accuracy of 82.20 % (one seed, experiments/results/resnet-quick-cifar10.json)
+after ten minutes on two CPU cores without AVX-512.
 
 ``--preset imagenet --dataset FOLDER`` trains ResNet-50 by the usual recipe (He et al. 2015 with the
 strides of v1.5, 90 epochs, batches of 1,024) on a TPU pod or a machine with eight GPUs; FOLDER has
