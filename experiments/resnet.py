@@ -64,12 +64,7 @@ class Config:
 
 
 PRESETS = {
-    "quick": {
-        "epochs": 3,
-        "batch_size": 64,
-        "weight_decay": 0.1,
-        "crop": 2,
-    },
+    "quick": {"epochs": 3, "batch_size": 64, "weight_decay": 0.1, "crop": 2},
     "imagenet": {
         "validation_fraction": 0.01,
         "image_size": 224,
