@@ -40,7 +40,7 @@ class ModelOptions:
     """The network."""
 
     depth: Literal[*RESNETS] = 20
-    """Number of layers: 8, 20, 32, 44, 56, 110 for CIFAR as in the paper; else for ImageNet."""
+    """Number of layers: 20, 32, 44, 56, 110 as in the paper for CIFAR, or 8; else for ImageNet."""
     stem: Stem = "small"
     """First layers: a 3x3 convolution, or for large pictures a 7x7 one with stride and pooling."""
     residual: bool = True

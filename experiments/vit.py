@@ -63,11 +63,11 @@ class ModelOptions:
     positions: Positions = "sincos"
     """How positions are encoded: by a learned table, or by fixed sines and cosines."""
     drop_path_rate: float = 0.1
-    """Probability that the last block is skipped in training, decreasing to 0 at the first."""
+    """Probability that the last block's attention or MLP is skipped; falls to 0 at the first."""
     remat: bool = False
     """Compute blocks again for the gradient, which saves memory."""
     dropout_rate: float = 0.0
-    """Probability that a unit of a block's output is dropped in training."""
+    """Probability that an output of an attention or of an MLP is dropped in training."""
 
     def __post_init__(self) -> None:
         require(self, "num_layers", self.num_layers >= 1, "at least 1")
@@ -83,6 +83,10 @@ class ModelOptions:
             fits = self.embed_dim % narrowest == 0
             require(self, "embed_dim", fits, f"a multiple of {narrowest}, half of --patch-size")
         require_fractions(self, "drop_path_rate", "dropout_rate")
+
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect, each with the option because of which."""
+        return {"drop_path_rate": "--num-layers 1"} if self.num_layers == 1 else {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

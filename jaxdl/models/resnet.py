@@ -171,7 +171,8 @@ class ResNet(nn.Module):
 
     def _norm(self, train: bool) -> MakeModule:
         if self.normalisation == "group":
-            return partial(nn.GroupNorm, num_groups=math.gcd(32, self.features), dtype=self.dtype)
+            groups = math.gcd(32, self.features // 2)  # of at least two channels
+            return partial(nn.GroupNorm, num_groups=groups, dtype=self.dtype)
         return partial(
             nn.BatchNorm,
             use_running_average=not train or self.frozen_statistics,
@@ -182,7 +183,7 @@ class ResNet(nn.Module):
 
 
 def _for_cifar(depth: int) -> Callable[..., ResNet]:
-    """Returns a network of section 4.2 for 32x32 images, with 6n + 2 layers."""
+    """Returns a network for 32x32 images with 6n + 2 layers, built as in section 4.2."""
     blocks = (depth - 2) // 6
     return partial(ResNet, (blocks,) * 3, features=16, stem="small", projects=False)
 

@@ -1,8 +1,8 @@
 """The network of the CIFAR-10 speed runs.
 
 Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv:2404.00498): a whitening
-convolution that is computed instead of trained (section 3.2), and three blocks of convolutions that
-begin as identities (section 3.3).
+convolution that is computed instead of trained (section 3.2), and three blocks of convolutions
+initialised as identities (section 3.3).
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@ XLA for GPUs and TPUs gets every layer in its plain form. On a CPU these differ:
 
 - products of bfloat16, or of factors rounded to it: `jaxdl.nn.products`;
 - convolutions that are wide, transposed, or inside a loop: `jaxdl.nn.convolution`;
-- attention, which is computed for a few examples after the other: `jaxdl.nn.attention`;
+- attention, which is computed for a few examples at a time: `jaxdl.nn.attention`;
 - a call of the compiled train steps makes only one where that is faster, and then the C library
   keeps the memory that it frees: `jaxdl.training.epoch`, `jaxdl.nn.cpu.loops`;
 - fewer large images are predicted at once: `jaxdl.runs.inputs`;

@@ -14,14 +14,18 @@ IMAGES_A_ROW = 8
 
 
 def compared_curves(records: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
-    """Draws the training loss and the validation accuracy of several runs over the epochs.
+    """Draws the training loss and the accuracy of several runs over the epochs.
+
+    The accuracy is that on the validation split, or without one on the training batches.
 
     Args:
       records: for the name of each run the lines of its metrics.jsonl.
       path: of the PNG file.
     """
     figure = Figure(figsize=(11, 4), layout="constrained")
-    for axes, key in zip(figure.subplots(1, 2), ("train_loss", "validation_accuracy"), strict=True):
+    validated = any("validation_accuracy" in line for lines in records.values() for line in lines)
+    keys = ("train_loss", "validation_accuracy" if validated else "train_accuracy")
+    for axes, key in zip(figure.subplots(1, 2), keys, strict=True):
         for name, lines in records.items():
             epochs = [line for line in lines if "epoch" in line and key in line]
             numbers = [line["epoch"] for line in epochs]

@@ -49,7 +49,7 @@ class ImageAugmentation:
     resized_crop: float = 0.0
     """Smallest fraction of your own picture in a random crop; 0 trains on the central square."""
     test_time_views: Literal[1, 2, 6] = 1
-    """Average the logits of a test image: 1, itself; 2, and mirrored; 6, and shifted."""
+    """Test-time augmentation: average the logits of the image; 2, and its mirror; 6, and shifts."""
 
     def __post_init__(self) -> None:
         require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")
@@ -122,7 +122,8 @@ SHIFTED = tuple(
 OTHER_VIEWS = {1: (), 2: (MIRRORED,), 6: (MIRRORED, *SHIFTED)}
 """Views that are averaged with the image itself, by the number of all views.
 
-The six are those of Jordan 2024, section 3.5, who counts the two that are not shifted twice.
+The six resemble those of Jordan 2024, section 3.5, who mirrors the shifted images, where here the
+mirrored ones are shifted, and counts the two that are not shifted twice.
 """
 
 

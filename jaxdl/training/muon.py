@@ -1,7 +1,8 @@
 """Muon (Jordan et al. 2024), which orthogonalises all matrices of one shape at once.
 
-A network has many matrices of few shapes. Orthogonalised one after the other, they are most of the
-kernels of a train step on a GPU: a step of the small ViT launches 1,086 kernels then, and 549 so.
+A network has many matrices of few shapes. Orthogonalised one after the other, they launch many
+small kernels on a GPU: compiled for an H200, a train step of a ViT with six blocks had 1,086
+kernels, and 549 with all matrices of one shape in one batch.
 """
 
 import collections

@@ -43,7 +43,7 @@ class Optimization:
     patience: int = 0
     """Stop after this many epochs without a better validation score; 0 never stops early."""
     precision: Precision = "float32"
-    """Precision; bfloat16-products rounds only factors, float32-highest not even those."""
+    """Precision; bfloat16-products rounds only factors of products, float32-highest nothing."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):

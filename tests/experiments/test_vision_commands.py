@@ -50,11 +50,20 @@ def test_a_vision_transformer_shows_where_it_looks_and_reads_a_photograph(train,
     assert "airplane" in prediction["probabilities"]
 
 
-def test_patches_that_do_not_fill_the_images_are_refused(command, cifar_dir, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--patch-size", 7), "--patch-size"),
+        (("--num-layers", 1, "--drop-path-rate", 0.2), "--drop-path-rate has no effect"),
+    ],
+)
+def test_options_of_the_vision_transformer_that_do_not_fit_are_refused(
+    options, named, command, cifar_dir, tmp_path
+):
     folders = ("--data-dir", cifar_dir, "--runs-dir", tmp_path)
-    status, _, errors = command("vit", *SIZES, "--patch-size", 7, *folders)
+    status, _, errors = command("vit", *SIZES, *options, *folders)
     assert status == 2
-    assert "--patch-size" in errors
+    assert named in errors
     assert len(errors.splitlines()) == 1
 
 

@@ -1,5 +1,6 @@
 from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -96,6 +97,19 @@ def test_group_normalisation_treats_each_image_independently(images):
     assert set(variables) == {"params"}
     together, alone = (apply(model, variables, x, train=True) for x in (images, images[:1]))
     np.testing.assert_allclose(together[:1], alone, atol=1e-4)
+
+
+def test_groups_have_several_channels(images):
+    channels = set()
+
+    def note(call, arguments, options, context):
+        if isinstance(context.module, nn.GroupNorm) and context.method_name == "__call__":
+            channels.add(arguments[0].shape[-1] // context.module.num_groups)
+        return call(*arguments, **options)
+
+    with nn.intercept_methods(note):
+        jax.eval_shape(partial(init, RESNETS[20](normalisation="group"), train=False), images)
+    assert min(channels) > 1
 
 
 def test_bfloat16_is_close_to_float32(images):

@@ -33,7 +33,7 @@ def test_whitened_patches_are_uncorrelated_and_of_unit_variance(images):
     np.testing.assert_allclose(np.diag(covariance), variances / (variances + EPSILON), rtol=1e-2)
 
 
-def test_a_kernel_begins_by_passing_its_channels_on():
+def test_an_initial_kernel_passes_its_channels_on():
     kernel = dirac(jax.random.key(0), (3, 3, 4, 10))
     images = np.random.default_rng(0).uniform(size=(2, 5, 5, 4)).astype(np.float32)
     outputs = jax.lax.conv_general_dilated(

@@ -25,9 +25,10 @@ _largest_patches: ContextVar[list[int] | None] = ContextVar("largest_patches", d
 
 
 def trace_step(step: Callable[..., Any], *arguments: Any) -> tuple[Any, bool]:
-    """Traces a train step, and tells whether it is faster on CPU inside a loop.
+    """Traces a train step, and decides whether on CPU many of its steps should run in one loop.
 
-    It is, unless a convolution with stride 1 takes patches that outgrow the cache.
+    They should, unless the patches of a convolution with stride 1 outgrow the cache: more than
+    `LARGEST_PATCHES` values for an example.
 
     Args:
       step: a pure function; it is not run.

@@ -13,8 +13,8 @@ def keep_freed_memory() -> None:
 
     XLA for CPU allocates the memory of a program again in each call. By default glibc requests
     blocks of that size from the system and returns them at once, and the system clears them page
-    by page: a quarter of the time of a small ResNet's step, where each step is a call. Where a
-    call makes many steps there is nothing to gain. Only the heap of the main thread keeps blocks
+    by page: a third of the time of a small ResNet's step, where each step is a call. Where a call
+    makes many steps there is nothing to gain. Only the heap of the main thread keeps blocks
     above 64 MiB, which is why `jaxdl.nn.cpu` has programs run in the thread that calls them.
     Other systems and C libraries are left as they are.
     """

@@ -64,13 +64,13 @@ def test_ratios_come_from_rounds_in_which_both_are_steady(yardstick):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts page faults with glibc")
-def test_the_processes_of_a_resnet_keep_freed_memory():
+def test_the_processes_of_wide_convolutions_keep_freed_memory():
     program = [sys.executable, "-c", COUNT_PAGE_FAULTS]
     faults = {
         model: int(subprocess.check_output(program, env=race.environment_of(model)))
-        for model in ("mlp", "resnet20")
+        for model in ("mlp", "resnet20", "speedrun")
     }
-    assert faults["resnet20"] < 0.01 * faults["mlp"]
+    assert max(faults["resnet20"], faults["speedrun"]) < 0.01 * faults["mlp"]
 
 
 class FakeWorker:
