@@ -24,9 +24,11 @@ from jaxdl.errors import UserError
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.dataset_figures import dataset_overview
-from jaxdl.training.optimization import require
+from jaxdl.runs.networks import IMAGE_SUFFIXES
+from jaxdl.training.optimization import refuse_changed, require
 
 CLASSES_PRINTED = 30
+OF_OWN_DATA = ("label_column", "skip_broken", "text_column", "image_size")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,20 +53,21 @@ class Options:
     def __post_init__(self) -> None:
         require(self, "image_size", 12 <= self.image_size <= 1024, "12 to 1024")
         fits = self.output is None or (
-            self.output.suffix.lower() in (".png", ".jpg") and self.output.parent.is_dir()
+            self.output.suffix.lower() in IMAGE_SUFFIXES and self.output.parent.is_dir()
         )
         require(self, "output", fits, "a .png or .jpg file in a folder that exists")
+        if not self.dataset:
+            refuse_changed(self, ("output", *OF_OWN_DATA), "has no effect without --dataset")
+        elif self.dataset in CATALOG:
+            refuse_changed(self, OF_OWN_DATA, f"has no effect with --dataset {self.dataset}")
 
 
 def list_datasets(data_dir: Path) -> None:
     """Prints a line for each data set of the catalog, and for each of the user's own."""
     rows = {}
     for name, entry in CATALOG.items():
-        what = (
-            "texts"
-            if entry.image_shape is None
-            else "images of {}x{}x{}".format(*entry.image_shape)
-        )
+        shape = entry.image_shape
+        what = "images of {}x{}x{}".format(*shape) if shape else "texts"
         folder = data_dir / name
         state = f"prepared, {_megabytes(folder)}" if folder.is_dir() else "fetched on first use"
         rows[name] = f"{entry.num_train:,} training {what}, {entry.num_classes} classes; {state}"
@@ -83,13 +86,8 @@ def load_any(options: Options) -> Dataset:
     if options.dataset in CATALOG:
         return load(options.dataset, options.data_dir, validation_fraction=0.0)
     where = (options.dataset, options.data_dir, 0.0)
-    read_options = ReadOptions(
-        options.label_column,
-        options.skip_broken,
-        options.text_column,
-        options.image_size,
-        stream=True,
-    )
+    own = (getattr(options, name) for name in OF_OWN_DATA)
+    read_options = ReadOptions(*own, stream=True)
     try:
         return load_own_images(*where, read_options)
     except UserError as of_images:

@@ -89,6 +89,12 @@ class Config:
     def __post_init__(self) -> None:
         self.data.require_fit(self.model.model)
 
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect, each with the option because of which."""
+        model = self.model.model
+        unused = "flip" if reads_texts(model) else "dropout_rate"
+        return self.data.ignored_by(model) | {unused: f"--model {model}"}
+
 
 def build_model(config: Config, num_classes: int) -> nn.Module:
     """Builds the published network with a new head."""

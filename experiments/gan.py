@@ -115,6 +115,10 @@ class Config:
     run: RunOptions = RunOptions()
     machine: MachineOptions = MachineOptions()
 
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect, each with the option because of which."""
+        return {"b1": "--optimizer sgd"} if self.optimization.optimizer == "sgd" else {}
+
 
 PRESETS = {
     "tutorial": {

@@ -77,6 +77,10 @@ class Config:
         require(self.run, "seeds", self.run.seeds == 1, "1, because nothing in the fit is random")
         require(self.machine, "mesh", not self.machine.mesh, "left out: all devices share the work")
 
+    def without_effect(self) -> dict[str, str]:
+        """Options that have no effect, each with the option because of which."""
+        return self.data.ignored_by(self.model.model)
+
 
 def fit_head(config: Config, examples: Examples) -> tuple[dict[str, Any], PredictLogits]:
     """Fits a head to the features of the published network."""

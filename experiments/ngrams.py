@@ -5,9 +5,9 @@
 Each distinct word, pair and triple of words in a film review counts once, by its naive Bayes
 log-count ratio, and a logistic regression on the 25,000 training reviews of IMDB weighs them (Wang
 and Manning 2012, "Baselines and Bigrams"). Expect a test accuracy of 91.79 %
-(experiments/results/ngrams-imdb.json) after 20 seconds on two CPU cores: more than any network that
-is trained from scratch here on words alone. The penalty, the number of buckets and the longest
-n-grams were chosen on a tenth of the training reviews.
+(experiments/results/ngrams-imdb.json) after a quarter of a minute on two CPU cores: more than any
+network that is trained from scratch here on words alone. The penalty, the number of buckets and the
+longest n-grams were chosen on a tenth of the training reviews.
 
 figures/ngrams.png shows which n-grams speak for each class.
 """

@@ -153,36 +153,25 @@ def format_prediction(prediction: dict[str, Any], top: int) -> str:
     return f"{line}  (then {runners_up})" if others else line
 
 
-def find_language_model(path: Path) -> LanguageModelExperiment | None:
-    """Finds the experiment of a run, if that has trained a language model."""
-    if not (path / "config.json").is_file():
-        return None
-    experiment = find_experiment(Run.open(path).experiment)
-    return experiment if isinstance(experiment, LanguageModelExperiment) else None
-
-
 def main() -> None:
     """Parses the command line, predicts, prints."""
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
     set_up_devices()
     path, inputs = Path(options.network), read_inputs(options.inputs)
+    run = Run.open(path) if (path / "config.json").is_file() else None
+    experiment = find_experiment(run.experiment) if run else None
     if inputs:
         refuse_changed(options, OF_SAMPLES, OF_GAN_ONLY)
-    if not inputs and path.is_dir():
+    elif run:
         refuse_changed(options, OF_PREDICTIONS, "is for inputs: give one, or leave it out")
-        run = Run.open(path)
-        experiment = find_experiment(run.experiment)
         experiment.draw_samples(run, options.samples, options.seed, options.output, options.class_)
         console.print(f"The samples are in {options.output}.")
         return
-    if not inputs:
+    else:
         raise UsageError("No input: give image files or sentences after the network.")
-    language_model = find_language_model(path)
-    if language_model:
+    if isinstance(experiment, LanguageModelExperiment):
         refuse_changed(options, ("json", "explain", "weights"), "is not for a language model")
-        for line in language_model.complete_sentences(
-            Run.open(path), inputs, options.top, options.seed
-        ):
+        for line in experiment.complete_sentences(run, inputs, options.top, options.seed):
             console.print(printable(line))
         return
     refuse_changed(options, ("seed",), OF_GAN_ONLY)
@@ -193,6 +182,7 @@ def main() -> None:
         results = predict(network, inputs)
         lines = [format_prediction(result, options.top) for result in results]
     else:
+        refuse_changed(options, ("top",), f"is for labels, but {network.name} compares sentences")
         results = compare(network, inputs)
         lines = [f"{r['similarity']:.4f}  {'  |  '.join(r['sentences'])}" for r in results]
     if options.explain:

@@ -217,6 +217,8 @@ def main() -> None:
     options = parse_dataclass(Options, "experiments.report", description=__doc__)
     if (options.results is None) != (options.name is None):
         raise UsageError("Give a result file and a --name for it, or neither.")
+    if options.figure and not options.results:
+        raise UsageError("--figure has no effect without a result file: leave it out.")
     if options.results and options.name:
         collect(options.results, options.name, options.figure)
     write_text(README, with_tables(README.read_text()))

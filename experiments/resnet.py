@@ -29,8 +29,9 @@ from jaxdl.runs.drawing import IMAGE_FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
-from jaxdl.runs.options import MACHINE, PLACES, ImageData, MachineOptions, RunOptions
+from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
 from jaxdl.runs.run import readable_runs
+from jaxdl.runs.seeds import same_result
 from jaxdl.training.images import ImageAugmentation
 from jaxdl.training.optimization import ClassifierOptimization
 
@@ -110,12 +111,9 @@ def draw_residual(result: Result) -> None:
 def find_counterpart(run: Run) -> Run | None:
     """Finds the newest finished run that differs in its shortcuts only, if there is one."""
     wanted = run.options | {"residual": not run.options["residual"]}
-    same = [name for name in wanted if name not in (*PLACES, *MACHINE)]
     summaries = sorted(run.directory.parent.glob("*/summary.json"), reverse=True)
-    for other in readable_runs(summary.parent for summary in summaries):
-        if all(other.options.get(name) == wanted[name] for name in same):
-            return other
-    return None
+    others = readable_runs(summary.parent for summary in summaries)
+    return next((other for other in others if same_result(other.options, wanted)), None)
 
 
 EXPERIMENT = ClassifierExperiment(

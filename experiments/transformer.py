@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import text_start
-from jaxdl.data.tokenizer import encode, load_tokenizer
+from jaxdl.data.tokenizer import load_tokenizer
 from jaxdl.models.transformer import Positions, TextTransformer
 from jaxdl.runs import text_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
@@ -119,19 +119,18 @@ def start(config: Config, examples: Examples) -> PretrainedStart | None:
 
 def draw_attention(result: Result) -> None:
     """Draws the attention of the last block over a sentence."""
-    tokenizer = load_tokenizer(result.run.tokenizer)
-    words = tokenizer.encode(SENTENCE).tokens[: result.config.data.sequence_length]
-    inputs = encode(tokenizer, [SENTENCE], len(words))
+    sentence = load_tokenizer(result.run.tokenizer).encode(SENTENCE)
+    sentence.truncate(result.config.data.sequence_length)
     _, sown = result.model.apply(
         result.variables,
-        jnp.asarray(inputs["tokens"]),
-        jnp.asarray(inputs["length"]),
+        jnp.array([sentence.ids]),
+        jnp.array([len(sentence)]),
         train=False,
         mutable=["intermediates"],
     )
     block = sown["intermediates"][f"block_{result.config.model.num_layers - 1}"]
     weights = np.asarray(block["attention"]["attention"][0][0])
-    text_figures.attention_map(words, weights, result.run.figures / "attention.png")
+    text_figures.attention_map(sentence.tokens, weights, result.run.figures / "attention.png")
 
 
 EXPERIMENT = ClassifierExperiment(

@@ -45,8 +45,8 @@ def main() -> None:
     """Reads the command line, times the models and writes the results."""
     options = parse_dataclass(Options, "experiments.benchmark", description=__doc__)
     if options.profile:
-        for model in options.models:
-            profile(model, options.sizes_of(model)[0], options.precision)
+        for model, batch_size in options.cases:
+            profile(model, batch_size, options.precision)
         return
     if options.to_accuracy:
         compare_to_accuracy(options)

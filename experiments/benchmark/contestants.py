@@ -31,7 +31,7 @@ CONTESTANTS = {
     "keras-tensorflow-steps": Entry("keras_peer", "build_many_steps", *KERAS),
     "keras-jax": Entry("keras_peer", "build", *KERAS, keras_backend="jax"),
     "keras-jax-steps": Entry("keras_peer", "build_many_steps", *KERAS, keras_backend="jax"),
-    "torch": Entry("torch_peer", "build_eager", *PYTORCH),
+    "torch": Entry("torch_peer", "build", *PYTORCH),
     "torch-fused": Entry("torch_peer", "build_fused", *PYTORCH),
     "torch-channels-last": Entry("torch_peer", "build_channels_last", *PYTORCH),
     "torch-compile": Entry("torch_peer", "build_compiled", *PYTORCH),

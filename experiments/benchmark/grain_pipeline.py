@@ -18,8 +18,6 @@ from jaxdl.data.crops import DRAWS, read_random_crop
 class GrainPipeline:
     """See `experiments.benchmark.workloads.Pipeline`."""
 
-    parameters = 0
-
     def __init__(
         self,
         workload: Workload,

@@ -7,6 +7,7 @@ TensorFlow ``fit`` reads them by tf.data, which computes on the host.
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import keras
@@ -19,44 +20,34 @@ from experiments.benchmark.workloads import NOISE_SIZE, Arrays, Contestant, Prec
 STEPS_PER_EXECUTION = 128
 
 
-def build(workload: Workload, data: Arrays, batch_size: int, precision: Precision) -> Contestant:
+def build(
+    workload: Workload,
+    data: Arrays,
+    batch_size: int,
+    precision: Precision,
+    many_steps: bool = False,
+) -> Contestant:
     """Builds a model for `keras.Model.fit`, or a GAN for the loop of TensorFlow's tutorial.
 
     Sets the precision of all Keras layers that the process creates afterwards.
 
     Raises:
-      NotImplementedError: the GAN on a backend other than TensorFlow.
+      NotImplementedError: the GAN in many steps, or on a backend other than TensorFlow.
     """
+    keras.config.set_dtype_policy("float32" if precision == "float32" else "mixed_bfloat16")
+    inputs = data[workload.input]
+    if workload.input == "image":
+        inputs = inputs.astype(np.float32) / 255
     if workload.name != "gan":
-        inputs = _prepare(workload, data, precision)
-        return Classifier(workload, inputs, data["label"], batch_size)
+        return Classifier(workload, inputs, data["label"], batch_size, many_steps)
+    if many_steps:
+        raise NotImplementedError("the GAN is not trained by fit")
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError("the GAN's train step is written for TensorFlow")
-    return AdversarialPair(_prepare(workload, data, precision) * 2 - 1, batch_size)
+    return AdversarialPair(inputs * 2 - 1, batch_size)
 
 
-def build_many_steps(
-    workload: Workload, data: Arrays, batch_size: int, precision: Precision
-) -> Contestant:
-    """Builds a classifier whose ``fit`` makes many steps in each call.
-
-    Sets the precision of all Keras layers that the process creates afterwards.
-
-    Raises:
-      NotImplementedError: the GAN, which is not trained by ``fit``.
-    """
-    if workload.name == "gan":
-        raise NotImplementedError("the GAN is not trained by fit")
-    inputs = _prepare(workload, data, precision)
-    return Classifier(workload, inputs, data["label"], batch_size, many_steps=True)
-
-
-def _prepare(workload: Workload, data: Arrays, precision: Precision) -> np.ndarray:
-    """Sets the precision and returns float32 images in [0, 1], or tokens."""
-    half = precision != "float32"
-    keras.config.set_dtype_policy("mixed_bfloat16" if half else "float32")
-    inputs = data[workload.input]
-    return inputs.astype(np.float32) / 255 if workload.input == "image" else inputs
+build_many_steps = partial(build, many_steps=True)
 
 
 class Classifier:
@@ -72,7 +63,7 @@ class Classifier:
         inputs: np.ndarray,
         labels: np.ndarray,
         batch_size: int,
-        many_steps: bool = False,
+        many_steps: bool,
     ):
         self.model = CLASSIFIERS[workload.name]()
         self.parameters = count_parameters(self.model)

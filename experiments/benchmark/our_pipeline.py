@@ -20,8 +20,6 @@ SMALLEST_CROP = 0.08
 class OurPipeline:
     """See `experiments.benchmark.workloads.Pipeline`."""
 
-    parameters = 0
-
     def __init__(self, workload: Workload, data: Arrays, batch_size: int, precision: Precision):
         """Opens no file yet."""
         keep_freed_memory()  # as a training on CPU does

@@ -14,8 +14,6 @@ SIDE = {"cpu": 2048, "gpu": 8192, "tpu": 8192}
 class MatrixProduct:
     """Multiplies two square matrices in its train step."""
 
-    parameters = 0
-
     def __init__(self, workload: Workload, data: Arrays, batch_size: int, precision: Precision):
         """Makes the matrix in the given precision; the other arguments have no effect."""
         del workload, data, batch_size
@@ -31,7 +29,3 @@ class MatrixProduct:
         for _ in range(steps):
             product = self._multiply(self._matrix, self._matrix)
         jax.block_until_ready(product)
-
-    def predict(self) -> None:
-        """Computes one product."""
-        self.train(1)

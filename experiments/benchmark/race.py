@@ -215,9 +215,8 @@ def summarise(records: Sequence[Record], batch_size: int, yardstick: Yardstick) 
             continue
         ratios = np.array([seconds_each[number] / ours_each[number] for number in common])
         seconds = np.array(list(seconds_each.values()))
-        flops = None
-        if ours["flops_per_example"]:
-            flops = ours["flops_per_example"] * batch_size / float(np.median(seconds))
+        speed = batch_size / float(np.median(seconds))
+        flops = ours["flops_per_example"] and ours["flops_per_example"] * speed
         summaries.append(
             record
             | {
@@ -226,7 +225,7 @@ def summarise(records: Sequence[Record], batch_size: int, yardstick: Yardstick) 
                 "discarded_turns": sum(map(len, record["turns"])) - len(seconds_each),
                 "flops_per_example": ours["flops_per_example"],
                 "milliseconds": 1e3 * float(np.median(seconds)),
-                "examples_per_second": batch_size / float(np.median(seconds)),
+                "examples_per_second": speed,
                 "flops_per_second": flops,
                 "share_of_peak": flops and flops / yardstick.peak_flops,
                 "ours_is_faster_by": {

@@ -17,8 +17,8 @@ def format_times_to_accuracy(report: Record) -> str:
         for name in ("ours", "keras"):
             seconds, cold = result[name]["seconds"], result[name]["cold_seconds"]
             warm = np.median(seconds) if seconds else None
-            accuracy = np.median(result[name]["test_accuracy"])
-            cells += [_format_warm_and_cold(warm, cold, "{:.0f} s"), f"{accuracy:.1%}"]
+            accuracy = f"{np.median(result[name]['test_accuracy']):.1%}" if seconds else ""
+            cells += [_format_warm_and_cold(warm, cold, "{:.0f} s"), accuracy]
         shares = result["share_of_keras"], result["cold_share_of_keras"]
         cells.append(_format_warm_and_cold(*shares, "{:.2f}"))
         rows.append(f"| {' | '.join(cells)} |")

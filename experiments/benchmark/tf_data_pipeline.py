@@ -13,8 +13,6 @@ AHEAD = 8
 class TfDataPipeline:
     """See `experiments.benchmark.workloads.Pipeline`."""
 
-    parameters = 0
-
     def __init__(self, workload: Workload, data: Arrays, batch_size: int, precision: Precision):
         """Builds the graph of the pipeline."""
         side = workload.input_shape[0]

@@ -7,6 +7,7 @@ advance; texts have neither padding nor masks.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import nn
@@ -19,51 +20,31 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 torch.set_float32_matmul_precision("high")  # TF32 on a GPU that has it, as in XLA
 
 
-def build_eager(
-    workload: Workload, data: Arrays, batch_size: int, precision: Precision
-) -> Contestant:
-    """Builds a model that PyTorch runs eagerly, its default."""
-    return _build(workload, data, batch_size, precision)
-
-
-def build_fused(
-    workload: Workload, data: Arrays, batch_size: int, precision: Precision
-) -> Contestant:
-    """Builds an eager model with a fused optimizer."""
-    return _build(workload, data, batch_size, precision, tuned=True)
-
-
-def build_channels_last(
-    workload: Workload, data: Arrays, batch_size: int, precision: Precision
-) -> Contestant:
-    """Builds an eager model whose images and kernels have the channels last in memory.
-
-    Raises:
-      NotImplementedError: the examples are texts.
-    """
-    if workload.input != "image":
-        raise NotImplementedError("texts have no channels")
-    last = torch.channels_last
-    return _build(workload, data, batch_size, precision, tuned=True, memory_format=last)
-
-
-def build_compiled(
-    workload: Workload, data: Arrays, batch_size: int, precision: Precision
-) -> Contestant:
-    """Builds a model with ``torch.compile``, on a GPU with CUDA graphs."""
-    return _build(workload, data, batch_size, precision, tuned=True, compiled=True)
-
-
-def _build(
+def build(
     workload: Workload,
     data: Arrays,
     batch_size: int,
     precision: Precision,
-    *,
     tuned: bool = False,
     memory_format: torch.memory_format = torch.contiguous_format,
     compiled: bool = False,
 ) -> Contestant:
+    """Builds a model, by default one that PyTorch runs eagerly.
+
+    Args:
+      workload: model and optimizer.
+      data: the examples.
+      batch_size: number of examples in a step.
+      precision: that of the model.
+      tuned: whether the optimizer is fused, and cuDNN chooses by timing.
+      memory_format: of the images and kernels.
+      compiled: whether ``torch.compile`` compiles it, on a GPU into CUDA graphs.
+
+    Raises:
+      NotImplementedError: channels last in texts.
+    """
+    if memory_format == torch.channels_last and workload.input != "image":
+        raise NotImplementedError("texts have no channels")
     is_gan = workload.name == "gan"
     models = [generator(), discriminator()] if is_gan else [CLASSIFIERS[workload.name]()]
     models = [model.to(DEVICE, memory_format=memory_format) for model in models]
@@ -82,6 +63,11 @@ def _build(
         return AdversarialPair(*models, inputs * 2 - 1, batch_size, autocast, optimizer)
     inputs = inputs.to(DEVICE)
     return Classifier(workload, *models, inputs, labels, batch_size, autocast, optimizer)
+
+
+build_fused = partial(build, tuned=True)
+build_channels_last = partial(build_fused, memory_format=torch.channels_last)
+build_compiled = partial(build_fused, compiled=True)
 
 
 class Classifier:

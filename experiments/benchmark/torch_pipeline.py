@@ -19,8 +19,6 @@ from experiments.benchmark.workloads import Arrays, Precision, Workload
 class TorchPipeline:
     """See `experiments.benchmark.workloads.Pipeline`."""
 
-    parameters = 0
-
     def __init__(
         self,
         workload: Workload,

@@ -32,11 +32,7 @@ class Stopwatch:
             "predict": lambda times: [contestant.predict() for _ in range(times)],
             "input": getattr(contestant, "read", None),
         }
-        self._whole = {
-            "train": getattr(contestant, "steps_per_epoch", 1),
-            "predict": 1,
-            "input": 1,
-        }
+        self._steps_per_epoch = getattr(contestant, "steps_per_epoch", 1)
         self._seconds_each = {}
 
     def time(self, work: str, seconds: float) -> dict[str, Any]:
@@ -53,8 +49,8 @@ class Stopwatch:
             self._run(work, first)
             self._seconds_each[work] = self._run(work, first) / first
         times = max(1, round(seconds / self._seconds_each[work]))
-        if times > self._whole[work]:
-            times -= times % self._whole[work]
+        if work == "train" and times > self._steps_per_epoch:
+            times -= times % self._steps_per_epoch
         taken = self._run(work, times)
         self._seconds_each[work] = taken / times
         if work == "input":
@@ -83,7 +79,7 @@ def build(
     begin(1)
     first_step_seconds = time.perf_counter() - imported
     return contestant, {
-        "parameters": contestant.parameters,
+        "parameters": getattr(contestant, "parameters", 0),
         "import_seconds": imported - started,
         "first_step_seconds": first_step_seconds,
         "compile_seconds": getattr(contestant, "compile_seconds", None),

@@ -8,8 +8,8 @@
 
 Prints for each experiment that trains from scratch whether its program compiles, and its memory,
 arithmetic, memory traffic, collectives or kernels; the least time that published peaks in bfloat16
-allow for it; and for several TPUs the fraction of their time that up to 4,096 would compute. Writes
-a JSON file. A program takes from less than a second to a minute on two CPU cores.
+allow for it; and for several chips the fraction of their time that up to 4,096 would compute.
+Writes a JSON file. A program takes from less than a second to a minute on two CPU cores.
 """
 
 import dataclasses

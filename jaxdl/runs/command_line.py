@@ -64,7 +64,7 @@ def parse(
         default = with_changes(default, {"preset": start.preset, **presets[start.preset]})
     description = f"{description}\n{_describe_presets(presets)}"
     config = parse_dataclass(config_class, module_of(name), description, arguments, default)
-    _require_effect(config, to_options(default))
+    _require_effect(config, default)
     if Path(config.data.dataset).exists() and config.data.dataset not in CATALOG:
         whole = str(Path(config.data.dataset).resolve())  # found again from another directory
         config = with_changes(config, {"dataset": whole})
@@ -79,12 +79,13 @@ def parse(
     return config
 
 
-def _require_effect(config: Any, before: Mapping[str, Any]) -> None:
+def _require_effect(config: Any, default: Any) -> None:
     """Refuses options that were changed although others leave them without effect."""
-    for group in groups(config):
-        unused = group.without_effect() if hasattr(group, "without_effect") else {}
+    now, before = to_options(config), to_options(default)
+    for part in (config, *groups(config)):
+        unused = part.without_effect() if hasattr(part, "without_effect") else {}
         for name, reason in unused.items():
-            if getattr(group, name) != before[name]:
+            if now[name] != before[name]:
                 raise UsageError(f"{option_name(name)} has no effect with {reason}: leave it out.")
 
 

@@ -2,8 +2,9 @@
 
 A configuration is a frozen dataclass whose fields are groups of options: ``data``, ``model``,
 ``optimization``, ``augmentation``, ``run``, ``machine``. No two groups have an option of the same
-name; so the command line, presets and config.json name an option without its group. A group may
-have a method ``without_effect()``, which names the options that others leave without effect.
+name; so the command line, presets and config.json name an option without its group. A group, and
+the configuration, may have a method ``without_effect()``, which names the options that others leave
+without effect.
 """
 
 import dataclasses

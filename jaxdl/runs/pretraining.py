@@ -16,7 +16,7 @@ from jaxdl.runs.language_model_experiment import LanguageModelExperiment
 from jaxdl.runs.lifecycle import checksums_of
 from jaxdl.runs.options import to_options
 from jaxdl.runs.run import Run, readable_runs
-from jaxdl.runs.seeds import of_the_result
+from jaxdl.runs.seeds import same_result
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.layers import HEAD
@@ -65,7 +65,7 @@ def find_or_train(experiment: LanguageModelExperiment, config: Any, examples: Ex
     same = [
         run
         for run in readable_runs(path.parent for path in configs)
-        if _is_of(run.options, wanted) and run.data == data
+        if same_result(run.options, wanted) and run.data == data
     ]
     finished = next((run for run in same if _is_finished(run, wanted)), None)
     found = text_of_first(str(finished.directory) if finished else "")
@@ -81,12 +81,6 @@ def find_or_train(experiment: LanguageModelExperiment, config: Any, examples: Ex
         raise InterruptedTraining(f"{error} Or repeat the command, which resumes it.") from None
 
 
-def _is_of(options: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether a run with these options has the result of the wanted ones."""
-    same_seed = options.get("seed") == wanted["seed"]
-    return same_seed and of_the_result(options) == of_the_result(wanted)
-
-
 def _is_finished(run: Run, wanted: dict[str, Any]) -> bool:
     summary = run.read_summary()
-    return bool(summary) and _is_of(summary["options"], wanted) and run.has_model_of(summary)
+    return bool(summary) and same_result(summary["options"], wanted) and run.has_model_of(summary)

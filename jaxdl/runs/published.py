@@ -73,6 +73,14 @@ class PublishedData(DataOptions):
         whole = not model.startswith("vit") or self.image_size % 16 == 0
         require(self, "image_size", whole, f"a multiple of 16 for --model {model}")
 
+    def ignored_by(self, model: ModelName) -> dict[str, str]:
+        """Options that have no effect on what the model reads, each with the option ``--model``."""
+        of_images, of_texts = (
+            ("image_size", "stream"),
+            ("sequence_length", "truncation", "text_column"),
+        )
+        return dict.fromkeys(of_images if reads_texts(model) else of_texts, f"--model {model}")
+
 
 def reads_texts(model: ModelName) -> bool:
     """Whether a published model reads texts; the others read images."""

@@ -114,6 +114,12 @@ def of_the_result(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in NOT_OF_THE_RESULT}
 
 
+def same_result(options: dict[str, Any], others: dict[str, Any]) -> bool:
+    """Whether trainings with these options have the same result."""
+    same_seed = options.get("seed") == others.get("seed")
+    return same_seed and of_the_result(options) == of_the_result(others)
+
+
 def average(summaries: list[Summary]) -> Summary:
     """Computes mean and sample standard deviation over runs that differ only in their seed.
 

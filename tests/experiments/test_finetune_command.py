@@ -73,6 +73,9 @@ def test_images(command, cifar_dir, small_published, tmp_path):
         ((*SMALL_IMAGES[2:], "--model", "vit-base", "--image-size", 100), "a multiple of 16"),
         (("--model", "alexnet"), "alexnet"),
         (("--preset", "frozen"), "--preset is frozen"),
+        (("--no-flip",), "--flip has no effect with --model minilm"),
+        (("--stream",), "--stream has no effect with --model minilm"),
+        ((*SMALL_IMAGES, "--dropout-rate", 0.1), "--dropout-rate has no effect with --model r"),
     ],
 )
 def test_wrong_usage_is_one_line(command, arguments, words):

@@ -96,9 +96,10 @@ def test_the_networks_are_those_that_the_options_name(options, networks):
     [
         (("--dropout-rate", 0.1), "--dropout-rate has no effect with --architecture residual"),
         (("--architecture", "dcgan", "--width", 9), "--width has no effect with --architecture d"),
+        (("--optimizer", "sgd", "--b1", 0.3), "--b1 has no effect with --optimizer sgd"),
     ],
 )
-def test_an_option_of_the_other_networks_is_refused(command, options, word):
+def test_an_option_without_effect_is_refused(command, options, word):
     status, _, errors = command("gan", *options)
     assert (status, len(errors.splitlines())) == (2, 1)
     assert word in errors

@@ -75,6 +75,7 @@ def test_features_are_computed_once(command, review_dir, small_published, tmp_pa
         (("--dataset", "mnist"), "--dataset is mnist, but must be one of imdb_reviews"),
         (("--epochs", 3), "--epochs"),
         (("--image-size", 31), "--image-size is 31, but must be 32 to 1024"),
+        (("--image-size", 64), "--image-size has no effect with --model minilm"),
     ],
 )
 def test_wrong_usage_is_one_line(command, arguments, words):

@@ -127,6 +127,20 @@ def test_a_data_set_is_looked_at(command, paint, table, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--image-size", 32), "--image-size has no effect without --dataset"),
+        (("--dataset", "mnist", "--image-size", 32), "--image-size has no effect with --dataset m"),
+        (("--dataset", "photos", "--output", "a.txt"), "--output is a.txt, but must be a .png"),
+    ],
+)
+def test_options_of_the_look_at_a_data_set_that_do_not_fit_are_refused(command, options, words):
+    status, _, errors = command("datasets", *options)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert words in errors
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
         (("--dataset", "mnits"), 2, "There is no data set mnits: give one of mnist"),

@@ -156,6 +156,7 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
         (("RUN", "PICTURE", "--explain", "why.png"), 2, "--explain is for resnet, speedrun"),
         (("RUN", "PICTURE", "--weights", "a.safetensors"), 2, "--weights needs a published model"),
         (("RUN", "PICTURE", "--top", 0), 2, "--top is 0"),
+        (("similarity", "a film", "a story", "--top", 2), 2, "--top is for labels, but minilm"),
         (("similarity", "one sentence"), 2, "minilm compares sentences: give two or more"),
         (("similarity", "a film", "a story", "--explain", "why.png"), 2, "minilm reads sentences"),
     ],

@@ -9,8 +9,13 @@ import jax
 import numpy as np
 import pytest
 
+from experiments import transformer
 from experiments.trained_networks import load_network
+from jaxdl.data.tokenizer import load_tokenizer
 from jaxdl.errors import UserError
+from jaxdl.runs import Run, text_figures
+from jaxdl.runs.experiment import Result
+from jaxdl.runs.options import with_changes
 
 OPTIONS = ("--batch-size", 16, "--sequence-length", 12, "--learning-rate", 0.01)
 OPTIONS += ("--ngrams", 2, "--ngram-buckets", 2**10)
@@ -47,6 +52,26 @@ def test_each_text_experiment_trains(command, review_dir, tmp_path, experiment):
     (run,) = (tmp_path / experiment).iterdir()
     figure = "attention.png" if experiment == "transformer" else "vanishing_gradient.png"
     assert (run / "figures" / figure).is_file()
+
+
+class ReadsOnly:
+    """Stands in for a Transformer, and keeps what it reads."""
+
+    def apply(self, variables, tokens, length, train, mutable):
+        self.tokens, self.length = tokens, length
+        weights = np.ones((1, 2, tokens.shape[1], tokens.shape[1]))
+        return None, {"intermediates": {"block_0": {"attention": {"attention": [weights]}}}}
+
+
+def test_attention_is_drawn_over_the_words_that_the_network_reads(text_run, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(text_figures, "attention_map", lambda words, *_: drawn.append(words))
+    run, model = Run.open(text_run), ReadsOnly()
+    config = with_changes(transformer.Config(), {"sequence_length": 5, "num_layers": 1})
+    transformer.draw_attention(Result(run, config, None, model, {}, None))
+    tokenizer = load_tokenizer(run.tokenizer)
+    np.testing.assert_array_equal(model.tokens, [[*map(tokenizer.token_to_id, drawn[0])]])
+    assert (model.length, len(drawn[0])) == (5, 5)
 
 
 def test_the_tokenizer_must_be_that_of_the_training(command, text_run, tmp_path):

@@ -111,7 +111,7 @@ def test_a_counterpart_differs_in_its_shortcuts_only_and_is_of_this_version(tmp_
     make(residual=False, seed=1)
     make(residual=False, depth=8)
     assert resnet.find_counterpart(run) is None
-    other = make(residual=False, runs_dir=tmp_path / "elsewhere")
+    other = make(residual=False, runs_dir=tmp_path / "elsewhere", group="x", seeds=3)
     assert resnet.find_counterpart(run).directory == other.directory
     assert resnet.find_counterpart(other).directory == run.directory
     config = json.loads((other.directory / "config.json").read_text())
