@@ -20,7 +20,7 @@ from experiments.mlp import TUTORIAL
 from jaxdl.models.cnn import CNN, VGG, LeNet5
 from jaxdl.runs import figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
-from jaxdl.runs.drawing import IMAGE_FIGURES
+from jaxdl.runs.drawing import FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
@@ -103,7 +103,7 @@ def draw_filters(result: Result) -> None:
 
 
 EXPERIMENT = ClassifierExperiment(
-    "cnn", Config, PRESETS, build_model, IMAGE_INPUTS, figures=(*IMAGE_FIGURES, draw_filters)
+    "cnn", Config, PRESETS, build_model, IMAGE_INPUTS, figures=(*FIGURES, draw_filters)
 )
 
 if __name__ == "__main__":

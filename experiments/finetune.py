@@ -16,7 +16,7 @@ import flax.linen as nn
 
 from jaxdl.pretrained import ModelName
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
-from jaxdl.runs.drawing import draw_learning_curves, draw_predictions
+from jaxdl.runs.drawing import FIGURES
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions
@@ -119,7 +119,7 @@ EXPERIMENT = ClassifierExperiment(
         PUBLISHED_INPUTS,
         pipeline=lambda config: published_pipeline(config, config.augmentation.flip),
     ),
-    figures=(draw_learning_curves, draw_predictions),
+    figures=FIGURES,
     start=start_from_published,
 )
 

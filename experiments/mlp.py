@@ -11,7 +11,7 @@ import dataclasses
 
 from jaxdl.models.mlp import MLP
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
-from jaxdl.runs.drawing import IMAGE_FIGURES
+from jaxdl.runs.drawing import FIGURES
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
@@ -81,7 +81,7 @@ def build_model(config: Config, num_classes: int) -> MLP:
 
 
 EXPERIMENT = ClassifierExperiment(
-    "mlp", Config, PRESETS, build_model, IMAGE_INPUTS, figures=IMAGE_FIGURES
+    "mlp", Config, PRESETS, build_model, IMAGE_INPUTS, figures=FIGURES
 )
 
 if __name__ == "__main__":

@@ -16,13 +16,12 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from jax.typing import DTypeLike
 
 from jaxdl.data.tokenizer import encode, load_tokenizer
 from jaxdl.models.ngrams import NGramClassifier
 from jaxdl.runs import text_figures
 from jaxdl.runs.classifier_experiment import PredictLogits
-from jaxdl.runs.drawing import draw_text_predictions
+from jaxdl.runs.drawing import draw_predictions
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.fitted_experiment import FittedExperiment
 from jaxdl.runs.inputs import TEXT_INPUTS, Examples
@@ -30,7 +29,6 @@ from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions, TextData
 from jaxdl.training.ngrams import find_ngrams, find_rows, fit_ngrams, predict_ngrams
 from jaxdl.training.optimization import require
-from jaxdl.training.precision import Precision, dtype_of
 
 LEAST_TEXTS, NUM_SHOWN = 50, 25
 
@@ -57,17 +55,12 @@ class Optimization:
     """Half of it times the squared norm of the weights is added to the sum of the losses."""
     steps: int = 30
     """Number of L-BFGS steps, a multiple of 10."""
-    precision: Precision = "float32"
-    """Precision; GPUs and TPUs multiply float32 in TF32 or bfloat16, float32-highest in float32."""
+
+    precision = "float32"  # no option, since no matrices are multiplied
 
     def __post_init__(self) -> None:
         require(self, "penalty", self.penalty >= 0, "at least 0")
         require(self, "steps", self.steps >= 10 and self.steps % 10 == 0, "a multiple of 10")
-
-    @property
-    def dtype(self) -> DTypeLike:
-        """Dtype of the computation."""
-        return dtype_of(self.precision)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,11 +82,7 @@ class Config:
 
 def build_model(config: Config, num_classes: int) -> NGramClassifier:
     """Builds the classifier."""
-    return NGramClassifier(
-        **dataclasses.asdict(config.model),
-        num_classes=num_classes,
-        dtype=config.optimization.dtype,
-    )
+    return NGramClassifier(**dataclasses.asdict(config.model), num_classes=num_classes)
 
 
 def fit(config: Config, examples: Examples) -> tuple[dict[str, Any], PredictLogits]:
@@ -133,7 +122,7 @@ EXPERIMENT = FittedExperiment(
     {},
     build_model,
     TEXT_INPUTS,
-    figures=(draw_text_predictions, draw_strongest),
+    figures=(draw_predictions, draw_strongest),
     fit=fit,
 )
 

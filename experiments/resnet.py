@@ -25,7 +25,7 @@ from typing import Literal
 from jaxdl.models.resnet import RESNETS, Norm, ResNet, Stem
 from jaxdl.runs import Run, image_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
-from jaxdl.runs.drawing import IMAGE_FIGURES
+from jaxdl.runs.drawing import FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
@@ -117,7 +117,7 @@ def find_counterpart(run: Run) -> Run | None:
 
 
 EXPERIMENT = ClassifierExperiment(
-    "resnet", Config, PRESETS, build_model, IMAGE_INPUTS, figures=(*IMAGE_FIGURES, draw_residual)
+    "resnet", Config, PRESETS, build_model, IMAGE_INPUTS, figures=(*FIGURES, draw_residual)
 )
 
 if __name__ == "__main__":

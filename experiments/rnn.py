@@ -20,7 +20,7 @@ from jaxdl.analysis.vanishing_gradient import gradient_norms
 from jaxdl.models.rnn import CellName, TextRNN
 from jaxdl.runs import text_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
-from jaxdl.runs.drawing import TEXT_FIGURES
+from jaxdl.runs.drawing import FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import TEXT_INPUTS, Examples
 from jaxdl.runs.launch import launch
@@ -151,7 +151,7 @@ EXPERIMENT = ClassifierExperiment(
     PRESETS,
     build_model,
     TEXT_INPUTS,
-    figures=(*TEXT_FIGURES, draw_vanishing_gradient),
+    figures=(*FIGURES, draw_vanishing_gradient),
     start=start,
     features=text_start.describe_features,
 )

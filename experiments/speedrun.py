@@ -39,7 +39,7 @@ from jaxdl.models.speedrun import SpeedrunNet, whitening_of
 from jaxdl.randomness import Purpose, key_for
 from jaxdl.runs import figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
-from jaxdl.runs.drawing import IMAGE_FIGURES
+from jaxdl.runs.drawing import FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS, Examples
 from jaxdl.runs.launch import launch
@@ -130,7 +130,7 @@ EXPERIMENT = ClassifierExperiment(
     PRESETS,
     build_model,
     IMAGE_INPUTS,
-    figures=(*IMAGE_FIGURES, draw_filters),
+    figures=(*FIGURES, draw_filters),
     start=whiten,
 )
 

@@ -25,7 +25,7 @@ from jaxdl.data.tokenizer import load_tokenizer
 from jaxdl.models.transformer import Positions, TextTransformer
 from jaxdl.runs import text_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
-from jaxdl.runs.drawing import TEXT_FIGURES
+from jaxdl.runs.drawing import FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import TEXT_INPUTS, Examples
 from jaxdl.runs.launch import launch
@@ -139,7 +139,7 @@ EXPERIMENT = ClassifierExperiment(
     PRESETS,
     build_model,
     TEXT_INPUTS,
-    figures=(*TEXT_FIGURES, draw_attention),
+    figures=(*FIGURES, draw_attention),
     start=start,
     features=text_start.describe_features,
 )

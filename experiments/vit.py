@@ -31,7 +31,7 @@ from jaxdl.data.catalog import image_shape_of
 from jaxdl.models.vit import Pooling, Positions, Tokenizer, ViT
 from jaxdl.runs import image_figures
 from jaxdl.runs.classifier_experiment import ClassifierExperiment
-from jaxdl.runs.drawing import IMAGE_FIGURES
+from jaxdl.runs.drawing import FIGURES
 from jaxdl.runs.experiment import Result
 from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
@@ -185,7 +185,7 @@ def draw_attention(result: Result) -> None:
 
 
 EXPERIMENT = ClassifierExperiment(
-    "vit", Config, PRESETS, build_model, IMAGE_INPUTS, figures=(*IMAGE_FIGURES, draw_attention)
+    "vit", Config, PRESETS, build_model, IMAGE_INPUTS, figures=(*FIGURES, draw_attention)
 )
 
 if __name__ == "__main__":

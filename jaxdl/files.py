@@ -11,7 +11,6 @@ from typing import Any, TextIO
 
 import filelock
 
-from jaxdl.console import note
 from jaxdl.errors import InUseError, UserError
 
 WITHOUT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
@@ -128,6 +127,4 @@ def exclusive_use(directory: Path) -> Iterator[None]:
             raise InUseError(
                 f"{directory} is in use by another process: wait for it, or stop it."
             ) from error
-        except NotImplementedError:
-            note(f"The file system of {directory} has no locks: do not use it twice at a time.")
         yield

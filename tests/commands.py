@@ -1,12 +1,25 @@
 """Fixtures that run the commands as users run them."""
 
+import json
 import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+
+def runs_of(folder: Path) -> list[Path]:
+    """The directories of the runs in the folder of an experiment, the oldest first."""
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+def only_run(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The directory of the only run in the folder of an experiment, and its summary."""
+    (run,) = runs_of(folder)
+    return run, json.loads((run / "summary.json").read_text())
 
 
 @pytest.fixture(scope="session")

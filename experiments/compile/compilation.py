@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from jaxdl.analysis.flops import count_flops
 from jaxdl.data.catalog import CATALOG
 from jaxdl.runs.experiment import Experiment, InitialTraining
-from jaxdl.training.epoch import CompiledEpoch
+from jaxdl.training.epoch import CompiledEpoch, example_shapes, with_shardings
 from jaxdl.training.mesh import batch_sharding, replicated
 from jaxdl.training.streaming import StreamedEpoch
 
@@ -27,10 +27,7 @@ def compile_step(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[Any, 
     """
     training, state = _init(experiment, config, mesh)
     num_train, _ = size_of(config)
-    split = {
-        feature: jax.ShapeDtypeStruct((num_train, *one.shape[1:]), one.dtype)
-        for feature, one in training.example.items()
-    }
+    split = example_shapes(training.example, num_train)
     batch_size, seed = config.optimization.batch_size, config.run.seed
     kind = StreamedEpoch if streams(config) else CompiledEpoch
     epoch = kind(training.step, state, split, batch_size, seed, mesh)
@@ -43,16 +40,11 @@ def compile_prediction(experiment: Experiment, config: Any, mesh: Mesh) -> tuple
     training, state = _init(experiment, config, mesh)
     if training.predict is None:
         return None
-    batch_size = config.optimization.batch_size
-
-    def batch_of(one: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        shape = (batch_size, *one.shape[1:])
-        return jax.ShapeDtypeStruct(shape, one.dtype, sharding=batch_sharding(mesh))
-
-    def on_all(one: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=replicated(mesh))
-
-    arguments = jax.tree.map(on_all, state.variables), jax.tree.map(batch_of, training.inputs)
+    batch = example_shapes(training.inputs, config.optimization.batch_size)
+    arguments = (
+        with_shardings(state.variables, lambda _: replicated(mesh)),
+        with_shardings(batch, lambda _: batch_sharding(mesh)),
+    )
     flops = count_flops(training.predict, *arguments)
     return jax.jit(training.predict).lower(*arguments).compile(), flops
 

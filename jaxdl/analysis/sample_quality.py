@@ -1,6 +1,6 @@
 """The quality of generated samples, measured on their features in a classifier."""
 
-from functools import partial
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -70,28 +70,22 @@ def _squared_mean_discrepancy(first: np.ndarray, second: np.ndarray) -> float:
     return within - 2 * kernel(first, second).mean()
 
 
-def precision_and_recall(
-    real: np.ndarray, fake: np.ndarray, neighbours: int = NEIGHBOURS
-) -> tuple[float, float]:
+def precision_and_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
     """Computes which fraction of the samples look real, and which of the real ones they cover.
 
     Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative
     Models", section 2: a set covers the balls around its members, each of which reaches to the
-    third-nearest other member (``neighbours``).
+    third-nearest other member.
 
     Args:
-      real: float (examples, features), more than ``neighbours`` of them.
+      real: float (examples, features), more than three of them.
       fake: float (samples, features), likewise.
-      neighbours: number of nearest neighbours to which a ball reaches.
 
     Returns:
       Precision, the fraction of ``fake`` that ``real`` covers, and recall, the fraction of ``real``
       that ``fake`` covers.
     """
-    return (
-        _covered_share(fake, real, _squared_radii(real, neighbours)),
-        _covered_share(real, fake, _squared_radii(fake, neighbours)),
-    )
+    return _covered_share(fake, real), _covered_share(real, fake)
 
 
 def nearest(points: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -101,21 +95,19 @@ def nearest(points: np.ndarray, among: np.ndarray) -> np.ndarray:
       points: float (points, features).
       among: float (others, features).
     """
-    return np.concatenate([_nearest(rows, among) for rows in _portions(points)])
+    return _by_portions(_nearest, points, among)
 
 
-def _squared_radii(points: np.ndarray, neighbours: int) -> np.ndarray:
-    radii = partial(_squared_radii_of_rows, neighbours=neighbours)
-    return np.concatenate([radii(rows, points) for rows in _portions(points)])
+def _covered_share(points: np.ndarray, others: np.ndarray) -> float:
+    squared_radii = _by_portions(_squared_radii, others, others)
+    return float(_by_portions(_are_covered, points, others, squared_radii).mean())
 
 
-def _covered_share(points: np.ndarray, others: np.ndarray, squared_radii: np.ndarray) -> float:
-    covered = [_are_covered(rows, others, squared_radii) for rows in _portions(points)]
-    return float(np.concatenate(covered).mean())
-
-
-def _portions(points: np.ndarray) -> list[np.ndarray]:
-    return [points[start : start + ROWS_AT_ONCE] for start in range(0, len(points), ROWS_AT_ONCE)]
+def _by_portions(
+    function: Callable[..., jax.Array], points: np.ndarray, *others: np.ndarray
+) -> np.ndarray:
+    starts = range(0, len(points), ROWS_AT_ONCE)
+    return np.concatenate([function(points[s : s + ROWS_AT_ONCE], *others) for s in starts])
 
 
 def _squared_distances(rows: jax.Array, others: jax.Array) -> jax.Array:
@@ -123,10 +115,10 @@ def _squared_distances(rows: jax.Array, others: jax.Array) -> jax.Array:
     return jnp.square(rows).sum(1)[:, None] + jnp.square(others).sum(1) - 2 * products
 
 
-@partial(jax.jit, static_argnames="neighbours")
-def _squared_radii_of_rows(rows: jax.Array, points: jax.Array, neighbours: int) -> jax.Array:
+@jax.jit
+def _squared_radii(rows: jax.Array, points: jax.Array) -> jax.Array:
     """Squared distances to the nearest neighbours among points that include the rows."""
-    return -jax.lax.top_k(-_squared_distances(rows, points), neighbours + 1)[0][:, -1]
+    return -jax.lax.top_k(-_squared_distances(rows, points), NEIGHBOURS + 1)[0][:, -1]
 
 
 @jax.jit

@@ -6,7 +6,7 @@ also know how to turn a user's own picture into such an image.
 """
 
 import dataclasses
-import importlib
+import pkgutil
 from typing import Any, Literal
 
 
@@ -15,8 +15,7 @@ class Entry:
     """The facts about a data set.
 
     Attributes:
-      module: that defines the builder; it is only imported to prepare records.
-      builder: name of the builder class.
+      builder: ``MODULE:CLASS`` of the builder; only imported to prepare records.
       version: of the records.
       config: name of the builder's only configuration, if it has one; a path component of the
         records above the version.
@@ -28,7 +27,6 @@ class Entry:
         mirrored digit is not. None for texts.
     """
 
-    module: str
     builder: str
     version: str
     config: str = ""
@@ -40,13 +38,12 @@ class Entry:
 
     def builder_class(self) -> Any:
         """Returns the builder class; imports tensorflow-datasets, which takes a second."""
-        return getattr(importlib.import_module(self.module), self.builder)
+        return pkgutil.resolve_name(self.builder)
 
 
 CATALOG = {
     "mnist": Entry(
-        module="jaxdl.data.mnist",
-        builder="Mnist",
+        builder="jaxdl.data.mnist:Mnist",
         version="3.0.1",
         num_train=60_000,
         num_classes=10,
@@ -54,8 +51,7 @@ CATALOG = {
         subject="digit",
     ),
     "fashion_mnist": Entry(
-        module="jaxdl.data.mnist",
-        builder="FashionMnist",
+        builder="jaxdl.data.mnist:FashionMnist",
         version="3.0.1",
         num_train=60_000,
         num_classes=10,
@@ -63,8 +59,7 @@ CATALOG = {
         subject="garment",
     ),
     "cifar10": Entry(
-        module="jaxdl.data.cifar",
-        builder="Cifar10",
+        builder="jaxdl.data.cifar:Cifar10",
         version="3.0.2",
         num_train=50_000,
         num_classes=10,
@@ -72,8 +67,7 @@ CATALOG = {
         subject="photograph",
     ),
     "cifar100": Entry(
-        module="jaxdl.data.cifar",
-        builder="Cifar100",
+        builder="jaxdl.data.cifar:Cifar100",
         version="3.0.2",
         num_train=50_000,
         num_classes=100,
@@ -81,8 +75,7 @@ CATALOG = {
         subject="photograph",
     ),
     "imdb_reviews": Entry(
-        module="jaxdl.data.imdb",
-        builder="ImdbReviews",
+        builder="jaxdl.data.imdb:ImdbReviews",
         version="1.0.0",
         config="plain_text",
         num_train=25_000,

@@ -121,7 +121,19 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
 
 def are_present(name: str, sources: tuple[Source, ...], folder: Path) -> bool:
     """Returns whether the files of a source lie in ``folder``; raises as `obtain` does."""
-    present = _present(name, {file for source in sources for file in source.files}, folder)
+    present = {file for source in sources for file in source.files if (folder / file.name).exists()}
+    for file in present:
+        if not file.matches(folder / file.name):
+            size = (folder / file.name).stat().st_size
+            difference = (
+                f"its sha256 is not {file.sha256}"
+                if size == file.size
+                else f"it has {size:,} bytes instead of {file.size:,}"
+            )
+            raise UserError(
+                f"{name}: {folder / file.name} is not the published file ({difference}). "
+                "Delete it to download it again, or replace it."
+            )
     return any(present.issuperset(source.files) for source in sources)
 
 
@@ -139,20 +151,3 @@ def accept(path: Path, file: File, folder: Path) -> None:
 def damaged(path: Path, reason: str) -> UserError:
     """Returns the error to raise for a downloaded file that cannot be read."""
     return UserError(f"{path} is damaged ({one_line(reason)}). Delete it to download it again.")
-
-
-def _present(name: str, files: set[File], folder: Path) -> set[File]:
-    present = {file for file in files if (folder / file.name).exists()}
-    for file in present:
-        if not file.matches(folder / file.name):
-            size = (folder / file.name).stat().st_size
-            difference = (
-                f"its sha256 is not {file.sha256}"
-                if size == file.size
-                else f"it has {size:,} bytes instead of {file.size:,}"
-            )
-            raise UserError(
-                f"{name}: {folder / file.name} is not the published file ({difference}). "
-                "Delete it to download it again, or replace it."
-            )
-    return present

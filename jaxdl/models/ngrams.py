@@ -11,7 +11,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import DTypeLike
 
 from jaxdl.models.text_logits import num_outputs, with_first_logit
 
@@ -33,13 +32,11 @@ class NGramClassifier(nn.Module):
       largest_n: number of words of the longest n-grams.
       num_buckets: number of buckets.
       num_classes: number of logits.
-      dtype: of the sums; parameters are float32.
     """
 
     largest_n: int = 3
     num_buckets: int = 2**22
     num_classes: int = 2
-    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
@@ -49,11 +46,11 @@ class NGramClassifier(nn.Module):
         kernel = self.param("kernel", nn.initializers.zeros, shape)
         bias = self.param("bias", nn.initializers.zeros, shape[1:])
         buckets, present = distinct_ngrams(tokens, length, self.largest_n, self.num_buckets, jnp)
-        values = jnp.where(present[..., None], jnp.asarray(ratios.value, self.dtype)[buckets], 0)
-        weighted = (values * jnp.asarray(kernel, self.dtype)[buckets]).sum(axis=1)
+        values = jnp.where(present[..., None], jnp.asarray(ratios.value)[buckets], 0)
+        weighted = (values * jnp.asarray(kernel)[buckets]).sum(axis=1)
         norms = jnp.sqrt((values**2).sum(axis=1))
         outputs = weighted / jnp.maximum(norms, 1e-6) + bias
-        return with_first_logit(outputs.astype(jnp.float32), self.num_classes)
+        return with_first_logit(outputs, self.num_classes)
 
 
 def distinct_ngrams(

@@ -106,8 +106,7 @@ class RecurrentEncoder(nn.Module):
           train: whether dropout is active.
           ratios: of the n-grams at each word, float (batch, time, features); None for none.
         """
-        vocabulary = (self.vocabulary_size, self.embed_dim)
-        x = embed_words(self, tokens, *vocabulary, self.dtype, time_axis=0)
+        x = embed_words(self, tokens, time_axis=0)
         if ratios is not None:
             x += Dense(self.embed_dim, dtype=self.dtype, name="ratios")(ratios.swapaxes(0, 1))
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)

@@ -4,19 +4,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.typing import DTypeLike
 
 PERTURBATIONS = "perturbations"
 
 
-def embed_words(
-    module: nn.Module,
-    tokens: jax.Array,
-    vocabulary_size: int,
-    embed_dim: int,
-    dtype: DTypeLike,
-    time_axis: int,
-) -> jax.Array:
+def embed_words(module: nn.Module, tokens: jax.Array, time_axis: int) -> jax.Array:
     """Embeds words by a layer `embedding`, which belongs to the module that calls this function.
 
     If the collection "perturbations" is given, its "embedding", float (batch, time, embed_dim), is
@@ -25,19 +17,17 @@ def embed_words(
     Training Methods for Semi-Supervised Text Classification", section 2, normalise instead.
 
     Args:
-      module: an encoder of texts.
-      tokens: int32 (batch, time), or (time, batch).
-      vocabulary_size: number of tokens, padding (0) included.
-      embed_dim: width of the embedding.
-      dtype: of the result.
+      module: an encoder of texts, with ``vocabulary_size``, ``embed_dim`` and ``dtype``.
+      tokens: int32 (batch, time), or (time, batch); 0 is padding.
       time_axis: 1, or 0.
 
     Returns:
       (*tokens.shape, embed_dim).
     """
-    x = nn.Embed(vocabulary_size, embed_dim, dtype=dtype, name="embedding")(tokens)
+    sizes = module.vocabulary_size, module.embed_dim
+    x = nn.Embed(*sizes, dtype=module.dtype, name="embedding")(tokens)
     if module.has_variable(PERTURBATIONS, "embedding"):
-        x += _scaled_perturbation(module, x, tokens, time_axis).astype(dtype)
+        x += _scaled_perturbation(module, x, tokens, time_axis).astype(module.dtype)
     return x
 
 

@@ -163,8 +163,7 @@ class TransformerEncoder(nn.Module):
           mask: bool (batch, time), False at padding.
           train: whether dropout is active.
         """
-        vocabulary = (self.vocabulary_size, self.embed_dim)
-        x = embed_words(self, tokens, *vocabulary, self.dtype, time_axis=1)
+        x = embed_words(self, tokens, time_axis=1)
         x = nn.Dropout(self.word_dropout_rate, broadcast_dims=(2,), deterministic=not train)(x)
         if self.positions == "learned":
             table = self.param(

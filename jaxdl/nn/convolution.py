@@ -106,17 +106,13 @@ def convolve_transposed(images: jax.Array, kernel: jax.Array, strides: Sequence[
         return lax.conv_transpose(images, kernel, strides, "SAME")
 
     def on_cpu(images, kernel):
-        excess = [size - stride for size, stride in zip(kernel.shape[:2], strides, strict=True)]
-        low = [max(0, e // 2) for e in excess]
-        padding = [(before, e - before) for before, e in zip(low, excess, strict=True)]
+        sizes = [size * stride for size, stride in zip(images.shape[1:3], strides, strict=True)]
+        padding = lax.padtype_to_pads(sizes, kernel.shape[:2], strides, "SAME")
         if tuple(strides) == (1, 1):
             mirrored = tuple(pads[::-1] for pads in padding)
             return convolve_by_products(images, kernel, strides, mirrored)
-        batch, height, width, _ = images.shape
         forward_kernel = kernel[::-1, ::-1].swapaxes(2, 3)
-        outputs = jax.ShapeDtypeStruct(
-            (batch, height * strides[0], width * strides[1], kernel.shape[3]), images.dtype
-        )
+        outputs = jax.ShapeDtypeStruct((images.shape[0], *sizes, kernel.shape[3]), images.dtype)
         transpose = jax.linear_transpose(
             lambda x: convolve_by_patches(x, forward_kernel, strides, padding), outputs
         )

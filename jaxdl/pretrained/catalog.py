@@ -9,7 +9,7 @@ from typing import Literal
 import flax.linen as nn
 from PIL import Image
 
-from jaxdl.data.hub import Hub
+from jaxdl.data.hub import hub
 from jaxdl.data.npm import NpmPackage
 from jaxdl.data.sources import File, Source
 from jaxdl.data.wheel import Wheel
@@ -82,12 +82,8 @@ class Published:
         return next(file.sha256 for file in files if file.name == self.weights)
 
 
-def _imagenet_classes() -> tuple[str, ...]:
-    path = Path(__file__).with_name("imagenet_classes.txt")
-    return tuple(path.read_text(encoding="utf-8").splitlines())
-
-
-IMAGENET_CLASSES = _imagenet_classes()
+_CLASSES = Path(__file__).with_name("imagenet_classes.txt")
+IMAGENET_CLASSES = tuple(_CLASSES.read_text(encoding="utf-8").splitlines())
 
 PUBLISHED: dict[str, Published] = {
     "minilm": Published(
@@ -95,7 +91,7 @@ PUBLISHED: dict[str, Published] = {
         build=partial(BERTS["minilm"], pooling="mean", num_classes=0),
         names=(name_maps.BERT,),
         sources=(
-            Hub(
+            hub(
                 "sentence-transformers/all-MiniLM-L6-v2",
                 "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
                 (MINILM, VOCABULARY),
@@ -112,7 +108,7 @@ PUBLISHED: dict[str, Published] = {
         build=BERTS["distilbert"],
         names=(name_maps.DISTILBERT,),
         sources=(
-            Hub(
+            hub(
                 "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
                 "714eb0fa89d2f80546fda750413ed43d93601a13",
                 (DISTILBERT_SST2, VOCABULARY),
@@ -141,7 +137,7 @@ PUBLISHED: dict[str, Published] = {
         build=RESNETS[50],
         names=(name_maps.TORCH_RESNET, name_maps.HF_RESNET),
         sources=(
-            Hub(
+            hub(
                 "timm/resnet50.tv_in1k",
                 "78f3ecfdb38e06d9b8397f662e7ab8fee96026fa",
                 (TORCHVISION_RESNET50,),
@@ -157,7 +153,7 @@ PUBLISHED: dict[str, Published] = {
         build=partial(VITS["base"], activation=exact_gelu),
         names=(name_maps.TIMM_VIT, name_maps.HF_VIT),
         sources=(
-            Hub(
+            hub(
                 "timm/vit_base_patch16_224.augreg2_in21k_ft_in1k",
                 "063c6c38a5d8510b2e57df480445e94b231dad2c",
                 (VIT_BASE,),

@@ -64,7 +64,8 @@ def import_variables(
     def convert(path: tuple[str, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray:
         ours = "/".join(path[1:])
         theirs = published_names(ours, names, stage_sizes)
-        joined, *others = published_shape(ours, leaf.shape, names)
+        like_ours = np.broadcast_to(np.float32(0), leaf.shape)
+        joined, *others = to_published(like_ours, ours, names).shape
         parts = [take(name, (joined // len(theirs), *others), ours) for name in theirs]
         value = from_published(np.concatenate(parts), ours, names)
         bias = bias_before(ours, names, stage_sizes)
@@ -185,8 +186,3 @@ def from_published(value: np.ndarray, ours: str, names: NameMap) -> np.ndarray:
     if not names.transposed or not ours.endswith("kernel"):
         return value
     return value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
-
-
-def published_shape(ours: str, shape: tuple[int, ...], names: NameMap) -> tuple[int, ...]:
-    """Returns the shape of the published parameter, from the shape of ours."""
-    return to_published(np.broadcast_to(np.float32(0), shape), ours, names).shape

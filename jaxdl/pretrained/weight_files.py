@@ -115,10 +115,6 @@ def _shard(path: Path, name: str) -> Path:
     return shard
 
 
-def _is_side(side: Any) -> bool:
-    return type(side) is int and 0 <= side < LONGEST_SIDE
-
-
 def _split(content: bytes, described: list[dict[str, Any]], path: Path) -> dict[str, np.ndarray]:
     """Splits the bytes of a group of shards into its tensors, which are stored consecutively."""
     tensors, start = {}, 0
@@ -127,7 +123,8 @@ def _split(content: bytes, described: list[dict[str, Any]], path: Path) -> dict[
         _require_plain(name, path)
         if entry["dtype"] != "float32" or "quantization" in entry:
             raise UserError(f"{path}: the tensor {name} is not float32: export it as float32.")
-        if len(shape) > MOST_DIMENSIONS or not all(map(_is_side, shape)):
+        sides_fit = all(type(side) is int and 0 <= side < LONGEST_SIDE for side in shape)
+        if len(shape) > MOST_DIMENSIONS or not sides_fit:
             raise UserError(
                 f"{path}: the tensor {name} has the invalid shape {list(shape)!s:.100}."
             )

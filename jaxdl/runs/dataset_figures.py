@@ -51,9 +51,7 @@ def _draw_samples(axes: Axes, images: np.ndarray, labels: np.ndarray, shown: np.
         for column, image in enumerate(images[numbers]):
             top, left = row * height, column * width
             canvas[top : top + height, left : left + width] = image
-    axes.imshow(
-        canvas[..., 0] if channels == 1 else canvas, cmap="gray", vmin=0, vmax=255, aspect="auto"
-    )
+    axes.imshow(canvas, cmap="gray", vmin=0, vmax=255, aspect="auto")
     axes.axis("off")
     axes.set_title("The first of each class")
 

@@ -16,28 +16,16 @@ def draw_learning_curves(result: Result) -> None:
     figures.learning_curves(result.run.read_metrics(), path)
 
 
-def draw_image_predictions(result: Result) -> None:
-    """Draws test images with predictions, the worst mistakes, and the confusion matrix."""
-    images, labels = result.dataset.test["image"], result.dataset.test["label"]
-    probabilities, names = np.asarray(jax.nn.softmax(result.logits)), result.dataset.class_names
-    path = result.run.figures / "predictions.png"
-    figures.predictions(images, labels, probabilities, names, path)
-    draw_confusion(result)
-
-
-def draw_text_predictions(result: Result) -> None:
-    """Draws the most confident right and wrong test texts, and the confusion matrix."""
-    texts, labels = result.dataset.test["text"], result.dataset.test["label"]
-    probabilities, names = np.asarray(jax.nn.softmax(result.logits)), result.dataset.class_names
-    path = result.run.figures / "reviews.png"
-    text_figures.confident_texts(texts, labels, probabilities, names, path)
-    draw_confusion(result)
-
-
 def draw_predictions(result: Result) -> None:
-    """Draws predictions for test images or test texts."""
-    draw = draw_image_predictions if "image" in result.dataset.test else draw_text_predictions
-    draw(result)
+    """Draws test examples with predictions, the worst mistakes, and the confusion matrix."""
+    test, folder = result.dataset.test, result.run.figures
+    probabilities = np.asarray(jax.nn.softmax(result.logits))
+    described = test["label"], probabilities, result.dataset.class_names
+    if "image" in test:
+        figures.predictions(test["image"], *described, folder / "predictions.png")
+    else:
+        text_figures.confident_texts(test["text"], *described, folder / "reviews.png")
+    draw_confusion(result)
 
 
 def draw_confusion(result: Result) -> None:
@@ -49,5 +37,4 @@ def draw_confusion(result: Result) -> None:
     figures.confusion_matrix(labels, predicted, result.dataset.class_names, path)
 
 
-IMAGE_FIGURES = (draw_learning_curves, draw_image_predictions)
-TEXT_FIGURES = (draw_learning_curves, draw_text_predictions)
+FIGURES = (draw_learning_curves, draw_predictions)

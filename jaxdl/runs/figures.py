@@ -141,7 +141,7 @@ def _draw_grid(
             ha="center",
             va="bottom",
         )
-    axes.imshow(canvas[..., 0] if channels == 1 else canvas, cmap="gray", vmin=0, vmax=255)
+    axes.imshow(canvas, cmap="gray", vmin=0, vmax=255)
     axes.axis("off")
 
 

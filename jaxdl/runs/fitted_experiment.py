@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -16,6 +17,7 @@ from jaxdl.runs.lifecycle import create_or_resume_run, print_header
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.plan import Trained
+from jaxdl.training.precision import require_precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,7 @@ class FittedExperiment(ClassifierExperiment):
             raise UsageError(
                 f"A run of {self.name} cannot be resumed: start a new run without --resume."
             )
+        require_precision(config.optimization.precision, jax.devices()[0])
         examples = self.inputs.load(config)
         variables, predict = self.fit(config, examples)
         with create_or_resume_run(self.name, config, examples) as run:
@@ -44,17 +47,7 @@ class FittedExperiment(ClassifierExperiment):
             print_header(run, config, examples.dataset, model, parameters)
             with CheckpointStore(run.checkpoints) as store:
                 store.save(0, training={"step": np.zeros(())}, model=variables)
-            trained = Trained(
-                variables,
-                history=[],
-                best_epoch=0,
-                epochs=0,
-                steps=0,
-                steps_before=0,
-                seconds_before=0.0,
-                seconds_compile=0.0,
-                examples_per_second=0.0,
-            )
+            trained = Trained(variables)
             return run, self.finish(run, config, examples, model, trained, predict, started)
 
     def init(

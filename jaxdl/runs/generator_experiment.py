@@ -14,12 +14,11 @@ from jax.sharding import Mesh
 from jaxdl.analysis.sample_quality import NEIGHBOURS
 from jaxdl.console import note
 from jaxdl.data import Dataset
-from jaxdl.data.catalog import image_shape_of
 from jaxdl.errors import UsageError, UserError
 from jaxdl.runs import sample_figures
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary, draw_figures
 from jaxdl.runs.figures import optional_figure
-from jaxdl.runs.inputs import Examples, load_images
+from jaxdl.runs.inputs import IMAGE_INPUTS, Examples, load_images
 from jaxdl.runs.lifecycle import (
     create_or_resume_run,
     print_header,
@@ -148,10 +147,9 @@ class GeneratorExperiment(Experiment):
         self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int
     ) -> InitialTraining:
         """See `Experiment.init`."""
-        shape = (1, *image_shape_of(config.data.dataset, config.data.image_size))
-        example = {"image": jax.ShapeDtypeStruct(shape, np.uint8)}
-        if config.model.conditional:
-            example["label"] = jax.ShapeDtypeStruct((1,), np.int32)
+        example = IMAGE_INPUTS.describe_example(config)
+        if not config.model.conditional:
+            del example["label"]
         models = self.build_networks(config, num_classes)
         options = (config.optimization, config.adversarial, steps_per_epoch, config.run.seed, mesh)
         state, step, _ = init_generator(*models, example, *options)

@@ -57,15 +57,12 @@ def attention_maps(
         zip(images, attention, captions, strict=True)
     ):
         row, column = divmod(example, columns)
-        height, width, channels = image.shape
+        height, width, _ = image.shape
         contrast = (weights - weights.min()) / max(np.ptp(weights), np.finfo(np.float32).tiny)
         mask = Image.fromarray(contrast.astype(np.float32))
         mask = np.asarray(mask.resize((width, height), Image.Resampling.BILINEAR))
         lit = image * (0.15 + 0.85 * mask[..., None])
         for axes, picture in zip(grid[2 * row : 2 * row + 2, column], (image, lit), strict=True):
-            picture = picture.astype(np.uint8)
-            axes.imshow(
-                picture[..., 0] if channels == 1 else picture, cmap="gray", vmin=0, vmax=255
-            )
+            axes.imshow(picture.astype(np.uint8), cmap="gray", vmin=0, vmax=255)
         grid[2 * row, column].set_title(caption, fontsize=8, parse_math=False)
     save_figure(figure, path)

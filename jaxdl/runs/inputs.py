@@ -183,8 +183,7 @@ def build_image_pipeline(config: Any) -> InputPipeline:
 def build_text_pipeline(config: Any) -> InputPipeline:
     """Builds the pipeline of the texts, with the perturbation that the options may name."""
     perturbation = getattr(getattr(config, "augmentation", None), "perturbation", 0.0)
-    pipeline = cut_text_pipeline(config.data.sequence_length)
-    return dataclasses.replace(pipeline, perturbation=perturbation)
+    return cut_text_pipeline(config.data.sequence_length, perturbation=perturbation)
 
 
 IMAGE_INPUTS = Inputs(

@@ -106,7 +106,8 @@ def published_pipeline(config: Any, flip: bool = False) -> InputPipeline:
       flip: whether photographs are mirrored in every other epoch.
     """
     if reads_texts(config.model.model):
-        return cut_text_pipeline(config.data.sequence_length, PREDICT_BATCH_SIZE)
+        longest = config.data.sequence_length
+        return cut_text_pipeline(longest, predict_batch_size=PREDICT_BATCH_SIZE)
     preprocessing, side = PUBLISHED[config.model.model].preprocessing, config.data.image_size
     flip_key = key_for(Purpose.FLIP, config.run.seed)
     flip = flip and shows_photographs(config.data.dataset)
@@ -220,7 +221,7 @@ def load_published_network(
     if published.reads == "text":
         length = published.sequence_length
         return network(
-            pipeline=cut_text_pipeline(length, PREDICT_BATCH_SIZE),
+            pipeline=cut_text_pipeline(length, predict_batch_size=PREDICT_BATCH_SIZE),
             read=sentence_reader(load_tokenizer_of(name, data_dir), length, "end", name),
             example_shapes={"tokens": (length,), "length": ()},
         )

@@ -164,10 +164,6 @@ class Run:
         return (self.shared or self.directory) / "tokenizer.json"
 
     @property
-    def _config(self) -> Path:
-        return self.directory / "config.json"
-
-    @property
     def _metrics(self) -> Path:
         return self.directory / "metrics.jsonl"
 
@@ -191,7 +187,7 @@ class Run:
             "options": self.options,
             "data": self.data,
         }
-        write_json(self._config, with_checksum(config))
+        write_json(self.directory / "config.json", with_checksum(config))
 
     @property
     def summary(self) -> Path:

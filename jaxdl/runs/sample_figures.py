@@ -105,10 +105,10 @@ def class_shares(
     places = np.arange(len(shares))
     axes.bar(places - 0.2, 100 * np.asarray(shares), 0.4, color=TRAIN, label="samples")
     axes.bar(places + 0.2, 100 * np.asarray(of_real), 0.4, color=NEUTRAL, label="test images")
-    axes.set_xticks(places, class_names)
+    rotation = 45 if max(map(len, class_names)) > 3 else 0
+    axes.set_xticks(places, class_names, rotation=rotation, parse_math=False)
     axes.set(ylabel="%", title="Classes of the samples, as the feature extractor predicts them")
     axes.legend(loc="lower right")
-    axes.tick_params(axis="x", rotation=45 if max(map(len, class_names)) > 3 else 0)
     save_figure(figure, path)
 
 

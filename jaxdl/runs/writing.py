@@ -122,7 +122,8 @@ def fill_masks(language: LanguageModel, sentences: Sequence[str], count: int) ->
             )
         length, position = np.full(1, tokens.shape[1]), np.full(1, len(before))
         shares = jax.nn.softmax(_logits_of_words(language, tokens, length, position)[0])
-        likeliest = np.argsort(-shares)[: min(count, _num_words(tokenizer))]
+        num_words = tokenizer.get_vocab_size() - len({PADDING_ID, UNKNOWN_ID})
+        likeliest = np.argsort(-shares)[: min(count, num_words)]
         found = [f"{tokenizer.id_to_token(word)} {shares[word]:.0%}" for word in likeliest.tolist()]
         lines.append(f"{sentence}  {', '.join(found)}")
     return lines
@@ -141,10 +142,6 @@ def _logits_of_words(
     is_word = np.arange(logits.shape[1]) < language.tokenizer.get_vocab_size()
     is_word[[PADDING_ID, UNKNOWN_ID]] = False
     return np.where(is_word, logits, -np.inf)
-
-
-def _num_words(tokenizer: Tokenizer) -> int:
-    return tokenizer.get_vocab_size() - len({PADDING_ID, UNKNOWN_ID})
 
 
 def _tokens_of(tokenizer: Tokenizer, text: str) -> list[int]:

@@ -53,18 +53,10 @@ def create_adversaries(
     ema_decay: float = 0.0,
     mesh: Mesh | None = None,
 ) -> Adversaries:
-    """Initialises both models and their optimizers; see `create_train_state`.
+    """Initialises both models and their optimizers as `create_train_state` does; see `Adversaries`.
 
-    Args:
-      generator: called with noise, and with labels if the example has one.
-      discriminator: called with images, likewise; returns the logit of "real".
-      optimizer: of both.
-      latent_dim: length of a noise vector.
-      example: shapes and dtypes of one example: "image", uint8 (1, height, width, channels), and
-        perhaps "label", int32 (1,).
-      seed: of the initial parameters.
-      ema_decay: of the moving average of the generator.
-      mesh: the devices over which the states are laid out; None for all devices.
+    The example has shapes and dtypes: "image", uint8 (1, height, width, channels), and perhaps
+    "label", int32 (1,). The moving average is of the generator only.
 
     Raises:
       UserError: the discriminator has BatchNorm.

@@ -15,6 +15,7 @@ from jaxdl.console import note
 from jaxdl.errors import UserError, reason_of
 from jaxdl.files import exclusive_use, is_unchanged, require_plain_path, with_checksum
 from jaxdl.training.checksums import checksums
+from jaxdl.training.epoch import with_shardings
 from jaxdl.training.orbax_failures import is_passing, quiet_failure, silence_orbax
 from jaxdl.training.processes import is_first
 
@@ -110,7 +111,7 @@ class CheckpointStore:
           UserError: there are checkpoints, but none can be restored.
         """
         examples = {"training": training, "model": model}
-        abstract = jax.tree.map(lambda leaf: _abstract(leaf, leaf.sharding), examples)
+        abstract = with_shardings(examples, lambda leaf: leaf.sharding)
         restored = _restore_newest(self._manager, lambda step: abstract)
         if restored is None:
             return None
@@ -192,14 +193,7 @@ def _stored(manager: ocp.CheckpointManager, names: tuple[str, ...], step: int) -
     """Returns shapes and dtypes of the trees as they were saved, for the first device."""
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     metadata = manager.item_metadata(step)
-    return {
-        name: jax.tree.map(lambda leaf: _abstract(leaf, device), metadata[name].tree)
-        for name in names
-    }
-
-
-def _abstract(leaf: Any, sharding: jax.sharding.Sharding) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+    return {name: with_shardings(metadata[name].tree, lambda _: device) for name in names}
 
 
 def _restore_newest(

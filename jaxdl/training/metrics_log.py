@@ -34,9 +34,13 @@ class MetricsLog:
         """All records, the oldest first."""
         return list(self._records)
 
-    def add(self, record: Record) -> None:
-        """Appends a record."""
-        self._extend([record])
+    def add(self, *records: Record) -> None:
+        """Appends records."""
+        self._records += records
+        if self._is_written:
+            self._write(append_text, list(records))
+        else:
+            self._write(write_text, self._records)
 
     def drop_after(self, step: int, epochs: int = 0) -> None:
         """Drops the records after a step, from which a training resumes, and says how many.
@@ -54,13 +58,6 @@ class MetricsLog:
         if missing > 0:
             note(f"The metrics of {missing:,} of the {epochs:,} epochs so far are lost.")
         self._write(write_text, kept)
-
-    def _extend(self, records: list[Record]) -> None:
-        self._records += records
-        if self._is_written:
-            self._write(append_text, records)
-        else:
-            self._write(write_text, self._records)
 
     def _write(self, write: Callable[[Path, str], None], records: list[Record]) -> None:
         if not self._path:
@@ -108,7 +105,7 @@ class MetricsLog:
             "seconds": round(seconds, 3),
         }
         records.append({name: value for name, value in whole.items() if value is not None})
-        self._extend(records)
+        self.add(*records)
 
 
 def read_records(path: Path) -> list[Record]:

@@ -80,14 +80,14 @@ class Trained:
     """
 
     variables: Any
-    history: list[Record]
-    best_epoch: int
-    epochs: int
-    steps: int
-    steps_before: int
-    seconds_before: float
-    seconds_compile: float
-    examples_per_second: float
+    history: list[Record] = dataclasses.field(default_factory=list)
+    best_epoch: int = 0
+    epochs: int = 0
+    steps: int = 0
+    steps_before: int = 0
+    seconds_before: float = 0.0
+    seconds_compile: float = 0.0
+    examples_per_second: float = 0.0
 
     @property
     def epoch_history(self) -> list[Record]:

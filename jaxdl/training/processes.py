@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import jax
 import numpy as np
@@ -93,35 +93,23 @@ def is_first() -> bool:
 
 def gather(values: np.ndarray) -> np.ndarray:
     """Collects the values of all processes in each of them, (processes, ...)."""
-    if jax.process_count() == 1:
-        return np.asarray(values)[None]
     return np.asarray(multihost_utils.process_allgather(values))
 
 
-class Decision(NamedTuple):
-    """What all processes of a training do next.
+def agree(steps: int, seconds: float, save: bool, stop: bool) -> tuple[int, float, bool, bool]:
+    """Makes all processes act alike, whose clocks and signals differ.
 
-    Attributes:
+    The first process decides, except that any of them can stop the training.
+
+    Args:
       steps: number of steps in the next call.
       seconds: spent in training so far.
       save: whether a checkpoint is due.
-      stop: whether one of the processes was told to stop.
-    """
-
-    steps: int
-    seconds: float
-    save: bool
-    stop: bool
-
-
-def agree(steps: int, seconds: float, save: bool, stop: bool) -> Decision:
-    """Makes all processes act alike, whose clocks and signals differ; see `Decision`.
-
-    The first process decides, except that any of them can stop the training.
+      stop: whether this process was told to stop.
     """
     votes = gather(np.array([steps, seconds, save, stop], np.float32))
     steps, seconds, save, _ = votes[0]
-    return Decision(int(steps), float(seconds), bool(save), bool(votes[:, 3].any()))
+    return int(steps), float(seconds), bool(save), bool(votes[:, 3].any())
 
 
 def text_of_first(text: str) -> str:

@@ -33,20 +33,14 @@ def preprocess_tokens(batch: Batch) -> ModelInputs:
     return batch["tokens"], batch["length"], *ratios
 
 
-def cut_text_pipeline(
-    longest: int, predict_batch_size: int = InputPipeline.predict_batch_size
-) -> InputPipeline:
+def cut_text_pipeline(longest: int, **fields: Any) -> InputPipeline:
     """Builds a pipeline for texts that are cut to multiples of 64 tokens, each compiled separately.
 
     Args:
       longest: number of tokens of the longest texts.
-      predict_batch_size: number of texts that are predicted at once.
+      fields: others of `InputPipeline`.
     """
-    return InputPipeline(
-        preprocess=preprocess_tokens,
-        lengths=lengths_up_to(longest),
-        predict_batch_size=predict_batch_size,
-    )
+    return InputPipeline(preprocess_tokens, lengths=lengths_up_to(longest), **fields)
 
 
 def lengths_up_to(longest: int) -> tuple[int, ...]:

@@ -2,15 +2,11 @@ import json
 
 import numpy as np
 import pytest
+from commands import only_run
 from PIL import Image
 
 SMALL_TEXTS = ("--sequence-length", 20, "--batch-size", 16, "--head-examples", 40)
 SMALL_IMAGES = ("--model", "resnet50", "--dataset", "cifar10", "--image-size", 32)
-
-
-def only_run(runs_dir):
-    (run,) = [path for path in (runs_dir / "finetune").iterdir() if path.is_dir()]
-    return run, json.loads((run / "summary.json").read_text())
 
 
 @pytest.mark.slow
@@ -22,7 +18,7 @@ def test_all_layers_are_tuned_on_texts(command, review_dir, small_published, tmp
     assert status == 0, errors
     assert "test accuracy" in output
     assert "The head was fitted to 40 examples: " in errors
-    run, summary = only_run(tmp_path)
+    run, summary = only_run(tmp_path / "finetune")
     assert summary["epochs"] == 6
     assert summary["test_accuracy"] > 0.9
     assert {path.name for path in (run / "figures").iterdir()} == {
@@ -36,7 +32,7 @@ def test_all_layers_are_tuned_on_texts(command, review_dir, small_published, tmp
     assert prediction["label"] == "positive"
 
     assert command("finetune", "--resume", run, "--epochs", 7)[0] == 0
-    assert only_run(tmp_path)[1]["epochs"] == 7
+    assert only_run(tmp_path / "finetune")[1]["epochs"] == 7
 
 
 @pytest.mark.slow
@@ -46,7 +42,7 @@ def test_images(command, cifar_dir, small_published, tmp_path):
     options = (*SMALL_IMAGES, "--batch-size", 16, "--epochs", 2)
     status, _, errors = command("finetune", *options, *folders)
     assert status == 0, errors
-    run, summary = only_run(tmp_path)
+    run, summary = only_run(tmp_path / "finetune")
     assert summary["dataset"] == "cifar10"
     Image.fromarray(np.full((40, 50, 3), 90, np.uint8)).save(tmp_path / "a.png")
     arguments = (tmp_path / "a.png", "--explain", tmp_path / "why.png")

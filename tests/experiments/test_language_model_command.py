@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from commands import runs_of
 
 OPTIONS = ("--batch-size", 20, "--sequence-length", 20)
 
@@ -10,17 +11,13 @@ def folders(review_dir, tmp_path):
     return "--data-dir", review_dir, "--runs-dir", tmp_path
 
 
-def runs_of(experiment, folder):
-    return sorted(path for path in (folder / experiment).iterdir() if path.is_dir())
-
-
 @pytest.mark.parametrize("network", [pytest.param("gru", marks=pytest.mark.slow), "transformer"])
 def test_a_run_says_its_perplexity_and_writes_texts(command, folders, tmp_path, network):
     options = ("--network", network, "--epochs", 3, *OPTIONS, *folders)
     status, output, errors = command("language_model", *options)
     assert status == 0, errors
     assert "validation perplexity" in output
-    (run,) = runs_of("language_model", tmp_path)
+    (run,) = runs_of(tmp_path / "language_model")
     summary = json.loads((run / "summary.json").read_text())
     assert not [name for name in summary if name.startswith("test_")]
     assert 1 < summary["validation_perplexity"] < 100
@@ -68,14 +65,14 @@ def test_a_classifier_starts_from_a_language_model_that_is_trained_once(
     status, _, errors = command(experiment, *options)
     assert status == 0, errors
     assert "Training a language model" not in errors
-    (language_model,) = runs_of("language_model", tmp_path)
+    (language_model,) = runs_of(tmp_path / "language_model")
     assert json.loads((language_model / "summary.json").read_text())["epochs"] == 2
     first, second = (
-        json.loads((run / "summary.json").read_text()) for run in runs_of(experiment, tmp_path)
+        json.loads((run / "summary.json").read_text()) for run in runs_of(tmp_path / experiment)
     )
     assert first["test_loss"] == second["test_loss"]
 
-    (run, _) = runs_of(experiment, tmp_path)
+    (run, _) = runs_of(tmp_path / experiment)
     (language_model / "summary.json").unlink()
     status, _, errors = command(experiment, "--resume", run, "--epochs", 2)
     assert status == 0, errors
@@ -87,7 +84,7 @@ def test_other_words_are_another_language_model(command, folders, tmp_path):
     options = ("--pretrain", 1, "--epochs", 1, "--ngrams", 0, *OPTIONS, *folders)
     for size in (20, 30):
         assert command("lstm", *options, "--vocabulary-size", size)[0] == 0
-    assert len(runs_of("language_model", tmp_path)) == 2
+    assert len(runs_of(tmp_path / "language_model")) == 2
 
 
 @pytest.mark.parametrize(

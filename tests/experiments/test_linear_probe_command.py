@@ -2,12 +2,8 @@ import json
 
 import numpy as np
 import pytest
+from commands import only_run
 from PIL import Image
-
-
-def only_run(runs_dir):
-    (run,) = [path for path in (runs_dir / "linear_probe").iterdir() if path.is_dir()]
-    return run, json.loads((run / "summary.json").read_text())
 
 
 def test_texts(command, review_dir, small_published, tmp_path):
@@ -18,7 +14,7 @@ def test_texts(command, review_dir, small_published, tmp_path):
     assert "test accuracy" in output
     assert "best epoch" not in output
     assert "The head was fitted to 270 examples: " in errors  # all of them but a tenth
-    run, summary = only_run(tmp_path)
+    run, summary = only_run(tmp_path / "linear_probe")
     assert summary["epochs"] == summary["steps"] == 0
     assert {"test_accuracy", "test_loss", "validation_accuracy"} <= summary.keys()
     assert {path.name for path in (run / "figures").iterdir()} == {"confusion.png", "reviews.png"}
@@ -43,7 +39,7 @@ def test_images_of_another_size(model, command, cifar_dir, small_published, tmp_
     status, _, errors = command("linear_probe", *options, *folders)
     assert status == 0, errors
     assert "The head was fitted to 100 examples: " in errors
-    run, summary = only_run(tmp_path)
+    run, summary = only_run(tmp_path / "linear_probe")
     assert (summary["dataset"], summary["epochs"]) == ("cifar10", 0)
     assert summary["test_accuracy"] > 0.2  # of ten classes, each of its own colour
     names = {path.name for path in (run / "figures").iterdir()}
@@ -61,7 +57,7 @@ def test_features_are_computed_once(command, review_dir, small_published, tmp_pa
     for name in ("first", "second"):
         runs_dir = tmp_path / name
         assert command("linear_probe", *options, "--runs-dir", runs_dir)[0] == 0
-        summaries.append(only_run(runs_dir)[1])
+        summaries.append(only_run(runs_dir / "linear_probe")[1])
         monkeypatch.setattr("jaxdl.runs.published.make_predict_logits", lambda *_: None)
     assert summaries[0]["test_loss"] == summaries[1]["test_loss"]
 

@@ -2,13 +2,10 @@ import json
 
 import numpy as np
 import pytest
+from commands import runs_of
 
 OPTIONS = ("--batch-size", 16, "--sequence-length", 12, "--learning-rate", 0.01)
 OPTIONS += ("--ngrams", 2, "--ngram-buckets", 2**10, "--schedule", "constant")
-
-
-def runs_of(experiment, runs_dir):
-    return sorted(path for path in (runs_dir / experiment).iterdir() if path.is_dir())
 
 
 def summary_of(run):
@@ -22,7 +19,7 @@ def test_a_run_predicts_is_exported_and_resumed(command, review_dir, tmp_path, e
     for epochs in (1, 2):
         status, _, errors = command(experiment, *OPTIONS, "--epochs", epochs, *folders)
         assert status == 0, errors
-    shorter, longer = runs_of(experiment, tmp_path)
+    shorter, longer = runs_of(tmp_path / experiment)
     assert summary_of(longer)["test_accuracy"] > 0.9  # two words tell the label
     labels = []
     for text in ("a wonderful film", "a boring film"):
@@ -45,7 +42,7 @@ def test_texts_of_three_classes(command, tmp_path):
     where = ("--dataset", tmp_path / "animals.csv", "--runs-dir", tmp_path / "runs")
     status, _, errors = command("lstm", *OPTIONS, "--epochs", 3, *where)
     assert status == 0, errors
-    (run,) = runs_of("lstm", tmp_path / "runs")
+    (run,) = runs_of(tmp_path / "runs" / "lstm")
     assert summary_of(run)["test_accuracy"] == 1
 
 
@@ -54,7 +51,7 @@ def test_a_language_model_and_ngrams_together(command, review_dir, tmp_path):
     folders = ("--data-dir", review_dir, "--runs-dir", tmp_path)
     status, _, errors = command("lstm", *OPTIONS, "--epochs", 1, "--pretrain", 1, *folders)
     assert status == 0, errors
-    assert np.isfinite(summary_of(runs_of("lstm", tmp_path)[0])["test_loss"])
+    assert np.isfinite(summary_of(runs_of(tmp_path / "lstm")[0])["test_loss"])
 
 
 @pytest.mark.parametrize(

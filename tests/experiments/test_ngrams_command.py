@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from commands import only_run
 
 OPTIONS = ("--sequence-length", 20, "--num-buckets", 2**14)
 
@@ -11,8 +12,7 @@ def train(command, runs_dir, *options):
     assert status == 0, errors
     assert "test accuracy" in output
     assert "best epoch" not in output
-    (run,) = (path for path in (runs_dir / "ngrams").iterdir() if path.is_dir())
-    return run, json.loads((run / "summary.json").read_text())
+    return only_run(runs_dir / "ngrams")
 
 
 @pytest.fixture

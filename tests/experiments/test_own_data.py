@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import only_run
 
 sys.path.append(str(Path(__file__).parent.parent / "data" / "own"))
 from small_own import write_picture, write_pictures
@@ -34,11 +35,6 @@ def table(tmp_path_factory):
     return path
 
 
-def only_run(runs_dir, name):
-    (run,) = (runs_dir / name).iterdir()
-    return run, json.loads((run / "summary.json").read_text())
-
-
 @pytest.mark.parametrize("stream", [pytest.param((), marks=pytest.mark.slow), ("--stream",)])
 def test_pictures_are_learned_and_predicted(command, paint, tmp_path, stream):
     folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path)
@@ -46,7 +42,7 @@ def test_pictures_are_learned_and_predicted(command, paint, tmp_path, stream):
     status, output, errors = command("cnn", *options, *folders)
     assert status == 0, errors
     assert "has no test split" in errors
-    run, summary = only_run(tmp_path, "cnn")
+    run, summary = only_run(tmp_path / "cnn")
     assert summary["dataset"] == "paint"
     assert summary["test_accuracy"] > 0.9
     assert {path.name for path in (run / "figures").iterdir()} >= {"predictions.png"}
@@ -92,7 +88,7 @@ def test_texts_of_three_classes_are_learned_and_predicted(command, table, tmp_pa
     status, _, errors = command("rnn", *options, *folders)
     assert status == 0, errors
     assert "A figure was not drawn" not in errors
-    run, summary = only_run(tmp_path, "rnn")
+    run, summary = only_run(tmp_path / "rnn")
     assert summary["test_accuracy"] > 0.9
     status, output, _ = command("predict", run, "the film was\naverage 😀", "--json")
     assert status == 0

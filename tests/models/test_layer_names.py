@@ -1,8 +1,8 @@
 """Pins the names of layers, by which optimizers, figures and maps of published names find them."""
 
-import jax
 import jax.numpy as jnp
 import pytest
+from modules import parameter_shapes
 
 from jaxdl.models.bert import Bert
 from jaxdl.models.cnn import CNN, VGG, LeNet5
@@ -55,20 +55,16 @@ CASES = [
 ]
 
 
-def init(model, inputs):
-    return jax.eval_shape(lambda: model.init(jax.random.key(0), *inputs, train=False))["params"]
-
-
 @pytest.mark.parametrize(
     ("model", "inputs", "names"), CASES, ids=[type(model).__name__ for model, *_ in CASES]
 )
 def test_the_layers_of_a_network(model, inputs, names):
-    assert set(init(model, inputs)) == set(names.split())
+    assert set(parameter_shapes(model, inputs)) == set(names.split())
 
 
 @pytest.mark.parametrize(("block", "depth"), [(BasicBlock, 2), (BottleneckBlock, 3)])
 def test_the_layers_of_a_residual_block(block, depth):
-    params = init(ResNet((1, 2), block=block), IMAGES)
+    params = parameter_shapes(ResNet((1, 2), block=block), IMAGES)
     names = {f"{kind}_{index}" for kind in ("conv", "norm") for index in range(depth)}
     assert set(params["block_2"]) == names
     assert set(params["block_1"]) == names | {"shortcut_conv", "shortcut_norm"}
@@ -76,10 +72,10 @@ def test_the_layers_of_a_residual_block(block, depth):
 
 @pytest.mark.parametrize("remat", [False, True])
 def test_the_layers_of_an_encoder_block(remat):
-    block = init(ViT(7, **SMALL, remat=remat), IMAGES)["block_1"]
+    block = parameter_shapes(ViT(7, **SMALL, remat=remat), IMAGES)["block_1"]
     assert set(block) == {"attention", "norm_0", "norm_1", "dense_0", "dense_1"}
     assert set(block["attention"]) == {"query_key_value", "output"}
 
 
 def test_the_parameters_of_a_recurrent_layer():
-    assert set(init(TextRNN(), TEXT)["layer_0"]) == {"input", "kernel", "bias"}
+    assert set(parameter_shapes(TextRNN(), TEXT)["layer_0"]) == {"input", "kernel", "bias"}

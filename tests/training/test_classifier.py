@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 import small_training as small
+from logged_training import without_seconds
 
 from jaxdl.data.augmentation import normalise
 from jaxdl.errors import UsageError, UserError
@@ -37,10 +38,6 @@ def new_split(examples, seed=0):
 
 
 TRAIN, VALIDATION = new_split(60), new_split(30, seed=1)
-
-
-def without_seconds(records):
-    return [{name: v for name, v in record.items() if name != "seconds"} for record in records]
 
 
 @pytest.fixture(scope="module")

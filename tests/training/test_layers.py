@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from modules import parameter_shapes
 
 from jaxdl.errors import UserError
 from jaxdl.models.bert import Bert
@@ -53,17 +54,13 @@ WITHOUT_BLOCKS = [
 ]
 
 
-def init(model, inputs):
-    return jax.eval_shape(lambda: model.init(jax.random.key(0), *inputs, train=False))["params"]
-
-
 def name_of(value):
     return type(value).__name__ if hasattr(value, "init") else ""
 
 
 @pytest.fixture(scope="module")
 def params():
-    return init(ViT(**TWO_BLOCKS, patch_size=7), IMAGES)
+    return parameter_shapes(ViT(**TWO_BLOCKS, patch_size=7), IMAGES)
 
 
 def renamed(params, old, new):
@@ -77,7 +74,7 @@ def update(optimizer, params):
 
 @pytest.mark.parametrize(("model", "inputs"), WITH_BLOCKS + WITHOUT_BLOCKS, ids=name_of)
 def test_muon_updates_every_network_and_not_its_head(model, inputs):
-    params = init(model, inputs)
+    params = parameter_shapes(model, inputs)
     kernels = hidden_kernels(params)
     assert not any(kernels["head"].values())
     of_blocks = [tree for name, tree in kernels.items() if block_number(name) is not None]
@@ -101,7 +98,7 @@ def test_weight_decay_shrinks_kernels_and_nothing_else_of_several_dimensions(par
 
 
 def test_weight_decay_shrinks_embeddings_but_not_positions_and_token_types():
-    decayed = is_decayed(init(Bert(**TWO_BLOCKS), TEXT))
+    decayed = is_decayed(parameter_shapes(Bert(**TWO_BLOCKS), TEXT))
     assert decayed["embedding"]["embedding"]
     assert not decayed["positions"]
     assert not decayed["token_types"]
@@ -113,7 +110,7 @@ def test_weight_decay_shrinks_embeddings_but_not_positions_and_token_types():
 def test_every_network_with_blocks_has_layerwise_learning_rates(
     model, inputs, optimizer, frozen_blocks
 ):
-    params = init(model, inputs)
+    params = parameter_shapes(model, inputs)
     start = PretrainedStart({"params": params}, layer_decay=0.5, frozen_blocks=frozen_blocks)
     distances = distances_to_head(start)
     assert set(jax.tree.leaves(distances["head"])) == {0}
@@ -129,7 +126,7 @@ def test_every_network_with_blocks_has_layerwise_learning_rates(
 
 @pytest.mark.parametrize(("model", "inputs"), WITHOUT_BLOCKS, ids=name_of)
 def test_a_network_without_blocks_can_be_trained_further_with_one_learning_rate(model, inputs):
-    params = init(model, inputs)
+    params = parameter_shapes(model, inputs)
     optimizer = build_optimizer("adamw", RATE)
     assert with_layer_decay(optimizer, PretrainedStart({"params": params})) is optimizer
     for options in ({"layer_decay": 0.5}, {"frozen_blocks": 1}):

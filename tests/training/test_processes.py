@@ -92,10 +92,7 @@ def test_a_process_that_trains_alone_gathers_its_own_values():
 
 
 def test_a_process_that_trains_alone_decides_for_itself():
-    decision = agree(steps=50, seconds=2.5, save=True, stop=False)
-    assert decision == (50, 2.5, True, False)
-    assert (decision.steps, decision.seconds) == (50, 2.5)
-    assert (decision.save, decision.stop) == (True, False)
+    assert agree(steps=50, seconds=2.5, save=True, stop=False) == (50, 2.5, True, False)
 
 
 @pytest.mark.parametrize("stop", [False, True])

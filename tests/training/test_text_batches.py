@@ -97,6 +97,6 @@ def test_texts_are_cut_to_multiples_of_64_or_to_the_longest(longest, lengths):
 
 def test_the_inputs_of_a_text_model_are_tokens_lengths_and_ratios_where_there_are_some():
     batch = {"label": 0, "length": 1, "tokens": 2}
-    pipeline = cut_text_pipeline(100, 5)
+    pipeline = cut_text_pipeline(100, predict_batch_size=5)
     assert pipeline.preprocess(batch) == (2, 1)
     assert pipeline.for_training(batch | {"ratios": 3}, jax.random.key(0)) == (2, 1, 3)

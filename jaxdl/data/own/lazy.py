@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -67,10 +68,9 @@ class LazyImages:
         return len(self.numbers)
 
     def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
-        def read(content: Content, place: int) -> np.ndarray:
-            return read_square(picture_file(content), self.side, self.shown)
-
-        return self._read_all(read, self.numbers[which])
+        return self._read_all(
+            lambda file, _: read_square(file, self.side, self.shown), self.numbers[which]
+        )
 
     def for_training(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """Reads images for an epoch of training, on whose number their crops depend."""
@@ -79,20 +79,19 @@ class LazyImages:
 
         draws = draw_for_rows(Purpose.CROP, self.seed, epoch, rows, DRAWS)
 
-        def read(content: Content, place: int) -> np.ndarray:
-            file = picture_file(content)
+        def read(file: Path | bytes, place: int) -> np.ndarray:
             return read_random_crop(file, self.side, draws[place], self.smallest_crop)
 
         return self._read_all(read, self.numbers[rows])
 
     def _read_all(
-        self, read: Callable[[Content, int], np.ndarray], numbers: np.ndarray
+        self, read: Callable[[Path | bytes, int], np.ndarray], numbers: np.ndarray
     ) -> np.ndarray:
         images = aligned((len(numbers), *self.shape[1:]), self.dtype)
 
         def read_one(place: int) -> None:
             with naming(self.contents[numbers[place]]) as content:
-                images[place] = read(content, place)
+                images[place] = read(picture_file(content), place)
 
         in_threads(read_one, range(len(numbers)))
         return images

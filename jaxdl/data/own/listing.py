@@ -5,7 +5,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import overload
 
 from jaxdl.console import note
 from jaxdl.data.tracking import tracked
@@ -45,23 +44,17 @@ Content = Path | str | Record
 """Of an example: a file, a text, or a record that holds either."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class Files(Sequence[Path]):
     """Paths that are kept as strings, which take a tenth of the memory."""
 
-    def __init__(self, names: list[str]):
-        """Takes the paths."""
-        self.names = names
+    names: list[str]
 
     def __len__(self) -> int:
         return len(self.names)
 
-    @overload
-    def __getitem__(self, number: int) -> Path: ...
-    @overload
-    def __getitem__(self, number: slice) -> "Files": ...
-    def __getitem__(self, number: int | slice) -> "Path | Files":
-        found = self.names[number]
-        return Files(found) if isinstance(found, list) else Path(found)
+    def __getitem__(self, number: int) -> Path:
+        return Path(self.names[number])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from jaxdl.data.folders import folder_name
 from jaxdl.data.own.finding import find_examples
 from jaxdl.data.own.lazy import LazyImages
 from jaxdl.data.own.listing import Content, Files, Listing, contents_of
-from jaxdl.data.own.reading import Remark, read_pictures, read_texts, verify_pictures
+from jaxdl.data.own.reading import Remark, read_pictures, read_texts
 from jaxdl.data.own.splitting import NumberedExamples, divide, sort_classes
 
 FOLDER = "own"
@@ -77,11 +77,10 @@ def load_own_images(
     def read(
         contents: Sequence[Content], remark: Remark
     ) -> tuple[Features, np.ndarray, np.ndarray]:
-        if options.stream:
-            digests, is_readable = verify_pictures(contents, options.skip_broken, remark)
-            return {"digest": digests, "number": np.arange(len(contents))}, digests, is_readable
-        images, digests, is_readable = read_pictures(contents, side, options.skip_broken, remark)
-        return {"digest": digests, "image": images}, digests, is_readable
+        how = 1 if options.stream else side, options.skip_broken, remark  # a pixel verifies
+        images, digests, is_readable = read_pictures(contents, *how)
+        kept = {"number": np.arange(len(contents))} if options.stream else {"image": images}
+        return {"digest": digests, **kept}, digests, is_readable
 
     key = dataclasses.replace(options, side=0) if options.stream else options  # to verify once
     decoded, short_name = _read_or_load(name, "image", listing, read, data_dir, key)
@@ -193,12 +192,10 @@ def split_off_of_each_class(examples: Features, fraction: float) -> tuple[Featur
       fraction: of each class in the second part, rounded up.
     """
     labels = examples["label"]
-    order = np.argsort(labels, kind="stable")
-    counts = np.bincount(labels)
-    rank = np.empty(len(labels), int)  # among the examples of its class
-    rank[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = np.maximum(1, (counts * (1 - fraction)).astype(int))
-    is_off = rank >= kept[labels]
+    is_off = np.zeros(len(labels), bool)
+    ends = np.cumsum(np.bincount(labels))
+    for group in np.split(np.argsort(labels, kind="stable"), ends[:-1]):  # of each class
+        is_off[group[max(1, int(len(group) * (1 - fraction))) :]] = True
     return (
         {feature: array[~is_off] for feature, array in examples.items()},
         {feature: array[is_off] for feature, array in examples.items()},

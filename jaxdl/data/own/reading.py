@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from jaxdl.console import note
 from jaxdl.data.own.listing import Content, Record
 from jaxdl.data.own.threads import in_threads
 from jaxdl.data.pictures import read_photograph, require_regular
@@ -27,7 +26,7 @@ Read = Callable[[Content], tuple[Any, bytes]]
 
 
 def read_pictures(
-    contents: Sequence[Content], side: int, skip_broken: bool, remark: Remark = note
+    contents: Sequence[Content], side: int, skip_broken: bool, remark: Remark
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Reads the central square of each picture.
 
@@ -49,17 +48,8 @@ def read_pictures(
     return images, *_read_all(contents, read, images, "pictures", skip_broken, remark)
 
 
-def verify_pictures(
-    contents: Sequence[Content], skip_broken: bool, remark: Remark = note
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns digests of pictures, and whether each can be read; see `read_pictures`."""
-    images = np.empty((len(contents), 1, 1, 3), np.uint8)
-    read = partial(_read_picture, side=1)
-    return _read_all(contents, read, images, "pictures", skip_broken, remark)
-
-
 def read_texts(
-    contents: Sequence[Content], skip_broken: bool, remark: Remark = note
+    contents: Sequence[Content], skip_broken: bool, remark: Remark
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Reads texts in UTF-8.
 
