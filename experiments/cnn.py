@@ -89,11 +89,10 @@ PRESETS = {
 
 def build_model(config: Config, num_classes: int) -> nn.Module:
     """Builds the network that ``--architecture`` names."""
-    dtype = config.optimization.dtype
     if config.model.architecture == "lenet5":
-        return LeNet5(num_classes=num_classes, dtype=dtype)
+        return LeNet5(num_classes=num_classes)
     network = CNN if config.model.architecture == "cnn" else VGG
-    return network(num_classes=num_classes, dropout_rate=config.model.dropout_rate, dtype=dtype)
+    return network(num_classes=num_classes, dropout_rate=config.model.dropout_rate)
 
 
 def draw_filters(result: Result) -> None:

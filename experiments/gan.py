@@ -141,18 +141,16 @@ PRESETS = {
 def build_generator(config: Config, num_classes: int) -> nn.Module:
     """Builds the network that makes images."""
     shape = image_shape_of(config.data.dataset, config.data.image_size)
-    dtype = config.optimization.dtype
     if config.model.architecture == "residual":
-        return ResidualGenerator(shape, config.model.width, num_classes, dtype)
-    return Generator(shape, num_classes, dtype)
+        return ResidualGenerator(shape, config.model.width, num_classes)
+    return Generator(shape, num_classes)
 
 
 def build_discriminator(config: Config, num_classes: int) -> nn.Module:
     """Builds the network that tells real images from generated ones."""
-    dtype = config.optimization.dtype
     if config.model.architecture == "residual":
-        return ResidualDiscriminator(config.model.width, num_classes, dtype)
-    return Discriminator(config.model.dropout_rate, num_classes, dtype)
+        return ResidualDiscriminator(config.model.width, num_classes)
+    return Discriminator(config.model.dropout_rate, num_classes)
 
 
 def find_or_train_feature_extractor(

@@ -121,7 +121,6 @@ def build_model(config: Config) -> nn.Module:
     model = config.model
     shared = {
         "vocabulary_size": config.data.vocabulary_size,
-        "dtype": config.optimization.dtype,
         **{
             name: getattr(model, name)
             for name in ("num_layers", "embed_dim", "word_dropout_rate", "dropout_rate")

@@ -14,7 +14,6 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from jax.typing import DTypeLike
 
 from jaxdl.pretrained import ModelName
 from jaxdl.runs.classifier_experiment import PredictLogits
@@ -33,7 +32,7 @@ from jaxdl.runs.published import (
 )
 from jaxdl.training.layers import HEAD
 from jaxdl.training.optimization import require
-from jaxdl.training.precision import Precision, dtype_of
+from jaxdl.training.precision import Precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,11 +54,6 @@ class Optimization:
 
     def __post_init__(self) -> None:
         require(self, "examples", self.examples >= 0, "at least 0")
-
-    @property
-    def dtype(self) -> DTypeLike:
-        """Dtype of the computation."""
-        return dtype_of(self.precision)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

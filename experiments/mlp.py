@@ -73,11 +73,7 @@ PRESETS = {
 
 def build_model(config: Config, num_classes: int) -> MLP:
     """Builds the network: 784-128-64-10 for MNIST."""
-    return MLP(
-        num_classes=num_classes,
-        dropout_rate=config.model.dropout_rate,
-        dtype=config.optimization.dtype,
-    )
+    return MLP(num_classes=num_classes, dropout_rate=config.model.dropout_rate)
 
 
 EXPERIMENT = ClassifierExperiment(

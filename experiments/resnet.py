@@ -93,7 +93,6 @@ def build_model(config: Config, num_classes: int) -> ResNet:
         residual=config.model.residual,
         normalisation=config.model.normalisation,
         num_classes=num_classes,
-        dtype=config.optimization.dtype,
     )
 
 

@@ -121,7 +121,6 @@ def build_model(config: Config, num_classes: int) -> TextRNN:
         vocabulary_size=config.data.vocabulary_size,
         word_dropout_rate=config.augmentation.word_dropout_rate,
         num_classes=num_classes,
-        dtype=config.optimization.dtype,
     )
 
 

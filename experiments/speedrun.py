@@ -99,11 +99,7 @@ PRESETS = {
 def build_model(config: Config, num_classes: int) -> SpeedrunNet:
     """Builds the network."""
     width = config.model.width
-    return SpeedrunNet(
-        features=(width, 4 * width, 4 * width),
-        num_classes=num_classes,
-        dtype=config.optimization.dtype,
-    )
+    return SpeedrunNet(features=(width, 4 * width, 4 * width), num_classes=num_classes)
 
 
 def whiten(config: Config, examples: Examples) -> PretrainedStart:

@@ -106,7 +106,6 @@ def build_model(config: Config, num_classes: int) -> TextTransformer:
         max_length=config.data.sequence_length,
         word_dropout_rate=config.augmentation.word_dropout_rate,
         num_classes=num_classes,
-        dtype=config.optimization.dtype,
     )
 
 

@@ -158,11 +158,7 @@ PRESETS = {
 
 def build_model(config: Config, num_classes: int) -> ViT:
     """Builds the network that the options describe."""
-    return ViT(
-        **dataclasses.asdict(config.model),
-        num_classes=num_classes,
-        dtype=config.optimization.dtype,
-    )
+    return ViT(**dataclasses.asdict(config.model), num_classes=num_classes)
 
 
 def draw_attention(result: Result) -> None:

@@ -24,6 +24,7 @@ from jaxdl.training.classifier import init_classifier, logits_of, score, train_c
 from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.plan import Trained, require_trainable
+from jaxdl.training.precision import with_dtype
 from jaxdl.training.state import count_parameters
 
 PredictLogits = Callable[[dict[str, np.ndarray], str], np.ndarray]
@@ -34,7 +35,8 @@ class ClassifierExperiment(Experiment):
     """An experiment that trains a classifier.
 
     Attributes:
-      build_model: ``build_model(config, num_classes)``, the network.
+      build_model: ``build_model(config, num_classes)``, the network, whose ``dtype`` is set to that
+        of the precision.
       inputs: what it reads.
       figures: each ``draw(result)`` draws figures of a finished run.
       start: ``start(config, examples)``, the model to start from; None for new parameters.
@@ -48,6 +50,10 @@ class ClassifierExperiment(Experiment):
     start: Callable[[Any, Examples], PretrainedStart | None] | None = None
     features: Callable[[Any, int], dict[str, jax.ShapeDtypeStruct]] | None = None
 
+    def network(self, config: Any, num_classes: int) -> nn.Module:
+        """Builds the network, with the dtype of the precision that the options name."""
+        return with_dtype(self.build_model(config, num_classes), config.optimization.precision)
+
     def train(self, config: Any) -> tuple[Run, Summary]:
         """See `Experiment.train`."""
         started = time.monotonic()
@@ -59,7 +65,7 @@ class ClassifierExperiment(Experiment):
         start = self.start(config, examples) if self.start else None
         started += start.seconds_apart if start else 0
         with create_or_resume_run(self.name, config, examples) as run:
-            model = self.build_model(config, len(run.class_names))
+            model = self.network(config, len(run.class_names))
             parameters = self.inputs.count_parameters(config, model)
             print_header(run, config, examples.dataset, model, parameters)
             trained, predict = train_classifier(
@@ -119,7 +125,7 @@ class ClassifierExperiment(Experiment):
     ) -> InitialTraining:
         """See `Experiment.init`."""
         example = self.inputs.describe_example(config)
-        model = self.build_model(config, num_classes)
+        model = self.network(config, num_classes)
         pipeline, seed = self.inputs.pipeline(config), config.run.seed
         state, step, _ = init_classifier(
             model, example, config.optimization, pipeline, steps_per_epoch, seed, mesh
@@ -134,7 +140,7 @@ class ClassifierExperiment(Experiment):
         config = self.read_config(run)
         return TrainedNetwork(
             name=str(run.directory),
-            model=self.build_model(config, len(run.class_names)),
+            model=self.network(config, len(run.class_names)),
             variables=load_model(run.checkpoints),
             pipeline=self.inputs.pipeline(config),
             class_names=run.class_names,

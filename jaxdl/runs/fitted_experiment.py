@@ -42,7 +42,7 @@ class FittedExperiment(ClassifierExperiment):
         examples = self.inputs.load(config)
         variables, predict = self.fit(config, examples)
         with create_or_resume_run(self.name, config, examples) as run:
-            model = self.build_model(config, len(run.class_names))
+            model = self.network(config, len(run.class_names))
             parameters = self.inputs.count_parameters(config, model)
             print_header(run, config, examples.dataset, model, parameters)
             with CheckpointStore(run.checkpoints) as store:

@@ -49,6 +49,7 @@ from jaxdl.training.generator import (
 )
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.plan import require_trainable
+from jaxdl.training.precision import with_dtype
 from jaxdl.training.reading_ahead import is_streamed
 from jaxdl.training.state import count_parameters
 
@@ -161,7 +162,8 @@ class GeneratorExperiment(Experiment):
     def build_networks(self, config: Any, num_classes: int) -> tuple[nn.Module, nn.Module]:
         """Builds generator and discriminator of data with so many classes."""
         known = num_classes if config.model.conditional else 0
-        return self.build_generator(config, known), self.build_discriminator(config, known)
+        networks = self.build_generator(config, known), self.build_discriminator(config, known)
+        return tuple(with_dtype(network, config.optimization.precision) for network in networks)
 
     def count_parameters(self, config: Any, num_classes: int) -> int:
         """Counts the trainable values of both networks without initialising them."""

@@ -21,6 +21,7 @@ from jaxdl.training.language_modelling import init_language_model, train_languag
 from jaxdl.training.language_objectives import Objective
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.plan import require_trainable
+from jaxdl.training.precision import with_dtype
 
 EXAMPLES_OF_A_MASK = 5
 
@@ -30,7 +31,8 @@ class LanguageModelExperiment(Experiment):
     """An experiment that trains a language model on the training texts of a data set.
 
     Attributes:
-      build_model: ``build_model(config)``, the network.
+      build_model: ``build_model(config)``, the network, whose ``dtype`` is set to that of the
+        precision.
       build_objective: ``build_objective(config)``, what it has to predict.
       complete: ``complete(config, language_model, sentences, top, seed)``, a line for each
         sentence, with words of the language model; ``top`` is the number of words for a mask.
@@ -43,6 +45,10 @@ class LanguageModelExperiment(Experiment):
     complete: Callable[[Any, LanguageModel, Sequence[str], int, int], list[str]]
     examples: Callable[[Any], Sequence[str]]
     inputs: Inputs = TEXT_INPUTS
+
+    def network(self, config: Any) -> nn.Module:
+        """Builds the network, with the dtype of the precision that the options name."""
+        return with_dtype(self.build_model(config), config.optimization.precision)
 
     def train(self, config: Any) -> tuple[Run, Summary]:
         """See `Experiment.train`.
@@ -61,7 +67,7 @@ class LanguageModelExperiment(Experiment):
         sizes = len(train["length"]), len(validation["length"])
         require_trainable(config.optimization, *sizes, mesh)
         with create_or_resume_run(self.name, config, examples) as run:
-            model = self.build_model(config)
+            model = self.network(config)
             parameters = self.inputs.count_parameters(config, model)
             print_header(run, config, examples.dataset, model, parameters)
             trained, score = train_language_model(
@@ -109,7 +115,7 @@ class LanguageModelExperiment(Experiment):
         """
         require_sentences(sentences, str(run.directory))
         config = self.read_config(run)
-        network = (self.build_model(config), load_model(run.checkpoints), tokenizer_of(run))
+        network = (self.network(config), load_model(run.checkpoints), tokenizer_of(run))
         language_model = LanguageModel(*network, config.optimization.precision)
         return self.complete(config, language_model, sentences, top, seed)
 
@@ -126,6 +132,6 @@ class LanguageModelExperiment(Experiment):
             config.run.seed,
         )
         num_words = config.objective.sampled_words
-        model = self.build_model(config)
+        model = self.network(config)
         state, step, _ = init_language_model(model, example, *options, mesh, num_words)
         return InitialTraining(state, step, example)

@@ -36,6 +36,7 @@ from jaxdl.training.layers import HEAD
 from jaxdl.training.mesh import make_mesh
 from jaxdl.training.optimization import require
 from jaxdl.training.pipeline import Batch, InputPipeline, ModelInputs
+from jaxdl.training.precision import with_dtype
 from jaxdl.training.probe import fit_linear_probe
 from jaxdl.training.text_batches import cut_text_pipeline
 
@@ -94,8 +95,7 @@ def build_published(config: Any, num_classes: int, **fields: Any) -> nn.Module:
         fields |= {"pooling": "mean"}
     elif name.startswith("resnet"):
         fields |= {"frozen_statistics": True}
-    dtype = config.optimization.dtype
-    return PUBLISHED[name].build(num_classes=num_classes, dtype=dtype, **fields)
+    return PUBLISHED[name].build(num_classes=num_classes, **fields)
 
 
 def published_pipeline(config: Any, flip: bool = False) -> InputPipeline:
@@ -171,16 +171,17 @@ def compute_features(
     all of them, on its own devices.
     """
     inputs = {key: array for key, array in split.items() if key != "label"}
-    model = build_published(config, num_classes=0)
+    precision = config.optimization.precision
+    model = with_dtype(build_published(config, num_classes=0), precision)
     mesh = make_mesh(devices=jax.local_devices())
     pipeline = PUBLISHED_INPUTS.pipeline(config)
-    predict = make_predict_logits(model, pipeline, mesh, config.optimization.precision)
+    predict = make_predict_logits(model, pipeline, mesh, precision)
     return cached_features(
         f"{Path(config.data.dataset).name}-{config.model.model}",
         config.data.data_dir,
         inputs,
         lambda: predict(encoder, inputs, description),
-        *(config.model.model, PUBLISHED[config.model.model].sha256, config.optimization.precision),
+        *(config.model.model, PUBLISHED[config.model.model].sha256, precision),
         "image" in inputs and config.data.image_size,
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import optax
-from jax.typing import DTypeLike
 
 from jaxdl.errors import UsageError
 from jaxdl.training.optimizers import (
@@ -15,7 +14,7 @@ from jaxdl.training.optimizers import (
     build_optimizer,
     learning_rate_schedule,
 )
-from jaxdl.training.precision import Precision, dtype_of
+from jaxdl.training.precision import Precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,11 +60,6 @@ class Optimization:
         if self.schedule == "constant":
             unused["warmup_fraction"] = "--schedule constant"
         return unused
-
-    @property
-    def dtype(self) -> DTypeLike:
-        """Dtype of the computation."""
-        return dtype_of(self.precision)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

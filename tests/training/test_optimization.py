@@ -75,13 +75,6 @@ def test_micro_batches_must_divide_the_batch():
         ClassifierOptimization(**REQUIRED | {"batch_size": 12, "micro_batches": 5})
 
 
-@pytest.mark.parametrize(
-    ("precision", "dtype"), [("float32", jnp.float32), ("bfloat16", jnp.bfloat16)]
-)
-def test_the_precision_is_the_dtype_of_the_computation(precision, dtype):
-    assert Optimization(**REQUIRED, precision=precision).dtype == dtype
-
-
 def test_options_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Optimization(**REQUIRED).epochs = 2
