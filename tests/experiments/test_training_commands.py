@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -124,7 +125,7 @@ def test_a_run_remembers_its_precision_for_predictions(command, folders, precisi
     assert precision in output
     network = mlp.EXPERIMENT.load_network(Run.open(Path(output.split()[-1])))
     assert network.precision == precision
-    assert network.model.dtype == precision.removesuffix("-highest")
+    assert np.dtype(network.model.dtype) == precision.removesuffix("-highest")
 
 
 def start_mlp(*arguments):
