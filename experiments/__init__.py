@@ -7,5 +7,5 @@ import; `jaxdl.runs.commands.exiting_on_error` makes it a KeyboardInterrupt agai
 import signal
 import sys
 
-if sys.argv[0] == "-m":  # so Python says while it looks for the module of a command
+if sys.argv[0] == "-m":  # which it is while Python looks for the module of a command
     signal.signal(signal.SIGINT, signal.SIG_DFL)

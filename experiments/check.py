@@ -6,8 +6,8 @@ Every checkpoint is read completely. config.json, summary.json, the tokenizer an
 checkpoints are compared with the checksums that were written with them. The lines of metrics.jsonl
 and the figures have none: what is verified is that all are there, and can be read.
 
-One line is printed for each. Exit status 0: nothing is wrong; 1: something is; 2: it is not the
-directory of a run; 3: it is being trained, try again later. A run that was interrupted is not
+One line is printed for each part. Exit status 0: nothing is wrong; 1: something is; 2: it is not
+the directory of a run; 3: it is being trained, try again later. A run that was interrupted is not
 wrong, nor is a damaged checkpoint that was set aside.
 """
 
@@ -86,7 +86,7 @@ def check_config(run: Run, experiment: Experiment) -> str:
 
 
 def check_checkpoints(run: Run) -> str:
-    """Reads all checkpoints of a run, which a finished one must have."""
+    """Reads all checkpoints of a run; a finished run must have one."""
     if not run.checkpoint_steps():
         if run.summary.exists():
             raise UserError("there is none")
@@ -101,7 +101,7 @@ def check_checkpoints(run: Run) -> str:
 
 
 def check_metrics(run: Run) -> str:
-    """Reads the metrics of a run, whose steps must rise, up to those of its summary."""
+    """Reads the metrics of a run; their steps must rise, and none of its epochs may be missing."""
     records, damaged = run.parse_metrics()
     if damaged:
         raise UserError(f"{damaged} damaged line{'s' if damaged > 1 else ''}")

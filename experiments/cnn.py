@@ -42,7 +42,7 @@ class ModelOptions:
         require_fractions(self, "dropout_rate")
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         is_lenet5 = self.architecture == "lenet5"
         return {"dropout_rate": "--architecture lenet5"} if is_lenet5 else {}
 

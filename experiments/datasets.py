@@ -3,8 +3,8 @@
     python -m experiments.datasets
     python -m experiments.datasets --dataset pictures/
 
-The first command lists the catalog and your own data that has been read, with what each takes on
-the disk. The second reads any data set that the other commands accept, prints the number
+The first command lists the catalog and your own data that has been read, with the space that each
+takes on the disk. The second reads any data set that the other commands accept, prints the number
 of examples of each split and class, and draws samples, class balance and lengths of texts, in the
 data directory or in the file that --output names.
 """
@@ -78,10 +78,10 @@ def list_datasets(data_dir: Path) -> None:
 
 
 def load_any(options: Options) -> Dataset:
-    """Loads a data set of the catalog, of images, or of texts.
+    """Loads a data set of the catalog, or the user's own images or texts.
 
     Raises:
-      UserError: it is none, or cannot be read.
+      UserError: it is no data set, or cannot be read.
     """
     if options.dataset in CATALOG:
         return load(options.dataset, options.data_dir, validation_fraction=0.0)

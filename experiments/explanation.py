@@ -20,17 +20,17 @@ BATCH_SIZE = 8
 def draw_explanation(
     network: TrainedNetwork, inputs: list[str], labels: Sequence[str], path: Path
 ) -> None:
-    """Draws each picture, and the same again, brightest where the network sees the label.
+    """Draws each picture twice: as it is, and brightest where the network sees the label.
 
     Args:
       network: a convolutional network, explained by Grad-CAM, or a Vision Transformer, by attention
         rollout.
       inputs: image files.
-      labels: for each the name of the class to look for.
-      path: of the image file to write.
+      labels: for each image the name of the class to look for.
+      path: path of the image file to write.
 
     Raises:
-      UsageError: it is another network.
+      UsageError: the network is of another kind.
     """
     examples = network.read(inputs)
 

@@ -7,7 +7,7 @@
 ``stablehlo`` is a program for CPU, CUDA and TPU at once, weights and preprocessing included, for
 batches of any size; ``jax.export.deserialize(FILE bytes).call(...)`` runs it, for as long as JAX
 guarantees (half a year). ``safetensors`` holds the weights only, under the names of the
-transformers library, or of Keras, where it has the same network, else under ours; they do not age.
+transformers library or of Keras if it has the same network, else under ours; it does not age.
 ``onnx`` is a program for other runtimes, by jax2onnx (``pip install -e ".[onnx]"``). The inputs
 are images, uint8 (batch, height, width, channels), or int32 tokens (batch, time) and their lengths
 (batch,); the outputs are logits, float32 (batch, classes). The file is read back and compared.
@@ -49,9 +49,9 @@ from jaxdl.training.precision import HIGHEST
 Format = Literal["stablehlo", "safetensors", "onnx"]
 PLATFORMS = ("cpu", "cuda", "tpu")
 TOLERANCE = 1e-4
-"""Largest difference of logits, relative to the largest: the forms for CPU round differently."""
+"""Largest difference of logits, relative to the largest logit: forms for CPU round differently."""
 TOLERANCE_WHERE_ROUNDED = 3e-2
-"""Likewise, if factors of products are rounded to bfloat16 or TF32."""
+"""The same tolerance where factors of products are rounded to bfloat16 or TF32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,23 +92,21 @@ def draw_examples(network: TrainedNetwork, count: int) -> list[np.ndarray]:
     if "image" in shapes:
         return [random.integers(0, 256, (count, *shapes["image"]), np.uint8)]
     (time,) = shapes["tokens"]
-    vocabulary_size = getattr(
-        network.model, "vocabulary_size", 2
-    )  # a user's may have no such field
+    vocabulary_size = getattr(network.model, "vocabulary_size", 2)  # a user's model may lack it
     length = random.integers(2, time + 1, count).astype(np.int32)
     tokens = random.integers(1, vocabulary_size, (count, time)).astype(np.int32)
     return [np.where(np.arange(time) < length[:, None], tokens, 0).astype(np.int32), length]
 
 
 def write_stablehlo(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]:
-    """Writes a program; returns the one that was read back: ``call(*features)``, logits."""
+    """Writes a program and reads it back; returns ``call(*features)``, which computes logits."""
     program = jax.export.export(jax.jit(make_apply(network)), platforms=PLATFORMS)
     path.write_bytes(program(*describe_inputs(network)).serialize())
     return jax.export.deserialize(bytearray(path.read_bytes())).call
 
 
 def write_onnx(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]:
-    """Writes a program by jax2onnx; returns what was read back: ``call(*features)``, logits.
+    """Writes a program by jax2onnx, reads it back, and returns it as `write_stablehlo` does.
 
     Raises:
       UserError: jax2onnx is not installed, or cannot convert the network.
@@ -127,7 +125,7 @@ def write_onnx(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]
         del model.graph.value_info[:]  # shapes inside the graph, which are wrong and not needed
         onnx.save(model, path)
         session = onnxruntime.InferenceSession(path)
-    except Exception as error:  # both libraries raise many kinds
+    except Exception as error:  # both libraries raise exceptions of many kinds
         reason = str(error).splitlines()[0]
         raise UserError(f"jax2onnx cannot convert {network.name} ({reason}).") from error
     return lambda *features: session.run(None, dict(zip(names, features, strict=True)))[0]
@@ -146,10 +144,9 @@ def write_safetensors(network: TrainedNetwork, path: Path) -> dict[str, np.ndarr
 
 
 def names_of(network: TrainedNetwork) -> NameMap | None:
-    """Returns the names that others give to the parameters of the same network, if they have it.
+    """Returns the names of the parameters in another library; None if it lacks the network.
 
-    They are those of the transformers library, or those of Keras for a residual network with its
-    strides first.
+    The library is transformers, or Keras for a residual network with ``strides_first``.
     """
     colours = network.example_shapes.get("image", (0,))[-1]
     match network.model:
@@ -165,7 +162,7 @@ def names_of(network: TrainedNetwork) -> NameMap | None:
 
 
 def export(network: TrainedNetwork, format: Format, path: Path) -> str:
-    """Writes a file, completely or not at all, reads it back, and tells how well it agrees.
+    """Writes a file, completely or not at all, reads it back, and says how well it agrees.
 
     Raises:
       UserError: what was read back differs.
@@ -194,7 +191,7 @@ def export(network: TrainedNetwork, format: Format, path: Path) -> str:
 
 
 def tolerance(network: TrainedNetwork, format: Format) -> float:
-    """Returns how far logits may differ; other runtimes do not round the factors of products."""
+    """Returns how far logits may differ; ONNX runtimes do not round float32 as GPUs and TPUs do."""
     on_accelerator = format == "stablehlo" and not is_cpu()
     rounded = network.precision.startswith("bfloat16") or (
         on_accelerator and network.precision != HIGHEST
@@ -203,7 +200,7 @@ def tolerance(network: TrainedNetwork, format: Format) -> float:
 
 
 def largest_difference(network: TrainedNetwork, call: Callable[..., Any]) -> float:
-    """Compares logits of the exported program and ours, relative to the largest of ours.
+    """Returns the largest difference of a program's logits from ours, relative to our largest.
 
     Ours are computed in the highest precision of products, whatever that of the program is.
     """

@@ -90,7 +90,7 @@ class Config:
         self.data.require_fit(self.model.model)
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         model = self.model.model
         unused = "flip" if reads_texts(model) else "dropout_rate"
         return self.data.ignored_by(model) | {unused: f"--model {model}"}

@@ -91,7 +91,7 @@ class ModelOptions:
         require_fractions(self, "dropout_rate")
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         other = {"dcgan": "width", "residual": "dropout_rate"}[self.architecture]
         return {other: f"--architecture {self.architecture}"}
 
@@ -116,7 +116,7 @@ class Config:
     machine: MachineOptions = MachineOptions()
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         return {"b1": "--optimizer sgd"} if self.optimization.optimizer == "sgd" else {}
 
 

@@ -79,7 +79,7 @@ class ModelOptions:
             require_heads(self)
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         is_transformer = self.network == "transformer"
         unused = OF_RECURRENT_NETWORKS if is_transformer else OF_TRANSFORMERS
         return dict.fromkeys(unused, f"--network {self.network}")
@@ -144,7 +144,7 @@ def build_model(config: Config) -> nn.Module:
 
 
 def build_objective(config: Config) -> Objective:
-    """Returns what the network has to predict."""
+    """Returns the objective: what the network is trained to predict."""
     if config.model.network == "transformer":
         return partial(masked_tokens, vocabulary_size=config.data.vocabulary_size)
     return partial(next_token, bidirectional=config.model.bidirectional)
@@ -153,7 +153,7 @@ def build_objective(config: Config) -> Objective:
 def complete(
     config: Config, language_model: LanguageModel, sentences: Sequence[str], top: int, seed: int
 ) -> list[str]:
-    """Continues sentences or, by a Transformer, fills in their masks."""
+    """Continues sentences or, with a Transformer, fills in their masks."""
     if config.model.network == "transformer":
         return fill_masks(language_model, sentences, top)
     return continue_sentences(language_model, sentences, NUM_WORDS, key_for(Purpose.SAMPLES, seed))

@@ -4,7 +4,7 @@
     python -m experiments.linear_probe --model resnet50 --dataset cifar10 --examples 5000 \\
         --image-size 64
 
-The features of the data in the frozen network are computed once and kept in ``--data-dir``, so that
+The frozen network's features of the data are computed once and kept in ``--data-dir``, so that
 a second probe takes seconds; the head is fitted to its optimum by L-BFGS. Expect a test accuracy of
 74.8 % on CIFAR-10 from the second command (experiments/results/linear-probe-resnet50-cifar10.json);
 that run took half an hour, beside other work, most of it for the features.
@@ -72,7 +72,7 @@ class Config:
         require(self.machine, "mesh", not self.machine.mesh, "left out: all devices share the work")
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         return self.data.ignored_by(self.model.model)
 
 

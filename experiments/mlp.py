@@ -44,7 +44,7 @@ class Config:
     machine: MachineOptions = MachineOptions()
 
 
-# The tutorial trains its image classifiers alike.
+# The tutorial trains both of its image classifiers like this.
 TUTORIAL = {
     "epochs": 5,
     "batch_size": 32,

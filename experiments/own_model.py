@@ -13,7 +13,7 @@ from jaxdl.training import ClassifierOptimization, score, train_classifier
 
 
 class Spirals(nn.Module):
-    """A small network; a module takes ``train`` and returns logits."""
+    """A small network; your module, too, has to take ``train`` and return logits."""
 
     @nn.compact
     def __call__(self, points, *, train):
@@ -24,7 +24,7 @@ class Spirals(nn.Module):
 
 
 def make_spirals(count: int, seed: int) -> dict[str, np.ndarray]:
-    """Draws points float32 (count, 2), and "label", int32 (count,), the spiral they are on."""
+    """Draws "points", float32 (count, 2), and "label", int32 (count,): the spiral of each point."""
     random = np.random.default_rng(seed)
     label, angle = random.integers(0, 2, count, np.int32), random.uniform(1, 10, count)
     turned = angle + np.pi * label

@@ -1,4 +1,4 @@
-"""Predicts your own pictures or sentences by a trained network, or draws samples of a GAN.
+"""Predicts labels of your pictures or sentences by a trained network, or draws samples of a GAN.
 
     python -m experiments.predict resnet50 photo.jpg --explain why.png
     python -m experiments.predict sentiment "I love this movie!"
@@ -87,7 +87,7 @@ class Options:
 
 
 def predict(network: TrainedNetwork, inputs: list[str]) -> list[dict[str, Any]]:
-    """Predicts for each input "label", "probability", and "probabilities" by class name.
+    """Predicts for each "input" its "label", its "probability", and "probabilities" by class name.
 
     Raises:
       UserError: an input is not what the network takes.

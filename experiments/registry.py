@@ -1,4 +1,4 @@
-"""The experiments that there are, by name.
+"""Finds experiments by name.
 
 A package of your own adds one by an entry point in its pyproject.toml:
 
@@ -22,7 +22,7 @@ FROM_SCRATCH = (
 )
 FROM_PUBLISHED_WEIGHTS = ("finetune", "linear_probe")
 FITTED = ("ngrams",)
-"""Without epochs and without published weights."""
+"""Experiments that are fitted, without epochs and without published weights."""
 
 
 def find_experiment(name: str) -> Experiment:

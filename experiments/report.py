@@ -71,7 +71,7 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
         if "seed" in result:
             if not is_unchanged(result):
                 raise UserError(f"{path} was changed after jaxdl wrote it.")
-            result.pop("checksum")  # which is that of the file of a run
+            result.pop("checksum")  # it is that of the file, not of the average
             result = average([result])
         format_row(name, result)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -85,7 +85,7 @@ def collect(path: Path, name: str, figure: Path | None = None) -> None:
 
 
 def format_table() -> str:
-    """Formats the Markdown table of all results, by data set, and from the least to the best."""
+    """Formats the Markdown table of all results, sorted by data set, then from worst to best."""
     header = [
         "| result | data | parameters | seeds | on the test split | time | trained on |",
         "|---|---|---|---|---|---|---|",
@@ -96,7 +96,7 @@ def format_table() -> str:
 
 
 def _rank(result: Record) -> tuple[bool, float]:
-    """Orders classifiers by accuracy; generators follow, the farthest first."""
+    """Orders classifiers by accuracy; generators follow, the largest Frechet distance first."""
     if "test_accuracy" in result:
         return False, result["test_accuracy"]["mean"]
     return True, -result["test_frechet_ratio"]["mean"] if "test_frechet_ratio" in result else 0.0
@@ -147,10 +147,10 @@ def format_headline(result: Record) -> str:
 
 
 def format_feeding(report: Record) -> str:
-    """Formats how many cores read as many pictures as chips can train on, at their roofline.
+    """Formats how many cores read pictures as fast as chips, at their roofline, train on them.
 
     Args:
-      report: what experiments.compile wrote of the presets for ImageNet.
+      report: what experiments.compile wrote about the presets for ImageNet.
     """
     inputs = json.loads(PIPELINES.read_text())
     ours = next(result for result in inputs["results"] if result["framework"] == "ours")

@@ -132,7 +132,7 @@ def start(config: Config, examples: Examples) -> PretrainedStart | None:
 
 
 def draw_vanishing_gradient(result: Result) -> None:
-    """Draws how the gradient vanishes over 100 time steps: of new cells, and of the trained one."""
+    """Draws how gradients vanish over 100 time steps in untrained cells and in the trained one."""
     model, seed = result.config.model, result.config.run.seed
     norms = {
         f"{cell}, untrained": gradient_norms(cell, model.hidden_dim, 100, seed)

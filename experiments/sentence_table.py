@@ -1,7 +1,7 @@
 """The table of the README that says how classifiers of film reviews label other sentences.
 
 It is made from the folder ``experiments/results/sentences``: sentences.csv has the sentences with
-their labels, and NAME.json what a run predicts for their texts, given one in each line:
+their labels, and NAME.json what a run predicts for their texts, one in each line of texts.txt:
 
     python -m experiments.predict RUN - --json < texts.txt > NAME.json
 """

@@ -15,10 +15,10 @@ been run on one yet.
 
 From Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", come the network, a whitening
 convolution that is computed instead of trained, kernels initialised as identities, images that are
-mirrored in every other epoch, label smoothing, and test-time augmentation. Different are the
+mirrored in every other epoch, label smoothing, and test-time augmentation. These differ: the
 optimizer, Muon for the kernels and Adam for all else instead of SGD, with no average of past
 parameters; the learning rate, which climbs for a fifth of the steps and falls linearly to zero; and
-sixteen epochs in batches of 512. The whitening has no bias, and all six versions count alike.
+sixteen epochs in batches of 512. The whitening has no bias, and all six versions count equally.
 
 Batch normalisation makes the outputs independent of a kernel's norm, but the larger the norm, the
 less an update of Muon, whose size is fixed, turns the kernel. Weight decay keeps the norms small.

@@ -1,4 +1,4 @@
-"""What classifiers of texts have before they are trained: a language model, counted n-grams."""
+"""What classifiers of texts start from: a pretrained language model and counted n-grams."""
 
 import dataclasses
 import time
@@ -26,13 +26,14 @@ def start(
     changes: dict[str, Any],
     examples: Examples,
 ) -> PretrainedStart | None:
-    """Pretrains a classifier of texts, and counts the n-grams for it, as its options say.
+    """Pretrains a classifier of texts, and counts the n-grams for it, if its options say so.
 
     Args:
-      config: of the classifier, with the groups data, model, pretraining, run and machine.
+      config: options of the classifier; needs the groups data, model, optimization, pretraining,
+        run and machine.
       build_classifier: ``build_classifier(config, num_classes)``.
       changes: options of the language model that follow from the classifier's network.
-      examples: of the classifier.
+      examples: the classifier's examples.
     """
     options = config.pretraining
     if not options.pretrain and not config.model.ngrams:
@@ -67,7 +68,7 @@ def describe_features(config: Any, num_classes: int) -> dict[str, jax.ShapeDtype
 def count_ngrams(
     train: dict[str, np.ndarray], options: NGramOptions, num_classes: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Counts the n-grams of the training texts, and finds the ratios that these texts are given."""
+    """Counts the n-grams of the training texts, and computes the ratios that they train with."""
     rows = find_rows(train, options.ngrams, options.ngram_buckets)
     counted = count_texts(rows, train["label"], options.ngram_buckets, num_classes)
     return counted, out_of_fold_ratios(rows, train, counted, options.ngrams)

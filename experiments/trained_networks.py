@@ -1,4 +1,4 @@
-"""Loads the network that a command names: that of a run, or a published one."""
+"""Loads the network that a command names: one that a run has trained, or a published one."""
 
 from pathlib import Path
 
@@ -16,13 +16,14 @@ def load_network(name: str, data_dir: Path, weights: Path | None = None) -> Trai
     """Loads the network that a command names.
 
     Args:
-      name: of a published model, or one of `ALIASES`, or the directory of a run.
+      name: name of a published model, or one of `ALIASES`, or the directory of a run.
       data_dir: where published weights are kept.
       weights: a file of other weights for the published model.
 
     Raises:
-      UsageError: it is neither, or a run that is not of a classifier.
-      UserError: it cannot be read.
+      UsageError: the name is none of these, the run is not of a classifier, or weights are given
+        for a run.
+      UserError: the network cannot be read.
     """
     name = ALIASES.get(name, name)
     if name in PUBLISHED:

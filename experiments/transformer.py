@@ -6,8 +6,8 @@ Every word attends to every other one at once, instead of one after the other, o
 25,000 + 25,000 reviews of IMDB; figures/attention.png of a run shows which word attends to which.
 The network also reads, for each word, how much more often the n-grams that end there occur in the
 training reviews of one class than of the other (jaxdl/models/ngram_ratios.py). It weighs these
-ratios by what the encoder makes of the word, and the head reads their weighted sums beside the mean
-of the encodings. Expect a test accuracy of 90.10 ± 0.18 % (three seeds,
+ratios by the encoding of the word, and the head reads their weighted sums beside the mean of the
+encodings. Expect a test accuracy of 90.10 ± 0.18 % (three seeds,
 experiments/results/transformer-ngrams-imdb.json) after about a quarter of an hour on one CPU core
 with other work on another one, or six minutes on two.
 

@@ -7,7 +7,7 @@ A stem of two convolutions with pooling makes a token of each patch of 4x4 pixel
 sinusoidal positions compares the tokens, and a learned weighted mean of them is classified, as in a
 Compact Convolutional Transformer (Hassani et al. 2021). The first command trains six blocks,
 872,395 parameters, for 75 epochs on all 50,000 training images of CIFAR-10, shifted, mirrored and
-mixed (CutMix), the hidden matrices by Muon; the model of the last epoch is tested. With
+mixed (CutMix). Muon updates the hidden matrices; the model of the last epoch is tested. With
 ``--precision bfloat16-products``, which is faster on processors that multiply bfloat16, expect a
 test accuracy of 93.49 % (one seed, experiments/results/vit-cifar10.json) after three and a half
 hours on one CPU core. The second command trains three blocks, 474,955 parameters, for three epochs
@@ -85,7 +85,7 @@ class ModelOptions:
         require_fractions(self, "drop_path_rate", "dropout_rate")
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         return {"drop_path_rate": "--num-layers 1"} if self.num_layers == 1 else {}
 
 

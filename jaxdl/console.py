@@ -1,6 +1,6 @@
 """What the user sees: styled and live on a terminal, plain lines anywhere else.
 
-Standard output carries what a command was asked for: a table, JSON, the log of a training.
+Standard output carries what a command was asked for: a table, JSON, the log of a training run.
 Progress, remarks and errors go to standard error, so that the output of any command can be
 piped or saved.
 """
@@ -19,7 +19,7 @@ from jaxdl.errors import printable
 
 
 class SafeConsole(Console):
-    """A console that prints each line of a text as `printable`."""
+    """A console that passes each line of a text through `printable`."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         """See `Console.render_str`."""
@@ -35,7 +35,7 @@ Update = Callable[[float, str], None]
 
 
 def silence() -> None:
-    """Prints nothing from here on, as befits all processes of a training but the first."""
+    """Turns off all output; called in every process of a training run except the first."""
     console.quiet = error_console.quiet = True
 
 

@@ -3,19 +3,19 @@
 import re
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What a terminal would obey (controls, changes of direction), and bytes that are not text."""
+"""Control characters, line breaks, changes of text direction, surrogates (undecodable bytes)."""
 
 
 def printable(text: str) -> str:
-    """Writes as in a string of Python what could not be printed, or would act on a terminal."""
+    """Escapes, as in a Python string, what cannot be printed or would control the terminal."""
     return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 class UserError(Exception):
     """Something outside the program is wrong: a file, the network, a checkpoint.
 
-    The message is one line that says what is wrong and how to fix it, whatever it quotes. Commands
-    print it and exit with status 1.
+    The message says what is wrong and how to fix it, in one line: line breaks in what it quotes are
+    escaped. Commands print it and exit with status 1.
     """
 
     exit_status = 1
@@ -35,17 +35,17 @@ class UsageError(UserError):
 
 
 class BrokenFileError(UserError):
-    """What a file holds is not what it should be; trying again does not help."""
+    """A file is missing, or its content is not what it should be; trying again does not help."""
 
 
 def one_line(text: str) -> str:
-    """Turns what a stranger says, such as a server, into one short line of printable characters."""
+    """Turns untrusted text, such as a server's, into a line of at most 200 printable characters."""
     visible = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(visible.split())[:200]
 
 
 def reason_of(error: BaseException) -> str:
-    """Returns why something failed in a few words: the system's, or the first line of a message."""
+    """Returns why something failed: the system's reason, or else the first line of the message."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     of_the_system = re.search(r"([^:]+) \[os_error_code=", str(error))  # as TensorStore says it

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, and directories that one process uses."""
+"""Files that are replaced completely or not at all, and directories for one process at a time."""
 
 import contextlib
 import errno
@@ -14,7 +14,7 @@ import filelock
 from jaxdl.errors import InUseError, UserError
 
 WITHOUT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
-"""Errors of file systems that cannot be told to write at once."""
+"""Errors of ``fsync`` on file systems that do not support it."""
 
 PATTERN_CHARACTERS = "*?[\\"
 
@@ -39,7 +39,7 @@ def write_text(path: Path, text: str) -> None:
     """Writes a text file, which is on disk when the call returns.
 
     Raises:
-      OSError: it cannot be written; the error names it, and what was there before is left.
+      OSError: the file cannot be written. The error names it; an earlier file is left unchanged.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -57,7 +57,7 @@ def append_text(path: Path, text: str) -> None:
     """Appends to a text file, which is on disk when the call returns.
 
     Raises:
-      OSError: it cannot be written, or only in part; the error names it.
+      OSError: the text cannot be written, or only a part of it; the error names the file.
     """
     is_new = not path.exists()
     try:
@@ -70,7 +70,7 @@ def append_text(path: Path, text: str) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Waits until the names in a directory are on disk, where the system can do that."""
+    """Waits until the entries of a directory are on disk, if the system supports that."""
     with contextlib.suppress(OSError):  # Windows cannot open a directory
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -94,11 +94,10 @@ def _sync(descriptor: int) -> None:
 
 
 def require_plain_path(directory: Path) -> None:
-    """Refuses a directory in which Orbax cannot read its checkpoints again.
+    """Refuses a directory from which Orbax could not restore its checkpoints.
 
     Raises:
-      UserError: a name on the way to it has a character that Orbax takes for a pattern, or is not
-        UTF-8.
+      UserError: its absolute path has a character that Orbax takes for a pattern, or is not UTF-8.
     """
     whole = directory.absolute()
     names = "/".join(whole.relative_to(whole.anchor).parts)

@@ -1,4 +1,4 @@
-"""Random keys: each purpose has its own, so that no draw of a seed repeats another."""
+"""Random keys: each purpose has its own, so that its draws are independent of all others."""
 
 import enum
 
@@ -13,12 +13,12 @@ MULTIPLIERS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 class Purpose(enum.IntEnum):
     """What a key is for.
 
-    The values are four letters each, and so unlike the numbers of steps, epochs and examples and
-    those by which ``jax.random.split`` derives keys.
+    The values are the bytes of four letters, and so too large to equal the number of a step, an
+    epoch or an example, or a number from which ``jax.random.split`` derives a key.
     """
 
     INIT = int.from_bytes(b"init")
-    """Initial parameters; of a GAN, those of the generator."""
+    """Initial parameters; in a GAN, those of the generator."""
     DISCRIMINATOR_INIT = int.from_bytes(b"disc")
     """Initial parameters of a discriminator."""
     ORDER = int.from_bytes(b"ordr")
@@ -27,15 +27,15 @@ class Purpose(enum.IntEnum):
     """Dropout, augmentation, mixing, masks, noise of a GAN: the number of the step is folded in,
     and the step splits the key among them."""
     FLIP = int.from_bytes(b"flip")
-    """Which images are mirrored first; the number of the example is folded in."""
+    """Which images are mirrored in the first epoch; the number of the example is folded in."""
     CROP = int.from_bytes(b"crop")
     """Random crops, drawn on the host by `draw_for_rows`."""
     SAMPLES = int.from_bytes(b"smpl")
-    """Noise of the samples of a generator, or words of a language model, that are shown."""
+    """Noise for a generator's samples outside the train step, or words of a language model."""
     MASKS = int.from_bytes(b"mask")
     """Masks of a text that a language model is scored on; the number of the text is folded in."""
     GRADIENT_NORMS = int.from_bytes(b"norm")
-    """Inputs by which the vanishing gradient is measured."""
+    """Inputs, direction and initial parameters for the measurement of vanishing gradients."""
 
 
 def key_for(purpose: Purpose, seed: ArrayLike) -> jax.Array:
@@ -48,15 +48,15 @@ def draw_for_rows(
 ) -> np.ndarray:
     """Draws numbers for examples on the host, by SplitMix64, in a microsecond for each example.
 
-    Those of an example depend on the seed, the epoch and its number alone: they are a part of the
-    sequence of Steele et al. 2014, "Fast Splittable Pseudorandom Number Generators", figure 15.
+    The numbers depend only on purpose, seed, epoch and the number of the example: they are terms of
+    the sequence of Steele et al. 2014, "Fast Splittable Pseudorandom Number Generators", figure 15.
 
     Args:
-      purpose: what they are for.
+      purpose: what the draws are for.
       seed: from 0 to 2**32 - 1.
       epoch: number of the epoch.
       rows: int (rows,), numbers of the examples.
-      count: how many for each.
+      count: how many to draw for each example.
 
     Returns:
       float64 (rows, count), uniform in [0, 1).

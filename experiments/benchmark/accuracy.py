@@ -86,7 +86,7 @@ def _seconds(seconds: float | None) -> str:
 
 
 def judge(turns: dict[str, list[list[Record]]], yardstick: Yardstick) -> Record:
-    """Returns what the steady turns of both sides amount to, the cold round first."""
+    """Returns the results of the steady turns of both sides; the first round is the cold one."""
     sides, steady = {}, {}
     for side, rounds in turns.items():
         steady[side] = [r[-1] if yardstick.is_steady(r) else None for r in rounds]

@@ -17,12 +17,12 @@ COLOURS = matplotlib.colormaps["tab20"].colors  # in pairs: dark, light
 
 
 def compare_models(results: Sequence[Record], path: Path) -> None:
-    """Draws for each model how many times as fast as each peer's plain and best form ours is.
+    """Draws for each model how many times as fast ours is as each peer's plain and best form.
 
     The error bars span the rounds. Without peers nothing is drawn.
 
     Args:
-      results: those of `experiments.benchmark.race.summarise`, with the "model".
+      results: results of `experiments.benchmark.race.summarise`, each with its "model".
       path: path of the PNG file.
     """
     comparisons = compare_with_peers(results)
@@ -75,7 +75,7 @@ def compare_models(results: Sequence[Record], path: Path) -> None:
 def _results_of(
     comparisons: Sequence[Comparison], peer: str, form: str
 ) -> dict[tuple[str, int], Record]:
-    """Returns the results of a form by case, of the plain form only where another is better."""
+    """Returns the results of a form by case; the plain form's only where another form is better."""
     results = {c.case: (c.plain, c.best) for c in comparisons if c.peer == peer}
     if form == "best":
         return {case: best for case, (_, best) in results.items()}

@@ -30,7 +30,7 @@ def compare_with_peers(results: Sequence[Record]) -> list[Comparison]:
     """Finds the plain and the best form of each peer in each case.
 
     Args:
-      results: those of `experiments.benchmark.race.summarise`, with the "model".
+      results: results of `experiments.benchmark.race.summarise`, each with its "model".
     """
     forms: dict[tuple[tuple[str, int], str], list[Record]] = {}
     for result in results:

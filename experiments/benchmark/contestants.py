@@ -9,7 +9,7 @@ class Entry(NamedTuple):
     Attributes:
       module: name of its module in this package.
       build: name of a `experiments.benchmark.workloads.Build` in that module.
-      peer: the library that it shows; the first contestant of each is the plain form, as most
+      peer: the library that it represents; the first contestant of each is the plain form, as most
         users write it, the others are forms that its documentation recommends.
       packages: optional packages that it imports; only peers have any.
       keras_backend: KERAS_BACKEND, which Keras reads when it is imported.
@@ -40,7 +40,7 @@ PEERS = tuple(name for name, entry in CONTESTANTS.items() if entry.peer)
 TORCHVISION = ("torchvision", ("torch", "torchvision"))
 GRAIN = ("Grain", ("grain",))
 VARIANT = "ours without the extra"
-"""Stands among the peers, but is none."""
+"""Listed among the peers, although it is ours."""
 PIPELINES = {
     "ours": Entry("our_pipeline", "OurPipeline"),
     "ours-pillow": Entry("our_pipeline", "build_without_the_extra", VARIANT),
@@ -50,12 +50,12 @@ PIPELINES = {
     "grain-threads": Entry("grain_pipeline", "build_threads", *GRAIN),
     "grain-processes": Entry("grain_pipeline", "build_processes", *GRAIN),
 }
-"""Those that read pictures, without a model."""
+"""Contestants that read pictures, without a model."""
 PIPELINE_PEERS = tuple(name for name, entry in PIPELINES.items() if entry.peer)
 PICTURES = "pictures"
-"""Stands for the name of a model where none is trained."""
+"""Used in place of the name of a model where none is trained."""
 
 
 def contestants_of(model: str) -> dict[str, Entry]:
-    """Returns those that train a model, or that read pictures."""
+    """Returns the contestants that train a model or, for `PICTURES`, that read pictures."""
     return PIPELINES if model == PICTURES else CONTESTANTS

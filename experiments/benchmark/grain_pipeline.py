@@ -29,10 +29,10 @@ class GrainPipeline:
         """Builds the pipeline.
 
         Args:
-          workload: that of reading pictures.
+          workload: the workload of reading pictures.
           data: "file" and "label".
           batch_size: number of examples in a batch.
-          precision: without effect.
+          precision: has no effect.
           in_processes: whether processes read instead of threads.
         """
         files, labels = data["file"].tolist(), data["label"]
@@ -44,7 +44,7 @@ class GrainPipeline:
         ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
         batches = batches.to_iter_dataset(ahead)
         if in_processes:
-            flags.FLAGS.mark_as_parsed()  # which Grain reads; there are none
+            flags.FLAGS.mark_as_parsed()  # Grain reads them; there are none
             batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=cores))
         self._batches: Iterator[Any] = iter(batches)
 

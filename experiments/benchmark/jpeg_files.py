@@ -16,7 +16,7 @@ DETAIL = ((1.0, 16, 12), (0.3, 100, 75), (0.1, WIDTH, HEIGHT))
 
 
 def jpeg_files(num_classes: int) -> dict[str, np.ndarray]:
-    """Returns the paths of pictures and their labels; they are made once, in the data directory.
+    """Returns paths and labels of pictures, which are made once, in the data directory.
 
     Returns:
       "file", str (pictures,), FOLDER/CLASS/NUMBER.jpg, and "label", int32 (pictures,).
@@ -42,6 +42,6 @@ def _make(folder: Path, num_classes: int) -> None:
 
 
 def _patches(random: np.random.Generator, columns: int, rows: int) -> np.ndarray:
-    """Draws a grid of colours and enlarges it smoothly; float (height, width, 3), mean 128."""
+    """Draws a grid of colours and enlarges it smoothly; float (height, width, 3), mean 96."""
     grid = Image.fromarray(random.integers(0, 256, (rows, columns, 3), np.uint8))
     return np.asarray(grid.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), float) * 0.75

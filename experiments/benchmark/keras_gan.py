@@ -74,7 +74,7 @@ def shows_digits(run: Run) -> bool:
 
 
 class TutorialGAN(keras.Model):
-    """Updates the discriminator, and then the generator by other passes through both.
+    """Updates the discriminator, and then the generator after new passes through both.
 
     The losses are the tutorial's; they are computed from logits instead of probabilities.
     """
@@ -107,7 +107,7 @@ class TutorialGAN(keras.Model):
 def train_and_score(
     seed: int, dataset: Dataset, extractor: FeatureExtractor
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Trains the tutorial's GAN once; returns its summary, and samples as many as test images."""
+    """Trains the tutorial's GAN once; returns its summary, and as many samples as test images."""
     started = time.monotonic()
     keras.utils.set_random_seed(seed)
     images = np.concatenate([dataset.train["image"], dataset.validation["image"]])

@@ -132,9 +132,9 @@ def vit() -> keras.Model:
 def convolution(
     inputs: keras.KerasTensor, features: int, kernel_size: int, strides: int = 1
 ) -> keras.KerasTensor:
-    """Applies a convolution without bias and batch normalisation.
+    """Applies a convolution without bias, followed by batch normalisation.
 
-    Where it has a stride, Keras's own padding would start at another pixel than that of the paper.
+    With a stride, Keras's own padding would start at another pixel than that of the paper.
     """
     padding = "same" if strides == 1 else "valid"
     if strides > 1 and kernel_size > 1:

@@ -28,7 +28,7 @@ from jaxdl.training.optimization import require
 
 Implementation = tuple[Callable[..., jax.Array], tuple[jax.Array, ...]]
 LSTMS = ((64, 400, 128, 64), (64, 400, 256, 256))
-"""Numbers of texts and of time steps, widths of the inputs and of the state."""
+"""Numbers of texts and of time steps, widths of the inputs and of the hidden state."""
 ATTENTIONS = ((64, 400, 2, 64), (256, 64, 4, 32), (8, 2048, 8, 64))
 """Numbers of examples, of positions and of heads, and the width of a head."""
 CALLS = 10
@@ -87,7 +87,7 @@ def attention_forms(batch: int, length: int, heads: int, width: int) -> dict[str
 
 
 def milliseconds_of(forms: dict[str, Implementation], rounds: int) -> dict[str, float]:
-    """Times value and gradients of each form, compiled, in turns; medians in milliseconds."""
+    """Times value and gradients of each compiled form in turns; returns medians in milliseconds."""
     compiled = {}
     for name, (function, arguments) in forms.items():
 

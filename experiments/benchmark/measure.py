@@ -88,11 +88,11 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
 def judge(
     timed: Sequence[tuple[tuple[str, int], list[Record]]], work: str, yardstick: Yardstick
 ) -> Record:
-    """Returns what all cases so far amount to; a later product may show that turns were disturbed.
+    """Judges all cases so far again, since a later product may show that turns were disturbed.
 
     Args:
       timed: model and batch size of each case, and its records of `race`.
-      work: "train" or "predict".
+      work: "train", "predict" or "input".
       yardstick: judges the turns.
     """
     results, left_out = [], []

@@ -80,7 +80,7 @@ class Options:
 
     @property
     def reads_only(self) -> bool:
-        """Whether no model takes part."""
+        """Whether input pipelines are timed instead of models."""
         return self.work == "input"
 
     @property
@@ -94,7 +94,7 @@ class Options:
 
     @property
     def cases(self) -> list[tuple[str, int]]:
-        """Names of the models, and the batch sizes of each."""
+        """All pairs of the name of a model and a batch size."""
         models = [PICTURES] if self.reads_only else self.models
         return [(model, size) for model in models for size in self.sizes_of(model)]
 

@@ -60,7 +60,7 @@ def build_model(name: str, dtype: Any) -> nn.Module:
 
 
 def one_device() -> Mesh:
-    """Returns the one device on which ours computes, as the others do."""
+    """Returns a mesh of one device, on which ours computes as the peers do."""
     return make_mesh(devices=jax.devices()[:1])
 
 
@@ -69,7 +69,7 @@ class Ours:
 
     Attributes:
       parameters: number of trainable values.
-      compile_seconds: of the program that makes the train steps.
+      compile_seconds: time to compile the program that makes the train steps.
     """
 
     def __init__(self, workload: Workload, data: Arrays, batch_size: int, precision: Precision):

@@ -168,7 +168,7 @@ def race(
     show: Callable[[str], None],
     yardstick: Yardstick,
 ) -> list[Record]:
-    """Gives each worker one turn in each round, and another one for each that was disturbed.
+    """Gives each worker one turn in each round, and repeats those that were disturbed.
 
     Returns:
       For each worker its description, "framework", "peak_memory" in bytes, and "turns": for each

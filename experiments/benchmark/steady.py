@@ -1,8 +1,8 @@
 """Tells whether something else used the machine during a turn, and repeats turns that it disturbed.
 
-On a virtual machine that something is often outside, and stays for minutes: then a turn waits.
+On a virtual machine the disturbance is often outside, and lasts for minutes: then a turn waits.
 Under contention the threads of some frameworks wait for each other in loops, and fall to a tenth of
-their speed, while others lose a half: the ratio between them then says nothing.
+their speed, while others lose half of it: the ratio between them then says nothing.
 """
 
 import math
@@ -15,7 +15,7 @@ Turn = dict[str, Any]
 TOLERANCE = 0.1
 TRIES = 4
 PATIENCE, SECONDS_BETWEEN_PRODUCTS = 30.0, 1.0
-"""Seconds for which a turn may wait, besides those that the turns before it did not need."""
+"""Seconds for which a turn may wait, in addition to those that earlier turns left unused."""
 FIRST_PRODUCTS = 20
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from experiments.benchmark.workloads import Arrays, Precision, Workload
 
 AHEAD = 8
-"""Number of batches that are read ahead: tuned by itself it grew to 5 GB between two turns."""
+"""Number of batches that are read ahead: tuned by tf.data, they grew to 5 GB between two turns."""
 
 
 class TfDataPipeline:

@@ -131,7 +131,7 @@ def sinusoidal_positions(side: int, embed_dim: int) -> torch.Tensor:
 
 
 def convolution(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
-    """Builds a convolution without bias and batch normalisation."""
+    """Builds a convolution without bias, followed by batch normalisation."""
     conv = nn.Conv2d(inputs, outputs, kernel_size, stride, kernel_size // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 

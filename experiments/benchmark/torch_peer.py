@@ -1,8 +1,8 @@
 """Trains the workloads in PyTorch: as most users write it, and in forms that it recommends.
 
-The latter (PyTorch's performance tuning guide, and the notes of its optimizers) have a fused
-optimizer, and on a GPU let cuDNN choose by timing; one of them has the channels last in memory, one
-is compiled, on a GPU into CUDA graphs. Images are converted to float32 on the device once, in
+The latter (from PyTorch's performance tuning guide, and the notes of its optimizers) have a fused
+optimizer, and on a GPU let cuDNN choose algorithms by timing; one has the channels last in memory,
+one is compiled, on a GPU into CUDA graphs. Images are converted to float32 on the device once, in
 advance; texts have neither padding nor masks.
 """
 
@@ -35,13 +35,13 @@ def build(
       workload: model and optimizer.
       data: the examples.
       batch_size: number of examples in a step.
-      precision: that of the model.
-      tuned: whether the optimizer is fused, and cuDNN chooses by timing.
-      memory_format: of the images and kernels.
+      precision: precision of the model.
+      tuned: whether the optimizer is fused, and cuDNN chooses algorithms by timing.
+      memory_format: memory format of the images and kernels.
       compiled: whether ``torch.compile`` compiles it, on a GPU into CUDA graphs.
 
     Raises:
-      NotImplementedError: channels last in texts.
+      NotImplementedError: channels are to be last, but the inputs are texts.
     """
     if memory_format == torch.channels_last and workload.input != "image":
         raise NotImplementedError("texts have no channels")

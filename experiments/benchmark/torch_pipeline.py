@@ -1,4 +1,4 @@
-"""ImageFolder and DataLoader of torchvision, as the references of ImageNet use them."""
+"""torchvision's ImageFolder and PyTorch's DataLoader, used as in the references for ImageNet."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -30,11 +30,11 @@ class TorchPipeline:
         """Starts a worker process for each core.
 
         Args:
-          workload: that of reading pictures.
+          workload: the workload of reading pictures.
           data: "file" and "label".
           batch_size: number of examples in a batch.
-          precision: without effect.
-          loader: reads a file, as a picture of Pillow or a tensor.
+          precision: has no effect.
+          loader: reads a file as a Pillow image or as a tensor.
         """
         crop = v2.RandomResizedCrop(workload.input_shape[0], antialias=True)
         transform = v2.Compose([crop, v2.ToImage()])
@@ -61,7 +61,7 @@ class TorchPipeline:
 
 
 def decode(path: str) -> torch.Tensor:
-    """Decodes a file to a tensor, on which the transforms are faster than on a picture."""
+    """Decodes a file to a tensor, on which the transforms are faster than on a Pillow image."""
     content = torch.from_numpy(np.fromfile(path, np.uint8))
     return decode_image(content, ImageReadMode.RGB)
 

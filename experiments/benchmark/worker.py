@@ -17,9 +17,9 @@ from experiments.benchmark.contestants import contestants_of
 
 EXAMPLES = 16_384
 READ_AHEAD = 16
-"""More batches than an input pipeline reads before it is asked for them."""
+"""Number of batches, more than an input pipeline reads before it is asked for them."""
 SECONDS_TO_SETTLE = 6.0
-"""In which an input pipeline has read ahead as far as it does."""
+"""Time in which an input pipeline finishes reading ahead."""
 
 
 class Stopwatch:
@@ -38,9 +38,9 @@ class Stopwatch:
     def time(self, work: str, seconds: float) -> dict[str, Any]:
         """Returns how many "times" the work was repeated and the "seconds" that took in total.
 
-        Where a contestant starts again for a part of an epoch, only whole ones are timed, unless
-        an epoch takes too long. Batches that were read ahead, between two turns, are not timed; and
-        reading ahead has ended before the answer, after which others are timed.
+        Where a contestant has to start anew for a part of an epoch, only whole epochs are timed,
+        unless one takes too long. Batches that were read ahead, between two turns, are not timed;
+        and reading ahead has ended before the answer, after which others are timed.
         """
         if work == "input":
             self._run(work, READ_AHEAD)

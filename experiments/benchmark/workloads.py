@@ -11,7 +11,7 @@ from experiments.benchmark.jpeg_files import jpeg_files
 
 Arrays = dict[str, np.ndarray]
 Precision = Literal["float32", "bfloat16", "bfloat16-products"]
-"""The last two differ for ours only; peers have one mixed precision, which both name."""
+"""The last two differ for ours only; peers have one mixed precision, to which both refer."""
 
 VOCABULARY_SIZE = 10_000
 SEQUENCE_LENGTH = 200
@@ -24,7 +24,7 @@ class Workload:
 
     Attributes:
       name: name of the model.
-      batch_size: that of the tutorial, or a usual one for the model.
+      batch_size: the tutorial's, or one that is usual for the model.
       input: "image" (uint8), "tokens" (int32), or "files" (of pictures, to be read only).
       input_shape: shape of one example.
       num_classes: number of classes.
@@ -59,7 +59,7 @@ WORKLOADS = {
     )
 }
 READING = Workload(PICTURES, 256, "files", (224, 224, 3), 100)
-"""The crops of a training on ImageNet, from files of about its size."""
+"""Reads crops as for a training on ImageNet, from files about as large as those of ImageNet."""
 
 
 def workload_of(model: str) -> Workload:

@@ -50,7 +50,7 @@ WORK = {"train": compile_step, "predict": compile_prediction}
 def main() -> None:
     """Parses the command line, compiles, prints and writes."""
     options = parse_dataclass(Options, "experiments.compile", description=__doc__)
-    jax.config.update("jax_platforms", "cpu")  # on which nothing but shapes is computed
+    jax.config.update("jax_platforms", "cpu")  # on which only shapes are computed
     jax.config.update("jax_enable_compilation_cache", False)  # it cannot load what cannot run
     mesh = make_mesh(options.mesh, devices_of(options.for_))
     cases = [
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def analyse(name: str, work: str, precision: str, options: Options, mesh: Mesh) -> Record | None:
-    """Compiles one program and measures it on each device.
+    """Compiles one program and describes what it does on each device.
 
     Returns:
       "experiment", "work", "precision", "batch_size", and either "error" or what the program does;

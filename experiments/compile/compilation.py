@@ -14,7 +14,7 @@ from jaxdl.training.streaming import StreamedEpoch
 
 STEPS_PER_EPOCH = 1000  # affects the learning rate only
 IMAGENET = ("tfds:imagenet2012", 1_281_167, 1000)
-"""Pictures of the presets that stream them: their name, number and number of classes."""
+"""Data set of the presets that stream pictures: its name, numbers of examples and of classes."""
 
 
 def compile_step(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[Any, int]:
@@ -36,7 +36,7 @@ def compile_step(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[Any, 
 
 
 def compile_prediction(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[Any, int] | None:
-    """Compiles what a trained model is used for, as `compile_step` does; None if for nothing."""
+    """Compiles the program for inference, as `compile_step` does; None if there is none."""
     training, state = _init(experiment, config, mesh)
     if training.predict is None:
         return None
@@ -63,7 +63,7 @@ def _init(experiment: Experiment, config: Any, mesh: Mesh) -> tuple[InitialTrain
 
 
 def streams(config: Any) -> bool:
-    """Whether the pictures of a configuration are read in every epoch."""
+    """Whether the pictures of a configuration are read again in every epoch."""
     return getattr(config.data, "stream", False)
 
 

@@ -6,7 +6,7 @@ Record = dict[str, Any]
 
 
 def format_tpu_table(report: Record) -> str:
-    """Formats the Markdown table of the results of experiments.compile."""
+    """Formats the Markdown table of the train steps that experiments.compile reports for TPUs."""
     kinds = report["published_peaks"]
     scaled = next(result for result in report["results"] if result.get("computing_share"))
     counts = scaled["computing_share"]["v5e"]

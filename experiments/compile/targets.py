@@ -26,15 +26,15 @@ CUDA, CUDNN = "13.0.0", "9.10.0"
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """What the compiler has to know of a GPU, from NVIDIA's documentation of its architecture.
+    """What the compiler has to know about a GPU, from NVIDIA's documentation of its architecture.
 
     Attributes:
       capability: compute capability, major and minor.
       multiprocessors: number of multiprocessors.
-      lanes: float32 units of a multiprocessor.
-      threads: most threads of a multiprocessor.
-      shared_memory: of a multiprocessor, in KiB; a block gets at most ``block_memory``.
-      block_memory: in KiB.
+      lanes: number of float32 units of a multiprocessor.
+      threads: largest number of threads of a multiprocessor.
+      shared_memory: shared memory of a multiprocessor, in KiB.
+      block_memory: largest part of it that a block gets, in KiB.
       cache: second-level cache, in MiB.
       clock: highest clock rate, in GHz.
     """
@@ -114,7 +114,7 @@ def devices_of(target: str) -> list[jax.Device]:
             os.environ.setdefault(variable, value)
         _require_libtpu()
         return topologies.get_topology_desc(platform="tpu", topology_name=target).devices
-    except Exception as error:  # the plugins raise many kinds
+    except Exception as error:  # the plugins raise exceptions of many kinds
         reason = str(error).splitlines()[0]
         raise UserError(
             f'No compiler for {target} ({reason}); pip install -e ".[{extra}]", and check --for: a '

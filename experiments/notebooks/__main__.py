@@ -2,7 +2,7 @@
 
     python -m experiments.notebooks
 
-A block of Python becomes a cell of code, and what is between two of them a cell of text. A line
+A block of Python becomes a cell of code, and the text between two blocks a cell of text. A line
 like <!-- install.md --> stands for the text of another file. The command needs a clone of the
 repository.
 """
@@ -35,7 +35,7 @@ BADGES = (
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """There are none."""
+    """The command has no options."""
 
 
 def main() -> None:
@@ -51,8 +51,8 @@ def build(name: str, repository: str) -> str:
     """Returns the JSON of a notebook.
 
     Args:
-      name: of its source, without suffix.
-      repository: address of the repository on GitHub; "" leaves the badges out, and asks for it.
+      name: name of its source file, without the suffix.
+      repository: address on GitHub; with "" there are no badges, and the reader is asked for it.
     """
     lesson = INCLUDED.sub(lambda line: read_source(line[1]), read_source(f"{name}.md"))
     title, rest = lesson.replace("{repository}", repository).split("\n\n", 1)
@@ -80,7 +80,7 @@ def read_source(name: str) -> str:
 
 
 def split_into_cells(source: str) -> list[tuple[str, str]]:
-    """Returns kind and text of each cell, from Markdown with blocks of Python."""
+    """Splits Markdown with blocks of Python into cells; returns the kind and text of each."""
     kinds = ("markdown", "code")
     parts = CODE.split(source)
     cells = [(kinds[number % 2], part.strip()) for number, part in enumerate(parts)]

@@ -39,7 +39,7 @@ def show_figures(run: Path, *names: str) -> None:
 
 
 def show_scores(*runs: Path, of: str = "test_accuracy") -> None:
-    """Shows a score of each run, and the options that all have, but with different values."""
+    """Shows a score of each run, and those of their common options in which they differ."""
     summaries = [json.loads((run / "summary.json").read_text()) for run in runs]
     options = [summary["options"] for summary in summaries]
     shared = [name for name in options[0] if all(name in each for each in options)]

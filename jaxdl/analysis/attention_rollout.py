@@ -11,12 +11,12 @@ def rollout_of_blocks(sown: Any, has_token: bool) -> np.ndarray:
     """Computes `attention_rollout` from the attention that encoder blocks have sown.
 
     Args:
-      sown: the collection "intermediates", with layers ``block_0``, ``block_1``, ..., of images
-        with as many rows of patches as columns; "pooling" if the patches are pooled by weights.
+      sown: the collection "intermediates" of images with as many rows of patches as columns: the
+        layers ``block_0``, ``block_1``, ..., and "pooling" if the patches are pooled by weights.
       has_token: as in `attention_rollout`.
 
     Returns:
-      float (examples, rows, columns), each example sums to 1.
+      float (examples, rows, columns); each example sums to 1.
     """
     num_blocks = sum(name.startswith("block_") for name in sown)
     attention = [
@@ -38,12 +38,12 @@ def attention_rollout(
     block a token is half itself and half what it attends to, averaged over the heads.
 
     Args:
-      attention: for each block, float (examples, heads, tokens, tokens), rows sum to 1.
+      attention: for each block, float (examples, heads, tokens, tokens); rows sum to 1.
       has_token: whether the first token is classified; otherwise the mean of all patches is.
       pooling: weights of the patches in that mean, float (examples, tokens); None for equal ones.
 
     Returns:
-      float (examples, patches), rows sum to 1.
+      float (examples, patches); rows sum to 1.
     """
     tokens = attention[0].shape[-1]
     flow = np.broadcast_to(np.eye(tokens), (len(attention[0]), tokens, tokens))

@@ -18,7 +18,7 @@ KERNELS = (
     ("Triton product", re.compile(r'"kind":"__triton_\w*gemm')),
     ("other library", re.compile(r"custom_call_target=")),
 )
-"""Kinds of kernels of libraries on a GPU, each with what its line of a program contains."""
+"""Kinds of library kernels on a GPU, each with a pattern of their lines in a program."""
 LAUNCHED = ("fusion", "custom-call", "copy", "sort", "scatter", "dot", "convolution", "reduce")
 
 
@@ -53,8 +53,8 @@ def count_bytes(shape: str) -> int:
 def count_kernels(program: str) -> dict[str, dict[str, int]]:
     """Returns the "count" of the kernels of each kind that a GPU launches, and the "bytes" written.
 
-    Those of no library have the name of their operation in HLO, such as "fusion". As with
-    collectives, the body of a loop counts once.
+    Kernels that are from no library are named after their operation in HLO, such as "fusion". As
+    with collectives, the body of a loop counts once.
 
     Args:
       program: text of the program, compiled for a GPU, in HLO.
@@ -77,15 +77,15 @@ def count_kernels(program: str) -> dict[str, dict[str, int]]:
 def describe_program(compiled: Any, for_gpu: bool = False) -> dict[str, Any]:
     """Returns the memory, the memory traffic, the collectives and the kernels of a program.
 
-    All are those of each device. The body of a loop counts once. A loop over steps therefore gives
+    All numbers are per device. The body of a loop counts once. A loop over steps therefore gives
     the numbers of one step, plus those of what a call does once before the loop; a recurrence
-    within the step gives the numbers of one time step only. Of a switch all branches count, of
-    which one runs.
+    within the step gives the numbers of one time step only. All branches of a switch count, though
+    only one of them runs.
 
     Args:
       compiled: the program.
-      for_gpu: whether it is for a GPU, of which XLA does not report the memory traffic: it is
-        estimated as twice what the kernels write.
+      for_gpu: whether it is for a GPU, for which XLA does not report the memory traffic: it is
+        estimated as twice the bytes that the kernels write.
 
     Returns:
       "memory_bytes", "bytes_accessed", "collectives", and "kernels", empty except for a GPU.

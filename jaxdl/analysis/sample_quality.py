@@ -41,8 +41,8 @@ def kernel_distance(first: np.ndarray, second: np.ndarray) -> tuple[float, float
     over two halves if there are fewer than 2,000. What is left over does not count.
 
     Args:
-      first: float (examples, features), at least four of them.
-      second: float (examples, features), likewise.
+      first: float (examples, features), at least four examples.
+      second: float (examples, features), at least four examples.
 
     Returns:
       The mean over the blocks, 0 on average for sets of one distribution, and its standard error.
@@ -71,15 +71,15 @@ def _squared_mean_discrepancy(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def precision_and_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
-    """Computes which fraction of the samples look real, and which of the real ones they cover.
+    """Computes what fraction of the samples look real, and what fraction of real data they cover.
 
     Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative
     Models", section 2: a set covers the balls around its members, each of which reaches to the
     third-nearest other member.
 
     Args:
-      real: float (examples, features), more than three of them.
-      fake: float (samples, features), likewise.
+      real: float (examples, features), more than three examples.
+      fake: float (samples, features), more than three samples.
 
     Returns:
       Precision, the fraction of ``fake`` that ``real`` covers, and recall, the fraction of ``real``
@@ -117,7 +117,7 @@ def _squared_distances(rows: jax.Array, others: jax.Array) -> jax.Array:
 
 @jax.jit
 def _squared_radii(rows: jax.Array, points: jax.Array) -> jax.Array:
-    """Squared distances to the nearest neighbours among points that include the rows."""
+    """Returns each row's squared distance to its third-nearest other; points include the rows."""
     return -jax.lax.top_k(-_squared_distances(rows, points), NEIGHBOURS + 1)[0][:, -1]
 
 

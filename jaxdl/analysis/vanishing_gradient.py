@@ -11,7 +11,7 @@ from jaxdl.randomness import Purpose, key_for
 def gradient_norms(
     cell: CellName, features: int, distance: int, seed: int, variables: dict | None = None
 ) -> np.ndarray:
-    """Computes the norm of the gradient of the last hidden state with respect to each input before.
+    """Computes the norm of the gradient of the last hidden state with respect to each input.
 
     After Bengio, Simard and Frasconi 1994, "Learning Long-Term Dependencies with Gradient
     Descent is Difficult". The inputs are random with unit variance.
@@ -20,8 +20,9 @@ def gradient_norms(
       cell: "simple", "lstm" or "gru".
       features: width of the hidden state.
       distance: number of time steps to look back.
-      seed: of the inputs, and of the direction in which the last hidden state changes.
-      variables: of a trained layer; None for an untrained one.
+      seed: random seed of the inputs, of an untrained layer, and of the direction in which the
+        last hidden state changes.
+      variables: variables of a trained layer; None for an untrained one.
 
     Returns:
       float32 (distance,), the last input first, averaged over 32 sequences.

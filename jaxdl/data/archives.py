@@ -1,4 +1,4 @@
-"""Gzipped tar archives, read without believing what they say about themselves.
+"""Gzipped tar archives, read without trusting their headers.
 
 Nothing is unpacked onto the disk, links are not followed, and the memory used is bounded.
 """
@@ -16,16 +16,16 @@ MOST_MEMBERS = 200_000
 
 
 class _InChunks(gzip.GzipFile):
-    """An unpacked stream that is read in chunks only.
+    """An unpacked stream that refuses to read more than a chunk at once.
 
-    tarfile reads a header at once, however long it is by its own account.
+    tarfile reads a header in one piece, however long the archive says that it is.
     """
 
     def read(self, size: int | None = -1) -> bytes:
         """Reads at most ``size`` bytes.
 
         Raises:
-          tarfile.ReadError: that is more than a chunk.
+          tarfile.ReadError: ``size`` is more than a chunk, or unlimited.
         """
         if size is None or not 0 <= size <= CHUNK_BYTES:
             raise tarfile.ReadError("a header is too long")
@@ -35,7 +35,8 @@ class _InChunks(gzip.GzipFile):
 def regular_files(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     """Yields the name, the size and the stream of each regular file in an archive, in order.
 
-    A stream ends after that number of bytes. It is to be read by `chunks`.
+    A stream ends after that number of bytes; read it by `chunks`. Only the first `MOST_MEMBERS`
+    members of the archive are considered.
 
     Raises:
       Exception: of any kind, if the archive is damaged.

@@ -25,7 +25,7 @@ class Decoded:
       splits: split name -> feature name -> array with the examples along its first axis; its
         elements are numbers, or str with the dtype object.
       class_names: names of the labels 0, 1, ...
-      remarks: what the user should know about them, a line each.
+      remarks: what the user should know about the examples, one line each.
     """
 
     splits: dict[str, dict[str, np.ndarray]]
@@ -34,7 +34,7 @@ class Decoded:
 
 
 def read_or_make(folder: Path, fingerprint: str, make: Callable[[], Decoded]) -> Decoded:
-    """Reads the arrays from a folder; makes and caches them there if they are not there yet.
+    """Reads the arrays from a folder; makes and caches them there if they are absent or unusable.
 
     Only one process at a time makes them; see `keep`.
 
@@ -62,7 +62,7 @@ def read_or_make(folder: Path, fingerprint: str, make: Callable[[], Decoded]) ->
 def keep(made: Decoded, fingerprint: str, folder: Path, temporary: Path) -> None:
     """Caches the arrays in a folder, which appears complete or not at all.
 
-    A remark says if it replaces one that could not be used, or cannot be written.
+    Prints a note if this replaces an unusable folder, or if the folder cannot be written.
 
     Args:
       made: the arrays.
@@ -76,7 +76,7 @@ def keep(made: Decoded, fingerprint: str, folder: Path, temporary: Path) -> None
         unfinished.mkdir()
         write(made, fingerprint, unfinished)
         swap_in(unfinished, folder, temporary)
-    except OSError as error:  # of a directory that is read-only, or a disk that is full
+    except OSError as error:  # the directory is read-only, or the disk is full
         note_not_kept(folder, reason_of(error))
     else:
         if unusable:

@@ -15,10 +15,10 @@ def normalise(images: jax.Array) -> jax.Array:
 def alternating_flip(
     images: jax.Array, key: jax.Array, index: jax.Array, epoch: jax.Array
 ) -> jax.Array:
-    """Mirrors each image left to right in every other epoch, half of them in the first.
+    """Mirrors each image left to right in every other epoch: a random half of them in the first.
 
     Two consecutive epochs thus see every image and its mirror image once each. Independent
-    random flips would show every second image the same way twice (Jordan 2024, "94% on CIFAR-10
+    random flips would show half of the images the same way twice (Jordan 2024, "94% on CIFAR-10
     in 3.29 Seconds on a Single GPU", section 3.6).
 
     Args:
@@ -82,8 +82,8 @@ def cutout(images: jax.Array, key: jax.Array, size: int) -> jax.Array:
 def color_jitter(images: jax.Array, key: jax.Array, strength: float) -> jax.Array:
     """Changes brightness, contrast and saturation of each image at random, in this order.
 
-    Random factors multiply the pixels, then their distances from the mean of the image, then those
-    of their channels from the mean of the channels (Howard 2013, "Some Improvements on Deep
+    Random factors multiply the pixels, then their differences from the mean of the image, then the
+    differences of a pixel's channels from their mean (Howard 2013, "Some Improvements on Deep
     Convolutional Neural Network Based Image Classification", section 2). Each is uniform in
     [1 - strength, 1 + strength].
 

@@ -1,7 +1,7 @@
 """What all builders have in common.
 
 To add a data set, subclass `Builder` as mnist.py does, then name the class in catalog.py. A
-builder opens its source files itself and gives encoded bytes for each image; a numpy array, or
+builder opens its source files itself and yields encoded bytes for each image; a numpy array, or
 ``dl_manager.extract``, would make tensorflow-datasets call TensorFlow.
 """
 
@@ -90,10 +90,10 @@ def read_members(path: Path, is_wanted: Callable[[str], object]) -> Iterator[tup
 
     Args:
       path: the archive.
-      is_wanted: says of a name whether the file is to be read.
+      is_wanted: takes the name of a file, and returns whether to read it.
 
     Raises:
-      UserError: the archive is damaged, or these files have more than `MOST_BYTES`.
+      UserError: the archive is damaged, or the files to read have more than `MOST_BYTES` in all.
     """
     total = 0
     try:
@@ -103,5 +103,5 @@ def read_members(path: Path, is_wanted: Callable[[str], object]) -> Iterator[tup
                 if total > MOST_BYTES:
                     raise ValueError("its members are too large")
                 yield name, b"".join(chunks(stream))
-    except Exception as error:  # of a damaged archive it may be any
+    except Exception as error:  # a damaged archive can raise any error
         raise damaged(path, f"it cannot be unpacked: {reason_of(error)}") from error

@@ -1,8 +1,8 @@
-"""The catalog of data sets: what other code has to know about each of them is said here, once.
+"""The catalog of data sets: all that other code has to know about each of them.
 
-To add a data set, write its builder as in mnist.py and name it in `CATALOG`. The options
-``--dataset`` are made of the catalog. If the images show a new kind of subject, pictures.py must
-also know how to turn a user's own picture into such an image.
+To add a data set, write its builder as in mnist.py and name it in `CATALOG`. ``--dataset``
+takes its names from the catalog. If the images show a new kind of subject, pictures.py must also
+know how to turn a user's own picture into such an image.
 """
 
 import dataclasses
@@ -16,9 +16,9 @@ class Entry:
 
     Attributes:
       builder: ``MODULE:CLASS`` of the builder; only imported to prepare records.
-      version: of the records.
-      config: name of the builder's only configuration, if it has one; a path component of the
-        records above the version.
+      version: version of the records.
+      config: name of the builder's only configuration, if it has one; the folder of the version is
+        inside a folder of that name.
       num_train: number of training examples, including those for validation.
       num_classes: number of classes.
       class_names: the full names, if those in the records are abbreviated; else empty.
@@ -92,12 +92,12 @@ def image_shape_of(dataset: str, own_side: int) -> tuple[int, int, int]:
     """Returns (height, width, channels) of the images of a data set.
 
     Args:
-      dataset: a key of `CATALOG`, or where the user's own pictures are.
-      own_side: side of the latter in pixels.
+      dataset: a key of `CATALOG`, or any other name for pictures of the user's own.
+      own_side: side in pixels to which the user's own pictures are resized.
     """
     return CATALOG[dataset].image_shape if dataset in CATALOG else (own_side, own_side, 3)
 
 
 def shows_photographs(dataset: str) -> bool:
-    """Whether the images of a data set are photographs, as all of a user's own are."""
+    """Whether a data set shows photographs, as all pictures of a user's own are assumed to do."""
     return dataset not in CATALOG or CATALOG[dataset].subject == "photograph"

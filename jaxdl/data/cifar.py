@@ -177,7 +177,7 @@ def read_archive(
             split: _parse(b"".join(contents[name] for name in names), label_bytes)
             for split, names in members.items()
         }
-    except (KeyError, ValueError) as error:  # a member is missing, or has part of a record
+    except (KeyError, ValueError) as error:  # a member is missing, or ends within a record
         raise damaged(path, f"it has not the expected members: {error}") from error
 
 
@@ -188,7 +188,7 @@ def _parse(content: bytes, label_bytes: int) -> Examples:
 
 
 def read_sheets(folder: Path) -> dict[str, Examples]:
-    """Reads the mirror of CIFAR-10: pictures with one image in each row, and lists of labels.
+    """Reads the mirror of CIFAR-10: PNG files, one image per row of pixels, and lists of labels.
 
     Args:
       folder: the folder of the files `SHEETS`.
@@ -207,7 +207,7 @@ def read_sheets(folder: Path) -> dict[str, Examples]:
 
 
 def read_sheet(path: Path) -> np.ndarray:
-    """Reads a picture with one image in each row, uint8 (examples, 32, 32, 3).
+    """Reads a PNG file with one image per row of 1024 pixels, uint8 (examples, 32, 32, 3).
 
     Raises:
       UserError: the file is not such a picture.

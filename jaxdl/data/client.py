@@ -29,7 +29,7 @@ class Package(abc.ABC):
       specifier: name and version, as the client writes them.
       size: size of the package in bytes.
       files: the files that the package carries.
-      suffix: of the archive that the client delivers.
+      suffix: file name suffix of the archive that the client delivers.
     """
 
     suffix: ClassVar[str]
@@ -71,7 +71,7 @@ class Package(abc.ABC):
             yield from self._read(file, archive)
         except SourceError:
             raise
-        # Of a hostile archive this may be any error: NotImplementedError for its compression,
+        # A hostile archive can raise any error: NotImplementedError for its compression,
         # RuntimeError for a member that is encrypted, RecursionError for a chain of headers.
         except Exception as error:
             raise SourceError(f"it is not a valid archive ({reason_of(error)})") from error
@@ -84,11 +84,11 @@ class Package(abc.ABC):
         """
 
     def _run(self, command: Sequence[str], download: Path, pattern: str) -> None:
-        """Runs a command that downloads the package, as long as the bytes on disk keep growing.
+        """Runs a command that downloads the package; kills it if the bytes on disk stop growing.
 
         Args:
           command: the client and its arguments.
-          download: the folder where the bytes arrive, those in temporary files too.
+          download: the folder where the bytes arrive, including those in temporary files.
           pattern: matches the files that grow. The largest one counts, since a client may write
             a file and then copy it.
 
@@ -136,7 +136,7 @@ class Package(abc.ABC):
 
 
 def _reason(errors: str) -> str:
-    """Returns what pip says in its last line, and npm in its first."""
+    """Returns the reason that pip gives in its last line, and npm in its first; "" for none."""
     lines = [line for line in errors.splitlines() if line and not line.startswith(NO_REASON)]
     npm_lines = [line for line in lines if line.startswith("npm error ")]
     if npm_lines:

@@ -20,20 +20,20 @@ from jaxdl.data.pictures import MOST_PIXELS, decoding, on_white
 Image.core.set_blocks_max(8)  # freed memory that Pillow keeps for the next picture
 
 RESIZED_AS_THEY_ARE = ("RGB", "RGBA", "L", "LA", "CMYK")
-"""Modes whose pixels can be averaged; the others take more memory."""
+"""Modes that are resized before they are converted to RGB, which saves memory."""
 WIDEST = 4 / 3
 """Largest ratio of width to height of a rectangle, and of height to width."""
 TRIES = 10
-"""In which a rectangle must fit into its picture; otherwise it is the central square."""
+"""Number of random rectangles to try; if none fits into the picture, its central square is read."""
 DRAWS = 4 * TRIES
 REDUCTIONS = (8, 4, 2)
 """Factors by which a JPEG can be reduced while it is decoded."""
 MOST_BYTES = 2**26
-"""Size of a file up to which all of it is read at once."""
+"""Size in bytes up to which a file is read at once; larger ones are left to Pillow."""
 START_OF_PIXELS = b"\xff\xda"
-"""Ends the header of a JPEG."""
+"""The marker that ends the header of a JPEG."""
 ORIENTATION = 0x0112
-"""Number of the EXIF tag that says how a picture lies."""
+"""Number of the EXIF tag for the orientation of a picture."""
 TURNS = {
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
@@ -43,7 +43,7 @@ TURNS = {
     7: lambda image: image.transpose(1, 0, 2)[::-1, ::-1],
     8: lambda image: image.transpose(1, 0, 2)[::-1],
 }
-"""How a picture of each orientation is turned upright."""
+"""Orientation of a picture in EXIF -> function that turns it upright."""
 
 
 class Rectangle(NamedTuple):
@@ -63,16 +63,16 @@ def read_random_crop(
 ) -> np.ndarray:
     """Reads a random rectangle of an image file, resized to a square and turned upright.
 
-    Its area is uniform in a range of shares of the picture's, and the logarithm of its ratio of
-    width to height in that of 3:4 to 4:3 (Szegedy et al. 2014, "Going Deeper with Convolutions",
-    section 6).
+    Its share of the picture's area is uniform in [smallest_share, 1], and the logarithm of its
+    aspect ratio is uniform between those of 3:4 and 4:3 (Szegedy et al. 2014, "Going Deeper with
+    Convolutions", section 6).
 
     Args:
       path: a file in one of `jaxdl.data.pictures.FORMATS`, of any mode and up to
-        `jaxdl.data.pictures.MOST_PIXELS`, or what it contains.
+        `jaxdl.data.pictures.MOST_PIXELS`, or its content.
       side: side of the result in pixels.
       draws: float (DRAWS,), uniform in [0, 1), that choose the rectangle.
-      smallest_share: of the picture's area.
+      smallest_share: smallest share of the picture's area that the rectangle may have.
 
     Returns:
       uint8 (side, side, 3).
@@ -88,7 +88,7 @@ def read_random_crop(
             return square
     with decoding(path) as file:
         if file.format not in ("JPEG", "MPO"):
-            file.load()  # which turns a TIFF upright, and removes the tag that says how it lay
+            file.load()  # turns a TIFF upright, and removes its orientation tag
         rectangle = _random_rectangle(file.size, draws, smallest_share)
         turn = TURNS.get(file.getexif().get(ORIENTATION))
         square = cut_out_by_pillow(file, rectangle, side)
@@ -96,7 +96,7 @@ def read_random_crop(
 
 
 def cut_out_by_pillow(file: Image.Image, rectangle: Rectangle, side: int) -> np.ndarray:
-    """Decodes and resizes by Pillow; each pixel averages those that it covers."""
+    """Decodes and resizes by Pillow; each pixel of the result averages those that it covers."""
     whole = file.size
     reduction = _reduction(rectangle, side)
     file.draft("RGB", (whole[0] // reduction, whole[1] // reduction))
@@ -110,7 +110,7 @@ def cut_out_by_pillow(file: Image.Image, rectangle: Rectangle, side: int) -> np.
 
 
 def size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
-    """Returns width and height of a colour JPEG that is not turned; None for any other content."""
+    """Returns (width, height) of a colour JPEG without EXIF, so upright; None for other content."""
     simplejpeg, _ = _libraries()
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
@@ -124,8 +124,8 @@ def size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
 def cut_out_by_opencv(content: bytes, rectangle: Rectangle, side: int) -> np.ndarray | None:
     """Decodes a plain JPEG by libjpeg-turbo and resizes by OpenCV; None if it is damaged.
 
-    Each pixel is interpolated between four, as in the published recipes for TensorFlow; only where
-    that would skip pixels, it averages those that it covers, which takes seven times as long.
+    Each pixel is interpolated between four, as in the published recipes for TensorFlow. If that
+    would skip pixels, each averages those that it covers instead, which takes seven times as long.
     """
     simplejpeg, cv2 = _libraries()
     reduction = _reduction(rectangle, side)
@@ -154,7 +154,7 @@ def decoder() -> str:
 
 
 def _content(path: Path | bytes) -> bytes:
-    """Returns what is in a file; nothing where it should be left to Pillow, or refused by it."""
+    """Returns the content of a file; b"" for a file that Pillow should read, or refuse."""
     if isinstance(path, bytes):
         return path
     with contextlib.suppress(OSError):
@@ -167,7 +167,7 @@ def _content(path: Path | bytes) -> bytes:
 
 @functools.cache
 def _libraries() -> tuple[Any, Any] | None:
-    """Returns simplejpeg and OpenCV, which compute in the thread that calls them, or None."""
+    """Returns simplejpeg and OpenCV, which compute in the calling thread; None if absent."""
     try:
         import cv2
         import simplejpeg
@@ -178,13 +178,13 @@ def _libraries() -> tuple[Any, Any] | None:
 
 
 def _reduction(rectangle: Rectangle, side: int) -> int:
-    """Returns the largest reduction that leaves each side of a rectangle at least a side long."""
+    """Returns the largest reduction that leaves each side of a rectangle at least ``side`` long."""
     shortest = min(rectangle.width, rectangle.height)
     return next((factor for factor in REDUCTIONS if shortest >= factor * side), 1)
 
 
 def _random_rectangle(size: tuple[int, int], draws: np.ndarray, smallest_share: float) -> Rectangle:
-    """Chooses the rectangle of `read_random_crop`, in a picture of a width and height."""
+    """Chooses the rectangle of `read_random_crop`; ``size`` is (width, height) of the picture."""
     whole_width, whole_height = size
     for share, ratio, across, down in draws.reshape(TRIES, 4).tolist():
         area = (smallest_share + (1 - smallest_share) * share) * whole_width * whole_height

@@ -25,8 +25,8 @@ class Dataset:
       validation: the same, to choose models and epochs by.
       test: the same, for the final score only.
       class_names: names of the labels 0, 1, ...
-      checksums: split -> feature name -> checksum, of features that are not identified by their
-        arrays.
+      checksums: split -> feature name -> checksum, for features whose checksum is not computed
+        from their arrays.
     """
 
     name: str

@@ -14,7 +14,7 @@ LONGEST_NAME = 40
 
 
 def folder_name(name: str) -> str:
-    """Shortens any name to one that is safe for a folder; other names may give the same."""
+    """Turns any name into one that is safe for a folder; different names may give the same one."""
     return re.sub(r"[^\w.-]+", "-", name)[:LONGEST_NAME]
 
 

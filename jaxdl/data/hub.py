@@ -7,7 +7,7 @@ from jaxdl.data.website import Website
 
 
 def hub(repository: str, revision: str, files: tuple[File, ...]) -> Website:
-    """Returns the repository of a model, ``OWNER/NAME``, at the commit with this hash.
+    """Returns a source of files: the model repository ``OWNER/NAME`` at a commit's hash.
 
     The environment variable ``HF_ENDPOINT`` can name a hub other than the official one.
     """

@@ -37,9 +37,9 @@ def mixup(images: jax.Array, key: jax.Array, alpha: float) -> Mixture:
 def cutmix(images: jax.Array, key: jax.Array, alpha: float) -> Mixture:
     """Pastes a rectangle of one image into another (Yun et al. 2019, "CutMix", section 3.1).
 
-    The rectangle has the proportions of the image and its centre anywhere in it. The share that
-    an image keeps is the share of its pixels outside the rectangle, which is cut off at the
-    edges; so it is larger than the one that was drawn where the rectangle sticks out.
+    The rectangle has the proportions of the image, is centred anywhere in it and is cut off at its
+    edges. The share that an image keeps is that of its pixels outside the rectangle: more than was
+    drawn where the rectangle is cut off.
     """
     batch, height, width, _ = images.shape
     partner_key, share_key, row_key, column_key = jax.random.split(key, 4)

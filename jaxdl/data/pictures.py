@@ -15,10 +15,10 @@ from PIL import Image, ImageOps
 from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import BrokenFileError, UserError
 
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of what is odd but can be decoded
+warnings.filterwarnings("ignore", module=r"PIL\.")  # about files that are odd but can be decoded
 
 FORMATS = ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF")
-"""What Pillow may decode; it knows others that start programs, such as PostScript."""
+"""What Pillow may decode; for some other formats, such as PostScript, it starts programs."""
 MOST_PIXELS = 8192 * 8192
 INK_THRESHOLD = 0.2
 LARGEST_SIDE = 1024
@@ -57,7 +57,7 @@ def read_photograph(
     """Reads the central square of an image file; transparent parts become white.
 
     Args:
-      path: a file in one of `FORMATS`, of any mode and up to `MOST_PIXELS`, or what it contains.
+      path: a file in one of `FORMATS`, of any mode and up to `MOST_PIXELS`, or its content.
       side: side of the result in pixels.
       shown: side of the square, relative to that of the largest one.
       resampling: how pixels are averaged.
@@ -100,16 +100,16 @@ def open_picture(path: Path | bytes) -> Image.Image:
 
 @contextlib.contextmanager
 def decoding(path: Path | bytes, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
-    """Opens an image file, to be decoded in the context; its header has been read and checked.
+    """Opens an image file and checks its header; the pixels are to be decoded in the context.
 
     Args:
-      path: of the file, or what it contains.
+      path: the file, or its content.
       formats: names of the formats that are tried.
 
     Raises:
       BrokenFileError: the file is missing or is not a regular one, has more than `MOST_PIXELS`,
         or cannot be decoded.
-      UserError: the system does not let it be read.
+      UserError: the operating system cannot read it.
     """
     if isinstance(path, Path):
         require_regular(path)
@@ -126,7 +126,7 @@ def decoding(path: Path | bytes, formats: Sequence[str] = FORMATS) -> Iterator[I
         raise BrokenFileError(
             f"{name} has more than {MOST_PIXELS:,} pixels: make it smaller."
         ) from error
-    except Exception as error:  # of a damaged file it may be any
+    except Exception as error:  # a damaged file can raise any error
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{name} cannot be read: {error.strerror}.") from error
         known = f"{', '.join(formats[:-1])} or {formats[-1]}" if formats[1:] else formats[0]
@@ -134,11 +134,11 @@ def decoding(path: Path | bytes, formats: Sequence[str] = FORMATS) -> Iterator[I
 
 
 def require_regular(path: Path) -> None:
-    """Refuses what is no regular file: opening a FIFO would wait for its writer.
+    """Refuses anything but a regular file: opening a FIFO would wait for its writer.
 
     Raises:
-      BrokenFileError: it is none, or is missing.
-      UserError: the system does not say.
+      BrokenFileError: it is not a regular file, or is missing.
+      UserError: the operating system cannot tell.
     """
     try:
         is_regular = stat.S_ISREG(path.stat().st_mode)
@@ -153,7 +153,7 @@ def require_regular(path: Path) -> None:
 
 
 def _checked(file: BinaryIO) -> BinaryIO:
-    """Refuses a large WebP file, for which Pillow allocates when it opens it."""
+    """Refuses a WebP file of too many pixels; Pillow would allocate memory on opening it."""
     if _pixels_of_webp(file.read(30)) > MOST_PIXELS:
         raise Image.DecompressionBombError
     file.seek(0)
@@ -161,9 +161,9 @@ def _checked(file: BinaryIO) -> BinaryIO:
 
 
 def _pixels_of_webp(header: bytes) -> int:
-    """Returns the number of pixels of a WebP file, of which these are the first bytes.
+    """Returns the number of pixels of a WebP file from its first 30 bytes; 0 for other files.
 
-    The three layouts of the header are those of the WebP container specification; 0 for others.
+    The three layouts of the header are those of the WebP container specification.
     """
     if len(header) < 30 or header[8:12] != b"WEBP":
         return 0
@@ -239,7 +239,7 @@ def crop_to_ink(ink: np.ndarray) -> np.ndarray:
 
 
 def shrink_to_fit(ink: np.ndarray, size: int) -> np.ndarray:
-    """Resizes the ink so that its longer side has ``size`` pixels, and keeps its proportions."""
+    """Scales the ink in proportion to a longer side of ``size`` pixels, and its maximum to 1."""
     scale = size / max(ink.shape)
     height, width = (max(1, round(side * scale)) for side in ink.shape)
     resized = Image.fromarray(ink.astype(np.float32)).resize((width, height), Image.Resampling.BOX)

@@ -1,4 +1,4 @@
-"""Gets from a data directory in any state to decoded arrays, one process at a time."""
+"""Turns a data directory in any state into decoded arrays, one process at a time."""
 
 import os
 import time

@@ -32,14 +32,14 @@ def fingerprint(folder: Path, formats: Sequence[str] = (FILE_FORMAT,)) -> str | 
 
     Args:
       folder: a version folder in the layout of tensorflow-datasets.
-      formats: of records that can be read.
+      formats: file formats of records that the caller can read.
 
     Returns:
       A digest of the information file and of the names and sizes of all files in the folder, or
       None if the folder has no prepared records.
 
     Raises:
-      UserError: the records are in a format that needs TensorFlow.
+      UserError: the records are in another format.
     """
     path = folder / INFORMATION
     if not path.exists():
@@ -74,7 +74,7 @@ def prepare(builder_class: Any, archives: Path, temporary: Path) -> Path:
       The version folder, which is inside ``temporary``.
 
     Raises:
-      UserError: an archive is damaged.
+      UserError: a source file is damaged, or is not the published one.
     """
     import tensorflow_datasets as tfds
 
@@ -126,7 +126,7 @@ def decode(folder: Path, name: str) -> Decoded:
 
 
 def check_classes(folder: Path) -> None:
-    """Refuses features of other packages: tensorflow-datasets imports the modules they name."""
+    """Raises ValueError for features of other packages, which tensorflow-datasets would import."""
 
     def check(value: dict[str, Any]) -> None:
         for name in NAMES_OF_CLASSES:

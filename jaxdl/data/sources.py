@@ -31,7 +31,7 @@ class File:
 class SourceError(Exception):
     """A source did not deliver; the message is a short reason, in lower case.
 
-    Servers and archives may have a say in it.
+    It may quote a server or an archive, and so is reduced to one printable line.
     """
 
     def __init__(self, reason: str):
@@ -120,7 +120,7 @@ def obtain(name: str, sources: tuple[Source, ...], folder: Path, temporary: Path
 
 
 def are_present(name: str, sources: tuple[Source, ...], folder: Path) -> bool:
-    """Returns whether the files of a source lie in ``folder``; raises as `obtain` does."""
+    """Returns whether all files of a source lie in ``folder``; raises UserError if one differs."""
     present = {file for source in sources for file in source.files if (folder / file.name).exists()}
     for file in present:
         if not file.matches(folder / file.name):

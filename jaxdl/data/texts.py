@@ -12,8 +12,8 @@ def pack(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
       features: arrays of numbers, and object arrays (examples,) of str.
 
     Returns:
-      The arrays of numbers as they are; instead of the texts NAME, ``NAME-bytes`` uint8 (bytes,)
-      and ``NAME-ends`` int64 (examples,).
+      The arrays of numbers as they are; for an array NAME of texts, ``NAME-bytes``, uint8 (bytes,),
+      and ``NAME-ends``, int64 (examples,).
     """
     packed = {}
     for name, array in features.items():

@@ -103,7 +103,7 @@ def encode(
 
 
 def _replace_surrogates(text: str) -> str:
-    """Replaces halves of surrogate pairs, which are no characters; a command line can have them."""
+    """Replaces lone surrogates, which UTF-8 cannot encode; a command line can contain them."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -158,7 +158,7 @@ def _require_ids_without_gaps(described: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _failures_as_errors() -> Iterator[None]:
-    """Raises UserError where the Rust code of tokenizers fails or panics, which is no Exception."""
+    """Turns errors of the Rust code of tokenizers into UserError; a panic is not an Exception."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit, MemoryError):

@@ -18,7 +18,7 @@ from jaxdl.data.tokenizer import (
 
 SPLITS = ("train", "validation", "test")
 TOKENIZER = "tokenizer"
-"""What is cached, and has a checksum, beside the splits."""
+"""Name of the tokenizer beside those of the splits, in the cache and among a run's checksums."""
 
 
 def tokenise(
@@ -65,7 +65,7 @@ def tokenise(
 
 
 def _key(dataset: Dataset, *options: object) -> str:
-    """Identifies the result: depends on the texts, on their splits and on the options."""
+    """Returns a digest of the texts, their splits and the options, which identifies the result."""
     digest = hashlib.sha256(repr((TOKENIZER, *options)).encode())
     for name in SPLITS:
         texts = getattr(dataset, name)["text"]

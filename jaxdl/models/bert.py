@@ -17,7 +17,7 @@ EPSILON = 1e-12
 
 
 class Bert(nn.Module):
-    """Embeddings, encoder blocks that normalise their sums, one vector for the text, logits.
+    """Embeddings, post-norm encoder blocks, pooling into one vector per text, and a dense head.
 
     The layers are named `embedding`, `embedding_norm`, `block_0`, `block_1`, ..., `pooler`,
     `head`; the parameters that belong to no layer are `positions` and `token_types`.
@@ -25,8 +25,8 @@ class Bert(nn.Module):
     Attributes:
       vocabulary_size: number of tokens, padding (0) included.
       max_length: length of the longest text in tokens.
-      num_token_types: number of token types, such as those of a first and of a second sentence;
-        0 for a model that does not distinguish them.
+      num_token_types: number of token types, which tell a first sentence from a second one; 0 for
+        a model that does not distinguish them.
       embed_dim: width of the embedding and of all blocks.
       num_layers: number of encoder blocks.
       num_heads: number of attention heads.
@@ -36,8 +36,8 @@ class Bert(nn.Module):
         layer with that activation to the first token.
       dropout_rate: probability that an entry of the embedding, of the outputs of the attention
         and of the MLP, and of the pooled vector is dropped in training.
-      num_classes: number of logits; 0 for no head: the pooled vector.
-      dtype: of the computation; parameters are float32.
+      num_classes: number of logits; 0 omits the head, so that the pooled vector is returned.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     vocabulary_size: int = 30_522

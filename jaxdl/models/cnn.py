@@ -23,7 +23,7 @@ class CNN(nn.Module):
       width: number of units of the dense layer.
       num_classes: number of logits.
       dropout_rate: probability that a unit of the dense layer is dropped in training.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     features: Sequence[int] = (32, 64)
@@ -49,13 +49,13 @@ class CNN(nn.Module):
 class LeNet5(nn.Module):
     """LeNet-5 (LeCun et al. 1998, "Gradient-Based Learning", section II.B), as it is taught today.
 
-    ReLU and max-pooling replace the paper's scaled tanh and trained averages, and the second
-    convolution sees all channels: 61,706 parameters on 28x28 grey images. The layers are named
-    `conv_0`, `conv_1`, `dense_0`, `dense_1`, `head`.
+    ReLU and max-pooling replace the paper's scaled tanh and trainable average pooling, and the
+    second convolution sees all channels: 61,706 parameters on 28x28 grey images. The layers are
+    named `conv_0`, `conv_1`, `dense_0`, `dense_1`, `head`.
 
     Attributes:
       num_classes: number of logits.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     num_classes: int = 10
@@ -87,7 +87,7 @@ class VGG(nn.Module):
       width: number of units of the dense layer.
       num_classes: number of logits.
       dropout_rate: probability that a unit of the dense layer is dropped in training.
-      dtype: of the computation; parameters and batch statistics are float32.
+      dtype: dtype of the computation; parameters and batch statistics are float32.
     """
 
     stages: Sequence[Sequence[int]] = ((32, 32), (64, 64), (128, 128))

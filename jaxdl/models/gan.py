@@ -24,7 +24,7 @@ class TransposedConv(nn.Module):
       kernel_size: height and width of the kernel.
       strides: factors by which height and width grow.
       kernel_init: draws the initial kernel.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     features: int
@@ -35,7 +35,7 @@ class TransposedConv(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Maps (batch, height, width, channels) to images larger by the strides."""
+        """Maps (batch, height, width, channels) to (batch, new_height, new_width, features)."""
         shape = (*self.kernel_size, images.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         return convolve_transposed(
@@ -51,8 +51,8 @@ class Generator(nn.Module):
 
     Attributes:
       image_shape: height and width of the images, multiples of 4, and number of channels.
-      num_classes: number of classes of which images can be asked for; 0 for none.
-      dtype: of the computation; parameters and batch statistics are float32.
+      num_classes: number of classes that can be requested; 0 for an unconditional generator.
+      dtype: dtype of the computation; parameters and batch statistics are float32.
     """
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
@@ -63,12 +63,12 @@ class Generator(nn.Module):
     def __call__(
         self, noise: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        """Maps noise, and with classes labels, to images.
+        """Maps noise, and labels if there are classes, to images.
 
         Args:
           noise: float32 (batch, latent_dim).
-          labels: int32 (batch,).
-          train: whether batch statistics are those of the batch.
+          labels: int32 (batch,); None without classes.
+          train: whether to normalise by the statistics of the batch, not by running averages.
 
         Returns:
           float32 (batch, *image_shape), in [-1, 1].
@@ -97,21 +97,21 @@ class Generator(nn.Module):
 def with_class(noise: jax.Array, labels: jax.Array | None, num_classes: int) -> jax.Array:
     """Appends an embedding of the class to each noise vector, by a new layer `embedding`.
 
-    To be called by the compact ``__call__`` of a generator. See Mirza and Osindero 2014,
+    Call it in the compact ``__call__`` of a generator. See Mirza and Osindero 2014,
     "Conditional Generative Adversarial Nets".
 
     Args:
       noise: float32 (batch, latent_dim).
       labels: int32 (batch,); None without classes.
-      num_classes: number of classes; 0 leaves the noise alone.
+      num_classes: number of classes; 0 returns the noise unchanged.
 
     Returns:
       float32 (batch, 2 * latent_dim), or the noise.
     """
     if not num_classes:
         return noise
-    # At first of length 1, beside noise of length sqrt(latent_dim): with embeddings as long as
-    # that, the generator begins with one image for each class, and ignores the noise.
+    # Initially, embeddings have a norm of about 1, and the noise one of about sqrt(latent_dim). If
+    # the norms were equal, the generator would first make one image per class and ignore the noise.
     embedding = nn.Embed(num_classes, noise.shape[-1], name="embedding")(labels)
     return jnp.concatenate([noise, embedding], axis=-1)
 
@@ -124,7 +124,7 @@ class Discriminator(nn.Module):
     Attributes:
       dropout_rate: probability that a unit is dropped in training.
       num_classes: number of classes; 0 for none. See `logit_of_real`.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     dropout_rate: float = 0.3
@@ -135,12 +135,12 @@ class Discriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        """Maps images, and with classes their labels, to logits of "real".
+        """Maps images, and their labels if there are classes, to logits of "real".
 
         Args:
           images: float32 (batch, height, width, channels), in [-1, 1].
-          labels: int32 (batch,).
-          train: whether units are dropped.
+          labels: int32 (batch,); None without classes.
+          train: whether dropout is active.
 
         Returns:
           float32 (batch,).
@@ -159,8 +159,8 @@ def logit_of_real(
 ) -> jax.Array:
     """Maps the features of images to logits of "real", by a new layer `head`.
 
-    To be called by the compact ``__call__`` of a discriminator. With classes the head has a logit
-    for each, of which that of the image's label counts (Miyato and Koyama 2018, "cGANs with
+    Call it in the compact ``__call__`` of a discriminator. With classes, the head computes a logit
+    for each, and that of the image's label is returned (Miyato and Koyama 2018, "cGANs with
     Projection Discriminator", section 3; there, the logits of all classes also share a term that
     does not depend on the label).
 
@@ -168,7 +168,7 @@ def logit_of_real(
       features: (batch, height, width, channels).
       labels: int32 (batch,); None without classes.
       num_classes: number of classes; 0 for none.
-      options: of the layer, such as its dtype.
+      options: fields of the layer, such as its dtype.
 
     Returns:
       float32 (batch,).

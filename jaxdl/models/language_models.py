@@ -15,7 +15,7 @@ from jaxdl.nn import Dense
 
 
 class RecurrentLanguageModel(RecurrentEncoder):
-    """Predicts each token from those before it and, if bidirectional, also from those after it.
+    """Predicts each token from those before it and, if bidirectional, separately from those after.
 
     The head is a layer named `head`, which both directions share.
     """
@@ -27,10 +27,10 @@ class RecurrentLanguageModel(RecurrentEncoder):
 
     @nn.compact
     def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
-        """Returns for each position the factor of the next token's logits.
+        """Returns vectors whose products with the embedding are the logits of the next token.
 
-        Its shape is (batch, time, embed_dim); a bidirectional network appends the factors of the
-        previous token's logits, (batch, 2 * time, embed_dim).
+        Their shape is (batch, time, embed_dim). A bidirectional network appends those of the
+        previous token along the time axis: (batch, 2 * time, embed_dim).
 
         Args:
           tokens: int32 (batch, time), padded at the end.
@@ -53,7 +53,7 @@ class MaskedLanguageModel(TransformerEncoder):
 
     @nn.compact
     def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
-        """Returns for each position the factor of its logits, (batch, time, embed_dim).
+        """Returns vectors (batch, time, embed_dim), whose products with the embedding are logits.
 
         Args:
           tokens: int32 (batch, time), padded at the end, time at most ``max_length``.

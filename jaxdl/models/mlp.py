@@ -19,7 +19,7 @@ class MLP(nn.Module):
       widths: number of units of each hidden layer.
       num_classes: number of logits.
       dropout_rate: probability that a hidden unit is dropped in training.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     widths: Sequence[int] = (128, 64)

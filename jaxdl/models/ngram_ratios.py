@@ -1,4 +1,4 @@
-"""What the n-grams around a word say about the class of a text, for networks that read words."""
+"""Log-count ratios of the n-grams that end at each word, as inputs of text classifiers."""
 
 from types import ModuleType
 
@@ -14,8 +14,8 @@ NGRAM_COUNTS = "ngram_counts"
 class NGramRatios(nn.Module):
     """Gives for each word the naive Bayes log-count ratios of the n-grams that end there.
 
-    "batch_stats" has what is counted before the training, see `jaxdl.training.ngrams.count_texts`:
-    "counts", float32 (buckets, classes), in how many texts of each class an n-gram of the bucket
+    "batch_stats" holds what `jaxdl.training.ngrams.count_texts` counts before training: "counts",
+    float32 (buckets, classes), the number of texts of each class in which an n-gram of the bucket
     occurs, and "texts", float32 (classes,), the number of texts of each class.
 
     Attributes:
@@ -51,12 +51,12 @@ def ratios_at_words(
       xp: numpy or jax.numpy, whichever made the arrays.
 
     Returns:
-      float32 (batch, time, largest_n * ratios), with a ratio for each class, or one for two.
+      float32 (batch, time, largest_n * ratios): one ratio per class, but only one for two classes.
     """
     positions = xp.arange(tokens.shape[1])
     ratios = []
     for n in range(1, largest_n + 1):
-        shifted = xp.pad(tokens, ((0, 0), (n - 1, 0)))  # moves n-grams to where their last word is
+        shifted = xp.pad(tokens, ((0, 0), (n - 1, 0)))  # aligns n-grams with their last word
         buckets, _ = buckets_of_size(shifted, length, n, len(counts), xp)
         is_real = (positions >= n - 1) & (positions < length[:, None])
         of_size = log_count_ratios(counts[buckets], texts, xp)
@@ -65,10 +65,10 @@ def ratios_at_words(
 
 
 def sum_ratios(ratios: jax.Array, weights: jax.Array) -> jax.Array:
-    """Sums the weighted ratios of each text, and divides them by the norm of all its ratios.
+    """Sums the weighted ratios of each text, and divides the sums by the norm of all its ratios.
 
-    So the sums grow more slowly with the length of the text; `jaxdl.models.ngrams` scales texts in
-    the same way.
+    So the sums grow more slowly with the length of the text. `jaxdl.models.ngrams` scales texts
+    similarly, by one norm per logit.
 
     Args:
       ratios: float (batch, time, features), 0 at padding.
@@ -85,9 +85,9 @@ def sum_ratios(ratios: jax.Array, weights: jax.Array) -> jax.Array:
 def ngram_ratios(
     classifier: nn.Module, tokens: jax.Array, length: jax.Array, ratios: jax.Array | None
 ) -> jax.Array | None:
-    """Returns the ratios that a classifier reads: those given, or by a layer `ngram_counts`.
+    """Returns the ratios that a classifier reads: those given, or those of a layer `ngram_counts`.
 
-    None for a classifier that reads none.
+    The result is None if none are given and the classifier reads no n-grams.
     """
     if ratios is not None or not classifier.ngrams:
         return ratios

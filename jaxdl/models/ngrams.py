@@ -1,7 +1,8 @@
 """A linear classifier of texts on their n-grams: sequences of up to n words.
 
 Wang and Manning 2012, "Baselines and Bigrams: Simple, Good Sentiment and Topic Classification",
-section 2: each n-gram that a text has, however often, counts by its naive Bayes log-count ratio.
+section 2: each n-gram that occurs in a text, however often, is a feature whose value is its naive
+Bayes log-count ratio.
 """
 
 from types import ModuleType
@@ -18,15 +19,15 @@ Array = TypeVar("Array", np.ndarray, jax.Array)
 
 MULTIPLIER = 0x9E3779B1
 MIXERS = (0x85EBCA6B, 0xC2B2AE35)
-"""Odd constants that spread the bits: the first by Knuth, the others of MurmurHash3."""
+"""Odd constants that mix the bits: the first is Knuth's, the others are MurmurHash3's."""
 
 
 class NGramClassifier(nn.Module):
-    """Sums the weights of the n-grams of a text, scaled so that its row has unit length.
+    """Computes logits linearly from the log-count ratios of a text's n-grams, scaled to unit norm.
 
-    The n-grams are hashed into buckets. Logits are those of the classes, or for two classes that of
-    the second, beside 0. "batch_stats" has what is counted instead of trained: "ratios", float32
-    (buckets, logits), see `log_count_ratios`.
+    The n-grams are hashed into buckets. Of two classes, the first always has the logit 0.
+    "batch_stats" holds what is counted, not trained: "ratios", float32 (buckets, num_classes), or
+    (buckets, 1) for two classes; see `log_count_ratios`.
 
     Attributes:
       largest_n: number of words of the longest n-grams.
@@ -40,7 +41,7 @@ class NGramClassifier(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array, length: jax.Array, *, train: bool) -> jax.Array:
-        """Maps tokens (batch, time) of texts and their length (batch,) to (batch, classes)."""
+        """Maps int32 tokens (batch, time) and lengths (batch,) to logits (batch, num_classes)."""
         shape = (self.num_buckets, num_outputs(self.num_classes))
         ratios = self.variable("batch_stats", "ratios", jnp.zeros, shape)
         kernel = self.param("kernel", nn.initializers.zeros, shape)
@@ -66,8 +67,8 @@ def distinct_ngrams(
       xp: numpy or jax.numpy, whichever made the arrays.
 
     Returns:
-      Buckets in increasing order, int32 (texts, n-grams), and which of them count, bool: each once,
-      and not those of padding.
+      The buckets in increasing order, int32 (texts, n-grams), and a bool mask of the same shape:
+      True for the first occurrence of each, False for repetitions and for n-grams with padding.
     """
     time = tokens.shape[1]
     buckets = []
@@ -86,10 +87,11 @@ def buckets_of_size(
 ) -> tuple[Array, Array]:
     """Finds the buckets of the n-grams of one size, by the position of their first word.
 
-    Args are those of `distinct_ngrams`, and ``n``, the number of words of each.
+    The arguments are as in `distinct_ngrams`; ``n`` is the number of words of each n-gram.
 
     Returns:
-      int32 (texts, time - n + 1), and bool, False for n-grams with padding.
+      The buckets, int32 (texts, time - n + 1), and a bool mask of the same shape, False for n-grams
+      with padding.
     """
     positions = tokens.shape[1] - n + 1
     words = [tokens[:, i : positions + i] for i in range(n)]
@@ -97,7 +99,7 @@ def buckets_of_size(
 
 
 def bucket_of(words: list[Array], num_buckets: int, xp: ModuleType) -> Array:
-    """Hashes n-grams, given by the arrays of their first, second, ... words, to int32."""
+    """Hashes n-grams, given as the arrays of their first, second, ... words, to int32 buckets."""
     code = xp.zeros_like(words[0], xp.uint32) + xp.uint32(len(words))
     for word in words:
         code = (code + word.astype(xp.uint32)) * xp.uint32(MULTIPLIER)
@@ -113,12 +115,12 @@ def log_count_ratios(counts: Array, texts: Array, xp: ModuleType) -> Array:
     the P texts of the class and in q of the Q others.
 
     Args:
-      counts: float (..., classes), in how many texts of each class an n-gram occurs.
+      counts: float (..., classes), the number of texts of each class in which an n-gram occurs.
       texts: float (..., classes), the number of texts of each class.
       xp: numpy or jax.numpy, whichever made the arrays.
 
     Returns:
-      (..., classes), or of two classes the second only, (..., 1).
+      (..., classes), or for two classes only the ratio of the second, (..., 1).
     """
     others = counts.sum(-1, keepdims=True) - counts
     other_texts = texts.sum(-1, keepdims=True) - texts

@@ -1,8 +1,8 @@
 """A GAN of residual blocks, for 28x28 and other images.
 
-Two ideas are those of Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern GAN
-Baseline": the discriminator is not normalised, and each block begins as the identity. The generator
-has batch normalisation, as that of the DCGAN.
+Two ideas are from Huang et al. 2024, "The GAN is dead; long live the GAN! A Modern GAN Baseline":
+the discriminator has no normalisation layers, and each block is initialised as the identity. The
+generator has batch normalisation, like that of the DCGAN.
 """
 
 import math
@@ -29,8 +29,8 @@ class ResidualGenerator(nn.Module):
     Attributes:
       image_shape: height and width of the images, multiples of 4, and number of channels.
       features: number of channels at half the resolution; at a quarter there are twice as many.
-      num_classes: number of classes of which images can be asked for; 0 for none.
-      dtype: of the computation; parameters and batch statistics are float32.
+      num_classes: number of classes that can be requested; 0 for an unconditional generator.
+      dtype: dtype of the computation; parameters and batch statistics are float32.
     """
 
     image_shape: tuple[int, int, int] = (28, 28, 1)
@@ -42,7 +42,7 @@ class ResidualGenerator(nn.Module):
     def __call__(
         self, noise: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        """Maps noise, and with classes labels, to images: see `jaxdl.models.gan.Generator`."""
+        """Maps noise, and labels if any, to images: see `jaxdl.models.gan.Generator`."""
         height, width, channels = self.image_shape
         start = (height // 4, width // 4, 2 * self.features)
         norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.99, dtype=self.dtype)
@@ -64,7 +64,7 @@ class ResidualDiscriminator(nn.Module):
     Attributes:
       features: number of channels at half the resolution; at a quarter there are twice as many.
       num_classes: number of classes; 0 for none. See `jaxdl.models.gan.logit_of_real`.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     features: int = 48
@@ -75,7 +75,7 @@ class ResidualDiscriminator(nn.Module):
     def __call__(
         self, images: jax.Array, labels: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
-        """Maps images, and with classes their labels, to float32 logits (batch,) of "real"."""
+        """Maps images, and their labels if any, to float32 logits (batch,) of "real"."""
         del train  # nothing is dropped
         shrink = partial(Conv, kernel_size=(4, 4), strides=(2, 2), dtype=self.dtype)
         x = images
@@ -86,13 +86,13 @@ class ResidualDiscriminator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions after their activations, added to the input; at first the identity.
+    """Two 3x3 convolutions, each after an activation, added to the input; initially the identity.
 
     The layers are named `conv_0` and `conv_1`, and with normalisation `norm_0` and `norm_1`.
 
     Attributes:
       norm: builds the normalisation before an activation; None for none.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     norm: Callable[..., nn.Module] | None = None

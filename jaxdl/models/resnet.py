@@ -118,8 +118,8 @@ class ResNet(nn.Module):
       normalisation: "batch", or "group" (Wu and He 2018), which needs no batch statistics.
       epsilon: added to the variance in batch normalisation.
       frozen_statistics: whether batch normalisation uses its running averages in training too.
-      num_classes: number of logits; 0 for no head: the pooled features of the image.
-      dtype: of the computation; parameters and batch statistics are float32.
+      num_classes: number of logits; 0 omits the head, so that the pooled features are returned.
+      dtype: dtype of the computation; parameters and batch statistics are float32.
     """
 
     stage_sizes: Sequence[int]
@@ -148,7 +148,7 @@ class ResNet(nn.Module):
         stem = conv(self.features, (side, side), strides, padding=side // 2, name="stem_conv")
         x = nn.relu(norm(name="stem_norm")(stem(images)))
         if large:
-            x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # 0 is the least after ReLU
+            x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # 0 is the minimum after ReLU
             x = nn.max_pool(x, window_shape=(3, 3), strides=(2, 2))
         places = [(stage, place) for stage, n in enumerate(self.stage_sizes) for place in range(n)]
         for index, (stage, place) in enumerate(places):
@@ -171,7 +171,7 @@ class ResNet(nn.Module):
 
     def _norm(self, train: bool) -> MakeModule:
         if self.normalisation == "group":
-            groups = math.gcd(32, self.features // 2)  # of at least two channels
+            groups = math.gcd(32, self.features // 2)  # each of at least two channels
             return partial(nn.GroupNorm, num_groups=groups, dtype=self.dtype)
         return partial(
             nn.BatchNorm,
@@ -183,7 +183,7 @@ class ResNet(nn.Module):
 
 
 def _for_cifar(depth: int) -> Callable[..., ResNet]:
-    """Returns a network for 32x32 images with 6n + 2 layers, built as in section 4.2."""
+    """Returns the network of section 4.2, of 6n + 2 layers, for 32x32 images."""
     blocks = (depth - 2) // 6
     return partial(ResNet, (blocks,) * 3, features=16, stem="small", projects=False)
 

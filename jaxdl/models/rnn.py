@@ -25,7 +25,7 @@ class RecurrentLayer(nn.Module):
       cell: "simple", "lstm" or "gru".
       features: width of the hidden state.
       reverse: whether the layer reads from the end to the start.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     cell: CellName
@@ -73,13 +73,13 @@ class RecurrentEncoder(nn.Module):
       embed_dim: width of the embedding.
       cell: "simple", "lstm" or "gru".
       hidden_dim: width of the hidden state of each direction of each layer.
-      num_layers: number of recurrent layers on top of each other.
+      num_layers: number of stacked recurrent layers.
       bidirectional: whether each layer reads in both directions.
-      embedding_dropout_rate: probability that an entry of the embedding, the same at all time
-        steps of a text, is dropped in training (Gal and Ghahramani 2015, section 4).
+      embedding_dropout_rate: probability that a dimension of the embedding is dropped in training,
+        at all time steps of a text at once (Gal and Ghahramani 2015, section 4).
       word_dropout_rate: probability that the embedding of a word is dropped in training.
-      dropout_rate: probability that an input of the head is dropped in training.
-      dtype: of the computation; parameters are float32.
+      dropout_rate: probability that an input of the layer `head` is dropped in training.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     vocabulary_size: int = 10_000
@@ -98,13 +98,13 @@ class RecurrentEncoder(nn.Module):
     ) -> jax.Array:
         """Returns the hidden states of the last layer, (time, batch, features).
 
-        Those of the two directions are concatenated.
+        A bidirectional network concatenates the states of both directions along the last axis.
 
         Args:
           tokens: int32 (time, batch).
           mask: bool (time, batch), False at padding.
           train: whether dropout is active.
-          ratios: of the n-grams at each word, float (batch, time, features); None for none.
+          ratios: float (batch, time, features), see `ngram_ratios`; None to read no n-grams.
         """
         x = embed_words(self, tokens, time_axis=0)
         if ratios is not None:
@@ -122,7 +122,7 @@ class RecurrentEncoder(nn.Module):
 
 
 class TextRNN(RecurrentEncoder):
-    """The encoder, and the tutorial's head: dense 32, dropout, logits.
+    """The encoder, pooling, and the tutorial's head: a dense layer of 32 units, dropout, logits.
 
     The layers of the head are named `dense_0`, `head`.
 
@@ -153,8 +153,8 @@ class TextRNN(RecurrentEncoder):
         Args:
           tokens: int32 (batch, time), padded at the end.
           length: int32 (batch,), number of tokens before the padding, at least 1.
-          ratios: float (batch, time, features), those of the n-grams, if they are not to be those
-            that were counted; see `ngram_ratios`.
+          ratios: float (batch, time, features), the ratios of the n-grams; None to compute them
+            from the counts in "batch_stats" if the network reads n-grams; see `ngram_ratios`.
           train: whether dropout is active.
         """
         mask = jnp.arange(tokens.shape[1])[:, None] < length
@@ -165,7 +165,7 @@ class TextRNN(RecurrentEncoder):
         return text_logits(x, self.num_classes, self.dtype)
 
     def _pool(self, states: jax.Array, mask: jax.Array) -> jax.Array:
-        """Maps hidden states (time, batch, features) to (batch, features), without the padding."""
+        """Maps hidden states (time, batch, features) to (batch, features), ignoring the padding."""
         present = mask[:, :, None]
         if self.pooling == "mean":
             return jnp.where(present, states, 0).sum(0) / present.sum(0)

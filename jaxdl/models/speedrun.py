@@ -27,9 +27,9 @@ class Whitening(nn.Module):
     """A 2x2 convolution whose outputs are uncorrelated over the training images (section 3.2).
 
     Each principal component of the patches gives two channels, of opposite signs. Nothing is
-    trained, not even a bias, whose gradient would take a tenth of a train step. What `whitening_of`
-    computes is to be put into "batch_stats": the "mean" of the pixels, (channels,), and the
-    "kernel", (2, 2, channels, features), which is initialised at random.
+    trained, not even a bias, whose gradient would take a tenth of a train step. Before training,
+    "batch_stats" must be set to what `whitening_of` computes: the "mean" of the pixels,
+    (channels,), and the "kernel", (2, 2, channels, features), which is initialised at random.
     """
 
     dtype: DTypeLike = jnp.float32
@@ -55,7 +55,7 @@ class Block(nn.Module):
 
     Attributes:
       features: number of channels.
-      dtype: of the computation.
+      dtype: dtype of the computation.
     """
 
     features: int
@@ -88,7 +88,7 @@ class Block(nn.Module):
 
 
 class SpeedrunNet(nn.Module):
-    """Whitening, three blocks, the maximum over the image, and logits without bias.
+    """Whitening, three blocks, global max-pooling, and a dense head without bias.
 
     The layers are named `stem_conv`, which has no parameters, `block_0`, `block_1`, `block_2` and
     `head`. If the collection "intermediates" is mutable, the output of the last block is sown into
@@ -97,7 +97,7 @@ class SpeedrunNet(nn.Module):
     Attributes:
       features: number of channels of each block.
       num_classes: number of logits.
-      dtype: of the computation; parameters and batch statistics are float32.
+      dtype: dtype of the computation; parameters and batch statistics are float32.
     """
 
     features: Sequence[int] = (64, 256, 256)
@@ -118,10 +118,10 @@ class SpeedrunNet(nn.Module):
 
 
 def dirac(key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> jax.Array:
-    """Initialises a kernel whose first features are its channels, unchanged (section 3.3).
+    """Initialises a kernel whose first outputs are its input channels, unchanged (section 3.3).
 
-    The other features are uniform, with the variance 1 / (3 * fan_in). The shape of the kernel is
-    (height, width, channels, features).
+    The weights of the other outputs are uniform, with variance 1 / (3 * fan_in). The shape of the
+    kernel is (height, width, channels, features).
     """
     uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
     kernel = with_flat_window(uniform)(key, shape, dtype)
@@ -135,7 +135,7 @@ def dirac(key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) 
 def whitening_of(images: jax.Array) -> dict[str, jax.Array]:
     """Computes the mean and the kernel of `Whitening` from training images.
 
-    A principal component of the patches is divided by its standard deviation over all patches.
+    Each principal component of the patches is divided by its standard deviation over all patches.
 
     Args:
       images: float32 (examples, height, width, channels).

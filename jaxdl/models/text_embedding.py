@@ -1,4 +1,4 @@
-"""What the encoders of texts share: the embedding of the words, and how it is perturbed."""
+"""The embedding of words that all text encoders share, with its adversarial perturbation."""
 
 import flax.linen as nn
 import jax
@@ -19,7 +19,7 @@ def embed_words(module: nn.Module, tokens: jax.Array, time_axis: int) -> jax.Arr
     Args:
       module: an encoder of texts, with ``vocabulary_size``, ``embed_dim`` and ``dtype``.
       tokens: int32 (batch, time), or (time, batch); 0 is padding.
-      time_axis: 1, or 0.
+      time_axis: the axis of ``tokens`` that is time: 1, or 0.
 
     Returns:
       (*tokens.shape, embed_dim).

@@ -24,7 +24,7 @@ def num_outputs(num_classes: int) -> int:
 
 
 def with_first_logit(outputs: jax.Array, num_classes: int) -> jax.Array:
-    """Puts the logit 0 of the first of two classes before the other one; other logits stay."""
+    """Prepends the logit 0 of the first of two classes; returns other logits unchanged."""
     if num_classes != 2:
         return outputs
     return jnp.concatenate([jnp.zeros_like(outputs), outputs], axis=-1)

@@ -31,7 +31,7 @@ class SelfAttention(nn.Module):
       num_heads: number of heads; it divides the width of the input.
       rotary: whether queries and keys are rotated by their position.
       dropout_rate: probability that an entry of the output is dropped in training.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     num_heads: int
@@ -77,15 +77,15 @@ class EncoderBlock(nn.Module):
     Attributes:
       num_heads: number of attention heads.
       mlp_dim: number of hidden units of the MLP.
-      norm_first: whether the inputs of both are normalised (Xiong et al. 2020, "On Layer
-        Normalization in the Transformer Architecture"), or the sums (Vaswani et al. 2017).
+      norm_first: whether the inputs of both are normalised (pre-norm: Xiong et al. 2020, "On Layer
+        Normalization in the Transformer Architecture"), not the sums (Vaswani et al. 2017).
       rotary: whether positions are encoded by rotation.
-      activation: of the hidden units.
+      activation: activation function of the hidden units.
       epsilon: added to the variance in layer normalisation.
-      dropout_rate: probability that an output of either is dropped in training.
+      dropout_rate: probability that an output of the attention or MLP is dropped in training.
       drop_path_rate: probability that the attention, or the MLP, is skipped for an example in
         training (stochastic depth: Huang et al. 2016, section 3).
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     num_heads: int
@@ -139,9 +139,9 @@ class TransformerEncoder(nn.Module):
       mlp_dim: number of hidden units of each block's MLP.
       positions: "learned" or "rotary".
       word_dropout_rate: probability that the embedding of a word is dropped in training.
-      dropout_rate: probability that an entry of the embedding, of the outputs of the attention
-        and of the MLP, and of what other layers read of the last block is dropped in training.
-      dtype: of the computation; parameters are float32.
+      dropout_rate: probability that an entry of the embedding, of the output of an attention or
+        MLP, or of the output of the encoder, pooled or not, is dropped in training.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     vocabulary_size: int = 10_000
@@ -156,7 +156,7 @@ class TransformerEncoder(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     def encode(self, tokens: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
-        """Returns what the last block makes of each token, normalised, (batch, time, width).
+        """Returns the normalised output of the last block, (batch, time, embed_dim).
 
         Args:
           tokens: int32 (batch, time), time at most ``max_length``.
@@ -184,7 +184,7 @@ class TransformerEncoder(nn.Module):
 
 
 class TextTransformer(TransformerEncoder):
-    """The encoder, the mean over the text, logits by a layer named `head`.
+    """The encoder, the mean over the tokens of the text, and a layer `head` for the logits.
 
     In a network that reads n-grams, a layer named `ratio_weights` computes a weight for each ratio
     at each word from the output of the last block; all weights are 1 before training. The head also
@@ -214,8 +214,8 @@ class TextTransformer(TransformerEncoder):
         Args:
           tokens: int32 (batch, time), padded at the end, time at most ``max_length``.
           length: int32 (batch,), number of tokens before the padding, at least 1.
-          ratios: float (batch, time, features), those of the n-grams, if they are not to be those
-            that were counted; see `ngram_ratios`.
+          ratios: float (batch, time, features), the ratios of the n-grams; None to compute them
+            from the counts in "batch_stats" if the network reads n-grams; see `ngram_ratios`.
           train: whether dropout is active.
         """
         mask = jnp.arange(tokens.shape[1]) < length[:, None]

@@ -20,7 +20,7 @@ Positions = Literal["learned", "sincos"]
 
 
 class ViT(nn.Module):
-    """Patches as tokens, a Transformer encoder, one vector for the image, logits.
+    """A Transformer encoder over patches, pooling into one vector per image, and a dense head.
 
     With convolutions as the tokenizer and sequence pooling it is much like a Compact Convolutional
     Transformer (Hassani et al. 2021, "Escaping the Big Data Paradigm with Compact Transformers").
@@ -39,18 +39,18 @@ class ViT(nn.Module):
         them with weights that are computed from the patches (Hassani et al. 2021, section 3.2).
       positions: "learned", or "sincos", which is fixed and has no parameters (Vaswani et
         al. 2017, section 3.5, for rows and columns: Chen et al. 2021, "MoCo v3").
-      tokenizer: "patches" maps each patch linearly, "convolutions" sees beyond it: see
-        `ConvolutionalTokenizer`.
+      tokenizer: "patches" maps each patch linearly, "convolutions" also reads the pixels around
+        it: see `ConvolutionalTokenizer`.
       drop_path_rate: probability that the attention, or the MLP, of the last block is skipped
         for an example in training, falling linearly to 0 at the first block (stochastic depth:
         Huang et al. 2016).
       dropout_rate: probability that an output of an attention or of an MLP is dropped in
         training.
-      activation: of the hidden units of each MLP.
+      activation: activation function of the hidden units of each MLP.
       epsilon: added to the variance in layer normalisation.
-      remat: whether the backward pass computes the blocks again, which saves memory.
-      num_classes: number of logits; 0 for no head: the vector of the image.
-      dtype: of the computation; parameters are float32.
+      remat: whether the backward pass recomputes the blocks, which saves memory.
+      num_classes: number of logits; 0 omits the head, so that the pooled vector is returned.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     patch_size: int = 16
@@ -116,14 +116,14 @@ class ViT(nn.Module):
 class ConvolutionalTokenizer(nn.Module):
     """3x3 convolutions with ReLU and 2x2 max-pooling, until each position stands for one patch.
 
-    Each has twice as many features as the one before. Those of Hassani et al. 2021, section 3.3,
-    have no batch normalisation, and 3x3 windows of pooling, which overlap. The layers are named
-    `conv_0`, `norm_0`, `conv_1`, `norm_1`, ...
+    Each has batch normalisation, and twice as many features as the one before. Hassani et al. 2021,
+    section 3.3, have no batch normalisation, and pool over 3x3 windows, which overlap. The layers
+    are named `conv_0`, `norm_0`, `conv_1`, `norm_1`, ...
 
     Attributes:
       patch_size: side of a patch in pixels, a power of 2.
       features: number of features of the last convolution, a multiple of ``patch_size / 2``.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     patch_size: int

@@ -1,8 +1,8 @@
 """Attention in the form that is fast on the backend it is compiled for.
 
-XLA computes the weights of a whole batch before it uses them. On CPU they leave the cache in
-between: it takes less than half the time to process only as many examples at once as the cache
-has room for, and to compute the weights again for the gradient.
+XLA computes the weights of a whole batch before it uses them. On CPU they are evicted from the
+cache in between: it takes less than half the time to process only as many examples at once as the
+cache has room for, and to compute the weights again for the gradient.
 """
 
 import jax
@@ -24,8 +24,8 @@ def attend(
 
     Args:
       query: float (batch, time, heads, width).
-      key: likewise.
-      value: likewise.
+      key: of the shape and dtype of ``query``.
+      value: of the shape and dtype of ``query``.
       mask: bool (batch, time), True where a key may be attended to, at least once in each example;
         None to allow all keys.
 

@@ -5,9 +5,9 @@ XLA for GPUs and TPUs gets every layer in its plain form. On a CPU these differ:
 - products of bfloat16, or of factors rounded to it: `jaxdl.nn.products`;
 - convolutions that are wide, transposed, or inside a loop: `jaxdl.nn.convolution`;
 - attention, which is computed for a few examples at a time: `jaxdl.nn.attention`;
-- a call of the compiled train steps makes only one where that is faster, and then the C library
-  keeps the memory that it frees: `jaxdl.training.epoch`, `jaxdl.nn.cpu.loops`;
-- fewer large images are predicted at once: `jaxdl.runs.inputs`;
+- a call of the compiled program makes a single train step where that is faster, and then the C
+  library keeps the memory that the call frees: `jaxdl.training.epoch`, `jaxdl.nn.cpu.loops`;
+- large images are predicted in smaller batches: `jaxdl.runs.inputs`;
 - products of float32 are not rounded, so that an exported program has to agree more closely:
   `experiments.export`.
 
@@ -29,9 +29,9 @@ def by_backend(*arguments: jax.Array, cpu: Form, elsewhere: Form) -> Any:
     """Calls the form of a layer for the backend that the program is lowered for.
 
     Args:
-      *arguments: of the form.
+      *arguments: arguments of the form.
       cpu: the form for CPUs.
-      elsewhere: that for all other backends; its results have the same shapes and dtypes.
+      elsewhere: the form for all other backends; its results have the same shapes and dtypes.
     """
     return lax.platform_dependent(*arguments, cpu=cpu, default=elsewhere)
 

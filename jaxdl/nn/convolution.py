@@ -1,4 +1,4 @@
-"""Convolution in the form that is fast where it is compiled: the backend, inside a loop or not."""
+"""Convolution in the form that is fast on its backend, inside or outside a loop."""
 
 import math
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ def convolve(
     feature_group_count: int = 1,
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
-    """Drop-in for ``lax.conv_general_dilated``, to be given to ``nn.Conv``.
+    """Drop-in replacement for ``lax.conv_general_dilated``, to be given to ``nn.Conv``.
 
     Example: ``nn.Conv(32, (3, 3), conv_general_dilated=convolve)``, as in `Conv`.
 
-    XLA has a fast convolution for GPU and TPU, and for CPU outside loops. Inside a loop on CPU
-    (see `jaxdl.nn.cpu.loops`) the convolution is computed by matrix products.
+    XLA has a fast convolution for GPU and TPU. On CPU the convolution is computed by matrix
+    products inside a loop (see `jaxdl.nn.cpu.loops`), and outside one where they are faster.
 
     Args:
       images: (batch, height, width, channels), any float dtype.
@@ -43,9 +43,9 @@ def convolve(
       padding: "SAME", "VALID" or a (low, high) pair for height and for width.
       lhs_dilation: as in ``lax.conv_general_dilated``.
       rhs_dilation: as in ``lax.conv_general_dilated``.
-      dimension_numbers: the layout; with another one than above, XLA's own convolution is used.
+      dimension_numbers: the layout; with any other than `NHWC`, XLA's own convolution is used.
       feature_group_count: as in ``lax.conv_general_dilated``.
-      precision: of the matrix products.
+      precision: as in ``lax.conv_general_dilated``.
 
     Returns:
       (batch, new_height, new_width, features), of the dtype of ``images``.
@@ -74,8 +74,8 @@ def convolve(
     )
     if inside_loop():
         return by_backend(images, kernel, cpu=on_cpu, elsewhere=by_xla)
-    # Without the barrier, XLA for CPU would fuse the images with what made them, and compute them
-    # again, in another order, for the gradient of the kernel.
+    # Without the barrier, XLA for CPU would fuse the images with the operations that produce them,
+    # and compute them again, in another order, for the gradient of the kernel.
     images = by_backend(images, cpu=lax.optimization_barrier, elsewhere=lambda x: x)
     if products_pay(images, kernel.shape, window_strides, pads):
         return by_backend(images, kernel, cpu=on_cpu, elsewhere=by_xla)
@@ -86,12 +86,12 @@ Conv = partial(nn.Conv, conv_general_dilated=convolve, kernel_init=default_kerne
 
 
 def convolve_transposed(images: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
-    """Transposed convolution with "SAME" padding, as ``nn.ConvTranspose`` has it.
+    """Computes a transposed convolution with "SAME" padding, as ``nn.ConvTranspose`` does.
 
     It is the transpose of a convolution with a stride (Dumoulin and Visin 2016, "A guide to
     convolution arithmetic for deep learning", section 4). On CPU it is the transpose of
     `convolve_by_patches`, so that its gradient is one matrix product too, where XLA's takes ten
-    times as long. With strides of 1 it is a convolution itself.
+    times as long. With strides of 1 it is an ordinary convolution.
 
     Args:
       images: (batch, height, width, channels), any float dtype.

@@ -1,8 +1,8 @@
 """Dense layers over many tokens, in the form that is fast on a CPU too.
 
 Flax multiplies (batch, time, width) by the kernel as it is. XLA for CPU takes up to a tenth less
-time for a step if batch and time are one dimension, and half of it for products of bfloat16 whose
-sums are float32 (`jaxdl.nn.cpu.products`); elsewhere the program is the same.
+time for a step if batch and time are one dimension, and products of bfloat16 take half the time if
+their sums are float32 (`jaxdl.nn.cpu.products`); elsewhere the program is the same.
 """
 
 from functools import partial
@@ -24,7 +24,7 @@ def multiply(
 
     Args:
       inputs: (..., *sizes), any float dtype.
-      kernel: (*sizes, *features), likewise.
+      kernel: (*sizes, *features), of the same dtype.
       dimension_numbers: as in ``lax.dot_general``; all of ``sizes`` are contracted.
       precision: as in ``lax.dot_general``.
 

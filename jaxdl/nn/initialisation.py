@@ -12,13 +12,13 @@ Initializer = Callable[..., jax.Array]
 
 
 def with_flat_window(initializer: Initializer) -> Initializer:
-    """Draws the same initial values with height and width of the window as one dimension.
+    """Returns an initializer that draws the same values with the window's axes as one dimension.
 
-    XLA for CPU takes seconds to compile a draw in four small dimensions, for every kernel of a
-    network, and a tenth of a second for one in three (JAX 0.12).
+    For every kernel of a network, XLA for CPU takes seconds to compile a draw in four small
+    dimensions, but a tenth of a second to compile one in three (JAX 0.12).
 
     Args:
-      initializer: ``initializer(key, shape, dtype)`` of kernels (..., channels, features).
+      initializer: ``initializer(key, shape, dtype)`` for kernels (..., channels, features).
     """
 
     def draw(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:

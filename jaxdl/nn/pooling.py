@@ -14,7 +14,7 @@ def max_pool(images: jax.Array, window: int) -> jax.Array:
     The values are those of ``nn.max_pool`` with equal window and stride and padding "VALID", but
     computed by elementwise maxima of the entries of all windows: on CPU the gradients of XLA's
     windowed reduction, a scatter, and of a reduction over reshaped windows are slow. Where several
-    entries of a window are the largest, they share the gradient; there is no forward-mode gradient.
+    entries of a window are the largest, they share the gradient. Forward mode is not supported.
 
     Args:
       images: (batch, height, width, channels).
@@ -48,7 +48,7 @@ max_pool.defvjp(_forward, _backward)
 
 
 def _entries(images: jax.Array, window: int) -> list[list[jax.Array]]:
-    """Returns the entries of all windows by row and column, each like the maxima."""
+    """Returns entry [row][column] of all windows, each an array of the shape of the maxima."""
     batch, height, width, channels = images.shape
     rows, columns = height // window, width // window
     images = images[:, : rows * window, : columns * window]

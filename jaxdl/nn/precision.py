@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 ROUNDED_FACTORS = "BF16_BF16_F32"
-"""JAX's name for products that round the factors to bfloat16, and only them."""
+"""JAX's name for products whose factors are rounded to bfloat16 and whose sums are float32."""
 
 _rounds_factors: ContextVar[bool] = ContextVar("rounds_factors", default=False)
 
@@ -17,7 +17,7 @@ def rounds_factors() -> bool:
 
 @contextlib.contextmanager
 def rounding_factors() -> Iterator[None]:
-    """Within this context, layers that are traced round the factors of their products.
+    """Makes layers that are traced in this context round the factors of their products to bfloat16.
 
     The choice is not part of the cache key of ``jax.jit``: a function that is traced both with and
     without it needs a ``jax.jit`` of its own for each.

@@ -14,7 +14,8 @@ from jaxdl.nn.precision import ROUNDED_FACTORS
 def multiply_matrices(left: jax.Array, right: jax.Array, precision: Any = None) -> jax.Array:
     """Multiplies (rows, inner) by (inner, columns) of one dtype; the result has that dtype.
 
-    It has gradients, and gradients of gradients, but on one device in bfloat16 no forward mode.
+    It can be differentiated in reverse mode, also twice; but in bfloat16, or with rounded factors,
+    not in forward mode on one device.
     """
     if bfloat16_pays(left) and precision is None:
         by_xla = partial(jnp.dot, precision=_rounding_of(left))
@@ -25,7 +26,7 @@ def multiply_matrices(left: jax.Array, right: jax.Array, precision: Any = None) 
 def product_in_float32(left: jax.Array, right: jax.Array) -> jax.Array:
     """Multiplies matrices of one dtype and returns float32, whatever that dtype is.
 
-    It is for the inside of functions that define their own gradients: it has none on a CPU.
+    Use it in functions that define their own gradients: automatic ones would be slow on a CPU.
     """
     by_xla = partial(jnp.matmul, preferred_element_type=jnp.float32)
     if bfloat16_pays(left):
@@ -35,5 +36,5 @@ def product_in_float32(left: jax.Array, right: jax.Array) -> jax.Array:
 
 
 def _rounding_of(array: jax.Array) -> str | None:
-    """Returns the precision that rounds its elements in a product, unless they are rounded."""
+    """Returns the precision that rounds ``array`` in a product; None if it is bfloat16 already."""
     return ROUNDED_FACTORS if array.dtype == jnp.float32 else None

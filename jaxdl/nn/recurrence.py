@@ -1,4 +1,4 @@
-"""Recurrence over time with one small matrix product a time step, all else outside the loop.
+"""Recurrence over time with one small matrix product per time step, all others outside the loop.
 
 The loop over time makes recurrent networks slow, so it contains as little as possible. The inputs
 are projected before it, for all time steps in one product. The gradient of the recurrent kernel is
@@ -27,7 +27,7 @@ class Cell(NamedTuple):
     Attributes:
       update: ``update(inputs, recurrent, carry) -> carry``, elementwise: ``inputs`` and
         ``recurrent`` are the projections of the input and of the hidden state, one array
-        (batch, features) for each gate; so are the carry's arrays, the hidden state first.
+        (batch, features) for each gate; ``carry`` has such arrays too, the hidden state first.
       gates: number of projections that the cell takes.
       carries: number of arrays that it passes from time step to time step.
     """
@@ -69,7 +69,7 @@ CELLS = {
     # Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000; gates in the
     # order of PyTorch: input, forget, candidate, output.
     "lstm": Cell(_lstm, gates=4, carries=2),
-    # Cho et al. 2014, the reset gate after the product as in cuDNN; reset, update, candidate.
+    # Cho et al. 2014, reset gate after the product as in cuDNN; gates: reset, update, candidate.
     "gru": Cell(_gru, gates=3, carries=1),
 }
 
@@ -84,8 +84,8 @@ def recurrence(
       cell: one of `CELLS`.
       inputs: the projected inputs, one array (time, batch, features) for each gate: separate,
         because XLA for CPU does not vectorise a loop that takes several parts of one slice.
-      kernel: of the recurrent projection, (features, gates * features).
-      bias: of the recurrent projection, (gates * features,).
+      kernel: kernel of the recurrent projection, (features, gates * features).
+      bias: bias of the recurrent projection, (gates * features,).
       mask: bool (time, batch); where it is False the time step leaves the state unchanged.
 
     Returns:

@@ -1,6 +1,6 @@
 """Cross-entropy among a sample of the vocabulary, for training where the vocabulary is large.
 
-With all 10,000 words two thirds of a train step of a small language model go into their logits.
+The logits of all 10,000 words take two thirds of a small language model's train step.
 """
 
 import jax
@@ -23,16 +23,16 @@ def sampled_cross_entropy(
 
     The sum over all other words in the normaliser is estimated by importance sampling (Bengio and
     Senécal 2008, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic
-    Language Model"): from the logit of a word that was drawn, the logarithm of the number of times
-    that it was to be expected is subtracted. The words are the same for all positions. They are
-    drawn by Zipf's law, since the rows of the table are nearly in the order of their frequency.
+    Language Model"): from the logit of a word that was drawn, the logarithm of its expected number
+    of draws is subtracted. The words are the same for all positions. They are drawn by Zipf's law,
+    since the rows of the table are nearly in the order of their frequency.
 
     Args:
       features: (batch, positions, width).
       table: (vocabulary, width), of the same dtype.
-      targets: int32 (batch, positions), numbers of rows of the table.
+      targets: int32 (batch, positions), indices of rows of the table.
       weights: float32 (batch, positions).
-      key: decides which words.
+      key: random key of the draw.
       num_words: number of words to draw; a word may be drawn twice.
 
     Returns:
@@ -59,12 +59,12 @@ def sampled_cross_entropy(
 
 
 def draw_words(key: jax.Array, num_words: int, size: int) -> jax.Array:
-    """Draws rows, int32 (num_words,), with the probabilities of `probability_of`."""
+    """Draws indices of rows, int32 (num_words,), with the probabilities of `probability_of`."""
     uniform = jax.random.uniform(key, (num_words,))
     words = jnp.exp(uniform * jnp.log(size + 1.0)).astype(jnp.int32) - 1
     return jnp.clip(words, 0, size - 1)
 
 
 def probability_of(words: jax.Array, size: int) -> jax.Array:
-    """Returns the probability of drawing each row: by Zipf's law, log(1 + 1 / (row + 1))."""
+    """Returns the probability of each row by Zipf's law: log(1 + 1 / (row + 1)) / log(size + 1)."""
     return jnp.log1p(1 / (words + 1)) / jnp.log(size + 1.0)

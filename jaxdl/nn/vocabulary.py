@@ -14,7 +14,7 @@ from jax import lax
 from jaxdl.nn.products import product_in_float32
 
 POSITIONS_AT_ONCE = 1024
-"""Of all texts together; a quarter or four times as many take longer on two cores."""
+"""Positions of all texts together; a quarter or four times as many take longer on two cores."""
 
 
 @jax.custom_vjp
@@ -26,7 +26,7 @@ def summed_cross_entropy(
     Args:
       features: (batch, positions, width).
       table: (vocabulary, width), of the same dtype.
-      targets: int32 (batch, positions), numbers of rows of the table.
+      targets: int32 (batch, positions), indices of rows of the table.
       weights: float32 (batch, positions); they have no gradient.
 
     Returns:
@@ -38,7 +38,7 @@ def summed_cross_entropy(
 def cross_entropies(
     features: jax.Array, table: jax.Array, targets: jax.Array, weights: jax.Array
 ) -> jax.Array:
-    """Sums the weighted cross-entropies of each text, float32 (batch,); see above."""
+    """Sums the weighted losses of each text, float32 (batch,); see `summed_cross_entropy`."""
     columns = table.T
 
     def add(total: jax.Array, part: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
@@ -53,7 +53,7 @@ def cross_entropies(
 def _losses(
     features: jax.Array, columns: jax.Array, targets: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Computes cross-entropies (batch, positions), logits, and the logarithms of their sums."""
+    """Computes cross-entropies (batch, positions), logits, and the log-sum-exp of the logits."""
     logits = product_in_float32(features.reshape(-1, features.shape[-1]), columns)
     logits = logits.reshape(*targets.shape, -1)
     normalisers = jax.nn.logsumexp(logits, axis=-1)
@@ -62,9 +62,9 @@ def _losses(
 
 
 def split_positions(*arrays: jax.Array) -> tuple[jax.Array, ...]:
-    """Splits arrays (batch, positions, ...) by position, (parts, batch, some positions, ...).
+    """Splits arrays (batch, positions, ...) into (parts, batch, positions of a part, ...).
 
-    The last part is padded with zeros, which weigh nothing.
+    The last part is padded with zeros, also in the weights, so that the padding does not count.
     """
     batch, positions = arrays[0].shape[:2]
     size = max(1, min(positions, POSITIONS_AT_ONCE // batch))
@@ -78,7 +78,7 @@ def split_positions(*arrays: jax.Array) -> tuple[jax.Array, ...]:
 
 
 def _forward(features: jax.Array, table: jax.Array, targets: jax.Array, weights: jax.Array):
-    """Also computes the gradients: the probabilities of all words, less 1 for the target."""
+    """Also computes the gradients; that of the logits is the probabilities less 1 at the target."""
     columns = table.T
     positions, width = features.shape[1:]
 

@@ -60,8 +60,8 @@ class Published:
       homepage: address of the publisher's description.
       licence: SPDX name of the licence of the weights.
       preprocessing: how images are preprocessed, for a model that reads images.
-      sequence_length: maximal number of tokens of the texts on which it was trained.
-      class_names: names of its logits; empty for a model without a head.
+      sequence_length: maximum number of tokens of the texts on which it was trained.
+      class_names: name of the class of each logit; empty for a model without a head.
     """
 
     reads: Literal["image", "text"]

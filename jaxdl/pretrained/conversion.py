@@ -35,8 +35,8 @@ def import_variables(
     running mean of that normalisation.
 
     Args:
-      shapes: of the module's variables, from ``jax.eval_shape(model.init, ...)``.
-      tensors: by their published names, of any float dtype.
+      shapes: shapes of the module's variables, from ``jax.eval_shape(model.init, ...)``.
+      tensors: the published tensors by name, of any float dtype.
       names: the map of names that the tensors follow.
       stage_sizes: number of blocks of each stage of a residual network.
       source: what error messages call the tensors.
@@ -158,7 +158,7 @@ def _fields(block: int, stage_sizes: Sequence[int]) -> dict[str, Any]:
 
 
 def bias_before(ours: str, names: NameMap, stage_sizes: Sequence[int]) -> str | None:
-    """Returns the published name of the bias of the convolution before a running mean."""
+    """Returns the published name of the bias of the convolution before a running mean, or None."""
     of_convolution = re.sub(r"norm(_\d+)?/mean$", r"conv\1/bias", ours)
     if of_convolution == ours:
         return None
@@ -166,7 +166,7 @@ def bias_before(ours: str, names: NameMap, stage_sizes: Sequence[int]) -> str | 
 
 
 def to_published(value: np.ndarray, ours: str, names: NameMap) -> np.ndarray:
-    """Brings the axes of our parameter into the published order."""
+    """Brings our parameter into the published shape and order of axes."""
     if not names.transposed and value.ndim == 4:
         return value
     if ours == "embedding/kernel":  # of patches: a convolution whose stride is its window

@@ -57,9 +57,9 @@ def convert(
 
     Args:
       module: the module.
-      shapes: of its variables, from `describe_variables`.
+      shapes: shapes of its variables, from `describe_variables`.
       candidates: the maps of names that the tensors may follow.
-      tensors: by their published names.
+      tensors: the published tensors by name.
       source: what error messages call the tensors.
 
     Raises:
@@ -86,7 +86,7 @@ def describe_variables(module: nn.Module, published: Published) -> Any:
 
 
 def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
-    """Fetches the files of a published model that are missing, checks them, returns their folder.
+    """Fetches the missing files of a published model, checks all of them, returns their folder.
 
     Args:
       name: a key of `PUBLISHED`.
@@ -103,7 +103,7 @@ def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
             dataclasses.replace(place, files=tuple(f for f in place.files if f.name == only))
             for place in places
         )
-    if sources.are_present(name, places, folder):  # of which the directory may be read-only
+    if sources.are_present(name, places, folder):  # then the directory may be read-only
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ class NameMap:
       layers: our layer, or our parameter that belongs to no layer -> theirs; several of theirs
         are joined along their outputs.
       leaves: our parameter of a layer -> theirs; "shift" is the bias of a normalisation.
-      separator: between layer and parameter.
+      separator: text between a layer and its parameter in their names.
       transposed: whether kernels have their outputs first, as in PyTorch.
       prefix: prefix of the encoder's layers, which files of a bare encoder omit.
       ignored: prefixes of the names of tensors that a model may leave unused.

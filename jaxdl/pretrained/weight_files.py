@@ -48,7 +48,7 @@ def read_tensors(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarr
         )
     tensors = readers[suffix](path, most_bytes)
     for name, tensor in tensors.items():
-        if not (np.abs(tensor) < LARGEST).all():  # NaN is not
+        if not (np.abs(tensor) < LARGEST).all():  # NaN < LARGEST is False
             raise UserError(
                 f"{path}: the tensor {name} has values that are not finite or are beyond "
                 f"{LARGEST:g}: fetch or export the file again."

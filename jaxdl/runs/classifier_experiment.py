@@ -37,7 +37,7 @@ class ClassifierExperiment(Experiment):
     Attributes:
       build_model: ``build_model(config, num_classes)``, the network, whose ``dtype`` is set to that
         of the precision.
-      inputs: what it reads.
+      inputs: what the network reads.
       figures: each ``draw(result)`` draws figures of a finished run.
       start: ``start(config, examples)``, the model to start from; None for new parameters.
       features: ``features(config, num_classes)``, shape and dtype of each feature that `start` adds

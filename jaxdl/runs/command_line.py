@@ -1,4 +1,4 @@
-"""From a command line to a configuration."""
+"""Parses command lines into configurations."""
 
 import argparse
 import contextlib
@@ -42,16 +42,17 @@ def parse(
     on the command line.
 
     Args:
-      name: of the experiment.
+      name: name of the experiment.
       config_class: a frozen dataclass of groups of options, see `jaxdl.runs.options`.
       presets: for each preset, the options that it changes.
       description: shown above the options by ``--help``.
-      arguments: of the command line; ``sys.argv`` if None.
+      arguments: arguments of the command line; ``sys.argv`` if None.
 
     Raises:
       UsageError: an unknown option, a value out of range, a run that cannot be resumed.
+      UserError: the run to resume cannot be read, or its data folder belongs to the system.
     """
-    # These are read first: with the values of another start, an option might be refused.
+    # These are read first, since they set the defaults with which the other options are checked.
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", nargs="?", default="default")
     first.add_argument("--resume", nargs="?", type=Path)
@@ -108,7 +109,7 @@ def _as_given(name: str, value: Any) -> str:
 def _options_of_run(name: str, directory: Path, default: Config) -> Config:
     """Reads the options of an earlier run, to be resumed on the devices of ``default``.
 
-    Wherever its config.json says that it was made, other runs are made beside it.
+    New runs are made beside it if its folder is named ``name``, whatever its config.json says.
     """
     run = Run.open(directory)
     if run.experiment != name:
@@ -128,7 +129,7 @@ def _announce_data_folder(run: Path, folder: Path) -> None:
     """Says which folder a run of unknown origin names, before anything is written there.
 
     Raises:
-      UserError: it belongs to the system.
+      UserError: the folder belongs to the system.
     """
     if _belongs_to_the_system(folder):
         raise UserError(
@@ -168,7 +169,7 @@ def parse_dataclass(
       config_class: a dataclass with options, or with groups of options.
       module: the command is ``python -m MODULE``.
       description: shown above the options by ``--help``.
-      arguments: of the command line; ``sys.argv`` if None.
+      arguments: arguments of the command line; ``sys.argv`` if None.
       default: supplies the default values; None for those of the class.
 
     Raises:

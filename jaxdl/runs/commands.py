@@ -14,17 +14,17 @@ from jaxdl.training.interruption import InterruptedTraining
 
 
 def _prepare_streams() -> None:
-    """Lets standard input have any bytes, and standard output any text, whatever the locale is.
+    """Lets standard input have any bytes, and standard output and error any text, in any locale.
 
-    A stream that is closed is an empty one.
+    A closed stream is replaced by the null device.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # as names of files are
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # as for file names
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # not of a notebook or a test
+        if isinstance(stream, io.TextIOWrapper):  # which it is not in a notebook or a test
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 
@@ -32,7 +32,7 @@ def _prepare_streams() -> None:
 def exiting_on_error() -> Iterator[None]:
     """Ends the process after the context; errors that a user can fix are printed in one line.
 
-    Where the reader of a pipe wants no more output, it ends in silence.
+    If the reader of a pipe closes it, the process ends silently, with status 1.
     """
     _prepare_streams()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see experiments/__init__.py

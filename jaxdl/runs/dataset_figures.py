@@ -1,4 +1,4 @@
-"""A figure of a data set: samples of each class, how many it has, and how long the texts are."""
+"""A figure of a data set: its class balance, and samples of its images or lengths of its texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +21,8 @@ def dataset_overview(
     Args:
       examples: "image", uint8 (examples, height, width, channels), or "text", an object array
         (examples,) of str; and "label", int (examples,).
-      class_names: of the labels.
-      path: of the file, PNG or JPEG.
+      class_names: names of the classes, in the order of the labels.
+      path: where to write the file, PNG or JPEG.
     """
     labels = examples["label"]
     counts = np.bincount(labels, minlength=len(class_names))

@@ -7,7 +7,7 @@ from jaxdl.runs import figures, text_figures
 from jaxdl.runs.experiment import Result
 
 MOST_CLASSES = 200
-"""Of a confusion matrix, which is as wide as they are many."""
+"""Largest number of classes for which a confusion matrix is drawn."""
 
 
 def draw_learning_curves(result: Result) -> None:

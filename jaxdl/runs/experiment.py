@@ -1,4 +1,4 @@
-"""What an experiment is: said once, and looked up by every command."""
+"""The definition of an experiment, which every command uses."""
 
 import abc
 import dataclasses
@@ -32,8 +32,7 @@ class InitialTraining:
       state: the initial train state.
       step: the train step.
       example: shape and dtype of each feature of one example, (1, ...).
-      predict: ``predict(variables, inputs)``, the program that uses the model; None if it has no
-        such program.
+      predict: ``predict(variables, inputs)``, the program for inference; None if there is none.
       inputs: shape and dtype of each input of ``predict``, (1, ...).
     """
 
@@ -52,10 +51,10 @@ class Result:
       run: the directory of the training.
       config: its options.
       dataset: the data as it was loaded.
-      model: the network; of a GAN the generator.
+      model: the network; for a GAN, the generator.
       variables: "params" and "batch_stats".
       summary: what summary.json says.
-      logits: of the test split, float32 (examples, classes); None for a GAN.
+      logits: logits of the test split, float32 (examples, classes); None unless it is a classifier.
     """
 
     run: Run
@@ -68,7 +67,7 @@ class Result:
 
 
 def draw_figures(figures: Sequence[Callable[[Result], None]], result: Result) -> None:
-    """Draws figures of a finished training; one that fails is a remark."""
+    """Draws figures of a finished training; a failure is reported, and does not stop the others."""
     for draw in figures:
         with optional_figure(getattr(draw, "__name__", str(draw))):
             draw(result)
@@ -79,7 +78,7 @@ class Experiment(abc.ABC):
     """An experiment, which is also a command; see `jaxdl.runs.run.module_of`.
 
     Attributes:
-      name: of the command, and of the directory of its runs.
+      name: name of the command, and of the directory of its runs.
       config: a frozen dataclass of groups of options, see `jaxdl.runs.options`, all with defaults.
       presets: for each preset, the options that it changes.
     """
@@ -90,7 +89,7 @@ class Experiment(abc.ABC):
 
     @abc.abstractmethod
     def train(self, config: Any) -> tuple[Run, Summary]:
-        """Trains one run: data, model, training, scores, figures; returns it and its summary."""
+        """Loads the data, trains, scores and draws figures; returns the run and its summary."""
 
     @abc.abstractmethod
     def init(
@@ -101,8 +100,8 @@ class Experiment(abc.ABC):
     def read_config(self, run: Run) -> Any:
         """Reads the options of a run whose model is going to be used.
 
-        Where the device does not support the precision of the training, it is float32, and a note
-        says so.
+        If the device does not support the precision of the training, float32 replaces it, and a
+        note says so.
 
         Raises:
           UserError: they are not options of this experiment.
@@ -130,14 +129,14 @@ class Experiment(abc.ABC):
         """Draws a picture of samples of the generator that a run has trained.
 
         Args:
-          run: the run.
+          run: a run of this experiment.
           num_samples: number of samples.
-          seed: of their noise.
-          path: of the image file.
+          seed: seed of their noise.
+          path: where to write the image file.
           class_name: the class of all samples; "" for all classes.
 
         Raises:
-          UsageError: it is not a generator, does not know classes, or not this one.
+          UsageError: the network is not a generator, or cannot draw samples of this class.
         """
         raise UsageError(
             f"{run.directory} is a run of {self.name}, which draws no samples: give it an input."

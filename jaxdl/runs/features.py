@@ -1,4 +1,4 @@
-"""Features of a data set in a frozen network, computed once and kept on disk."""
+"""Features that a frozen network computes from a data set, kept on disk."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,9 +22,9 @@ def cached_features(
     """Returns features of examples, from the cache if they have been computed before.
 
     Args:
-      name: of the folder; a digest of ``inputs`` and ``depends_on`` is appended.
+      name: name of the folder; a digest of ``inputs`` and ``depends_on`` is appended.
       data_dir: where they are kept, in ``features/``.
-      inputs: arrays (examples, ...), of which the features are computed.
+      inputs: arrays (examples, ...), from which the features are computed.
       compute: computes them, float32 (examples, features).
       depends_on: everything else that they depend on, such as the model and its precision.
 

@@ -24,7 +24,7 @@ def optional_figure(name: str) -> Iterator[None]:
     """Turns an error into a remark, since results do not depend on figures."""
     try:
         yield
-    except Exception as error:  # of Matplotlib, of Pillow, of files of earlier sessions
+    except Exception as error:  # from Matplotlib, Pillow, or files of earlier sessions
         note(f"A figure was not drawn ({name}: {reason_of(error)}).")
 
 
@@ -44,11 +44,11 @@ def split_records(
 
 
 def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
-    """Draws each metric over the epochs: of training by step, of validation by epoch.
+    """Draws each metric over the epochs: for training by step, for validation by epoch.
 
     Args:
       records: the lines of metrics.jsonl.
-      path: of the PNG file.
+      path: where to write the PNG file.
     """
     steps, epochs, steps_per_epoch = split_records(records)
     names = [key.removeprefix("train_") for key in epochs[0] if key.startswith("train_")]
@@ -96,8 +96,8 @@ def predictions(
       images: uint8 (examples, height, width, channels).
       labels: int (examples,).
       probabilities: float (examples, classes).
-      class_names: of the labels.
-      path: of the PNG file.
+      class_names: names of the classes, in the order of the labels.
+      path: where to write the PNG file.
     """
     predicted = probabilities.argmax(-1)
     confidence = probabilities.max(-1)
@@ -155,8 +155,8 @@ def confusion_matrix(
     Args:
       labels: int (examples,).
       predicted: int (examples,).
-      class_names: of the labels.
-      path: of the PNG file.
+      class_names: names of the classes, in the order of the labels.
+      path: where to write the PNG file.
     """
     num_classes = len(class_names)
     counts = np.zeros((num_classes, num_classes), int)
@@ -192,12 +192,12 @@ def confusion_matrix(
 def filters(kernel: np.ndarray, path: Path) -> None:
     """Draws the kernels of a first convolution.
 
-    Those of colour images are drawn in their colours, each scaled to its largest value, with grey
-    for 0; of others the mean over channels: red positive, blue negative.
+    Kernels with three channels are drawn in colour, each scaled by its largest absolute value, with
+    grey for 0. For others, the mean over channels is drawn: red is positive, blue negative.
 
     Args:
       kernel: float (height, width, channels, features).
-      path: of the PNG file.
+      path: where to write the PNG file.
     """
     kernels = np.asarray(kernel)
     features = kernels.shape[-1]
@@ -219,7 +219,7 @@ def filters(kernel: np.ndarray, path: Path) -> None:
 
 
 def _hide_first_rise(axes: Axes) -> None:
-    """Scales the axis to the values after the steep rise of the first epoch."""
+    """Leaves out the lowest tenth of the values, those of the steep rise at the start."""
     values = np.concatenate([line.get_ydata() for line in axes.lines])
     low, high = np.quantile(values, 0.1), values.max()
     margin = 0.05 * (high - low) + 1e-6
@@ -227,7 +227,7 @@ def _hide_first_rise(axes: Axes) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a PNG file; a box stands for a character that the font lacks, such as an emoji."""
+    """Writes an image file; a box stands for a character that the font lacks, such as an emoji."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(path, dpi=DOTS_PER_INCH)

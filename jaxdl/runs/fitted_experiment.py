@@ -1,4 +1,4 @@
-"""Experiments that fit a classifier to its optimum at once, without epochs."""
+"""Experiments that fit a classifier by L-BFGS, without epochs."""
 
 import dataclasses
 import time
@@ -22,7 +22,7 @@ from jaxdl.training.precision import require_precision
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FittedExperiment(ClassifierExperiment):
-    """An experiment that fits a classifier at once.
+    """An experiment that fits a classifier by L-BFGS, without epochs.
 
     Attributes:
       fit: ``fit(config, examples)`` returns the variables of the network and

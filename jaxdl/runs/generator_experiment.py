@@ -61,10 +61,10 @@ class GeneratorExperiment(Experiment):
     """An experiment that trains a generator.
 
     Attributes:
-      build_generator: ``build_generator(config, num_classes)``, maps noise to images; the number
-        of classes is 0 with ``--no-conditional``.
-      build_discriminator: ``build_discriminator(config, num_classes)``, maps images to logits of
-        "real".
+      build_generator: ``build_generator(config, num_classes)``, the network that maps noise to
+        images; the number of classes is 0 with ``--no-conditional``.
+      build_discriminator: ``build_discriminator(config, num_classes)``, the network that maps
+        images to logits of "real".
       find_or_train_feature_extractor: ``find_or_train_feature_extractor(config, examples)``, the
         feature extractor by which samples are evaluated, and the configuration that names it.
       figures: each ``draw(result)`` draws figures of a finished run.
@@ -78,9 +78,9 @@ class GeneratorExperiment(Experiment):
     def train(self, config: Any) -> tuple[Run, Summary]:
         """See `Experiment.train`.
 
-        After each epoch, figures/samples/ gets samples of the same noise, and a collapse that the
-        validation split shows is reported. The scores in the summary are those of `score`, of as
-        many samples as there are test images.
+        After each epoch, samples of the same noise are written to figures/samples/, and a collapse
+        that the validation split shows is reported. The scores in the summary are those of `score`,
+        for as many samples as there are test images.
         """
         examples, mesh = load_images(config), make_mesh(config.machine.mesh)
         dataset, num_classes = examples.dataset, len(examples.dataset.class_names)
@@ -160,7 +160,7 @@ class GeneratorExperiment(Experiment):
         return InitialTraining(state, step, example, predict, inputs)
 
     def build_networks(self, config: Any, num_classes: int) -> tuple[nn.Module, nn.Module]:
-        """Builds generator and discriminator of data with so many classes."""
+        """Builds the generator and the discriminator for data with ``num_classes`` classes."""
         known = num_classes if config.model.conditional else 0
         networks = self.build_generator(config, known), self.build_discriminator(config, known)
         return tuple(with_dtype(network, config.optimization.precision) for network in networks)
@@ -190,10 +190,10 @@ class GeneratorExperiment(Experiment):
 
 
 def require_images(config: Any, dataset: Dataset, mesh: Mesh) -> None:
-    """Refuses a data set that is too large to be held in memory, or too small to be compared with.
+    """Refuses a data set that is streamed, or too small to compare samples with.
 
     Raises:
-      UserError: this is so, or there are too few images to train on.
+      UserError: the data set is refused, or cannot be trained on; see `require_trainable`.
     """
     if is_streamed(dataset.train):
         raise UsageError(
@@ -225,14 +225,14 @@ def score(
 
     Args:
       images: uint8 (samples, height, width, channels).
-      extractor: of the features.
-      dataset: from which the samples were learned.
+      extractor: computes the features.
+      dataset: the data on which the generator was trained.
       labels: int32 (samples,), the classes that were asked for, if any were.
 
     Returns:
       The scores of `compare` between the samples and the test split, named "test_..."; with
       ``labels`` "test_class_accuracy", the fraction of the samples in the class that was asked for;
-      for comparison, what the first training images score, as many as there are test images (the
+      for comparison, the scores of the first training images, as many as there are test images (the
       feature extractor was trained on most of them): "test_frechet_floor", "test_real_precision"
       and "test_real_recall"; "test_frechet_ratio", of the Frechet distance to its floor;
       "class_shares" of the samples; and "feature_extractor_sha256".

@@ -19,8 +19,8 @@ def compared_curves(records: Mapping[str, list[dict[str, Any]]], path: Path) -> 
     The accuracy is that on the validation split, or without one on the training batches.
 
     Args:
-      records: for the name of each run the lines of its metrics.jsonl.
-      path: of the PNG file.
+      records: the lines of metrics.jsonl of each run, by its name.
+      path: where to write the PNG file.
     """
     figure = Figure(figsize=(11, 4), layout="constrained")
     validated = any("validation_accuracy" in line for lines in records.values() for line in lines)
@@ -44,8 +44,8 @@ def attention_maps(
     Args:
       images: uint8 (examples, height, width, channels).
       attention: float (examples, rows, columns), how much each place contributes.
-      captions: of the examples.
-      path: of the file, PNG or JPEG.
+      captions: caption of each example.
+      path: where to write the file, PNG or JPEG.
     """
     columns = min(IMAGES_A_ROW, len(images))
     rows = -(-len(images) // columns)

@@ -30,9 +30,9 @@ from jaxdl.training.state import count_parameters
 from jaxdl.training.text_batches import cut_text_pipeline
 
 MOST_BYTES_OF_A_BATCH = 2**23
-"""Of the images that a CPU predicts at once, as they are stored."""
+"""Largest total size of the stored images that a CPU predicts at once."""
 SHOWN = 224 / 256
-"""Side of the square that is predicted, relative to a picture's, after training on random crops."""
+"""Side of the square predicted after training on random crops, relative to the largest square."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Examples:
     Attributes:
       dataset: as it was loaded.
       encoded: the same as arrays of numbers: images as they are, texts as tokens.
-      tokenizer: of the texts; None for images.
+      tokenizer: tokenizer of the texts; None for images.
     """
 
     dataset: Dataset
@@ -108,9 +108,9 @@ def smallest_crop_of(config: Any) -> float:
 
 
 def with_crops(dataset: Dataset, config: Any) -> Dataset:
-    """Has images cropped while they are read, if the options say so.
+    """Crops images while they are read, if the options ask for it.
 
-    Training images are cropped at random, the others to `SHOWN` of their middle.
+    Training images are cropped at random, the others to their middle; see `SHOWN`.
     """
     smallest = smallest_crop_of(config)
     if not smallest:
@@ -140,7 +140,7 @@ def load_texts(config: Any, tokenizer: Tokenizer | None = None) -> Examples:
 
 
 def tokenizer_of(run: Run) -> Tokenizer:
-    """Loads the tokenizer of a run, which must be that of its training."""
+    """Loads the tokenizer of a run; raises a UserError unless it is that of the training."""
     tokenizer = load_tokenizer(run.tokenizer)
     if run.data.get(TOKENIZER) != {"words": checksum_of(tokenizer)}:
         raise UserError(
@@ -151,13 +151,13 @@ def tokenizer_of(run: Run) -> Tokenizer:
 
 
 def read_sentences(config: Any, run: Run) -> Reader:
-    """Reads sentences by the tokenizer of a run."""
+    """Returns a reader of sentences, which uses the tokenizer of a run."""
     length, truncation = config.data.sequence_length, config.data.truncation
     return sentence_reader(tokenizer_of(run), length, truncation, str(run.directory))
 
 
 def read_pictures(config: Any, run: Run) -> Reader:
-    """Reads pictures as those of the data set were read."""
+    """Returns a reader of pictures, which reads them as those of the data set were read."""
     data = config.data
     if data.dataset in CATALOG:
         return picture_reader(partial(read_picture, dataset=data.dataset))
@@ -171,7 +171,7 @@ def describe_image(config: Any) -> dict[str, tuple[int, ...]]:
 
 
 def build_image_pipeline(config: Any) -> InputPipeline:
-    """Builds the pipeline of the images, of which only as many are predicted at once as fit."""
+    """Builds the image pipeline; a CPU predicts at most `MOST_BYTES_OF_A_BATCH` at once."""
     pipeline = image_pipeline(config.augmentation, config.run.seed)
     if not is_cpu():
         return pipeline
@@ -181,7 +181,7 @@ def build_image_pipeline(config: Any) -> InputPipeline:
 
 
 def build_text_pipeline(config: Any) -> InputPipeline:
-    """Builds the pipeline of the texts, with the perturbation that the options may name."""
+    """Builds the pipeline of the texts, with a perturbation if the options name one."""
     perturbation = getattr(getattr(config, "augmentation", None), "perturbation", 0.0)
     return cut_text_pipeline(config.data.sequence_length, perturbation=perturbation)
 

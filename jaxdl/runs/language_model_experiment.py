@@ -33,11 +33,11 @@ class LanguageModelExperiment(Experiment):
     Attributes:
       build_model: ``build_model(config)``, the network, whose ``dtype`` is set to that of the
         precision.
-      build_objective: ``build_objective(config)``, what it has to predict.
+      build_objective: ``build_objective(config)``, what the network has to predict.
       complete: ``complete(config, language_model, sentences, top, seed)``, a line for each
-        sentence, with words of the language model; ``top`` is the number of words for a mask.
+        sentence, completed by the language model; ``top`` is the number of words for a mask.
       examples: ``examples(config)``, sentences to complete in figures/texts.txt of a run.
-      inputs: what it reads.
+      inputs: what the network reads.
     """
 
     build_model: Callable[[Any], nn.Module]
@@ -102,10 +102,10 @@ class LanguageModelExperiment(Experiment):
     def complete_sentences(
         self, run: Run, sentences: Sequence[str], top: int, seed: int
     ) -> list[str]:
-        """Returns a line for each sentence: the sentence with words of a run's language model.
+        """Returns a line for each sentence, completed by the language model of a run.
 
         Args:
-          run: of this experiment.
+          run: a run of this experiment.
           sentences: to continue, or with a mask to fill in.
           top: number of words for a mask.
           seed: decides which words are drawn.

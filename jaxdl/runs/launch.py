@@ -26,7 +26,7 @@ def launch(experiment: Experiment, description: str) -> None:
 
     Args:
       experiment: what to train.
-      description: for ``--help``.
+      description: text for ``--help``.
     """
     with exiting_on_error():
         config = parse(experiment.name, experiment.config, experiment.presets, description)
@@ -101,7 +101,7 @@ def _print_average(overall: Summary, path: Path) -> None:
 
 
 def _scores(summary: dict[str, Any]) -> list[str]:
-    """Names the scores on the test split or, of a language model, on the validation split."""
+    """Names the scores on the test split or, for a language model, on the validation split."""
     of_test = [name for name in summary if name.startswith("test_")]
     return of_test or [name for name in summary if name.startswith("validation_")]
 

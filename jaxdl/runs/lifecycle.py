@@ -92,7 +92,7 @@ def _see_from_another_process(directory: Path) -> Run:
 
 
 def checksums_of(examples: Examples) -> Data:
-    """Computes checksums: of each array of a data set, by split and feature; of the tokenizer."""
+    """Computes the checksum of each array, by split and feature, and of the tokenizer, if any."""
     splits = {name: getattr(examples.encoded, name) for name in ("train", "validation", "test")}
     data = {
         split: {
@@ -107,7 +107,7 @@ def checksums_of(examples: Examples) -> Data:
 
 
 def _place_of(data: DataOptions) -> str:
-    """Where the examples come from, for messages."""
+    """Says where the examples come from, for messages."""
     return str(data.data_dir) if data.dataset in CATALOG else data.dataset
 
 
@@ -120,7 +120,7 @@ def _resume(config: Any, options: dict[str, Any], data: Data) -> Run:
 
 
 def _require_data_of_group(experiment: str, config: Any, data: Data) -> None:
-    """Refuses other data than that of the first of several seeds, once that run has begun."""
+    """Refuses data other than that of the first of several seeds, once that run has begun."""
     if config.run.group:
         first = Run.open(config.run.runs_dir / experiment / config.run.group)
         _require_data_of(first, data, config.data)
@@ -199,16 +199,16 @@ def summarise(
 ) -> dict[str, Any]:
     """Collects what summary.json holds: scores, times, machine, options.
 
-    If an earlier session finished the training, the times and the machine stay those of then.
+    If an earlier session finished the training, its times and its machine are kept.
 
     Args:
-      run: of the training.
+      run: the run.
       config: all options.
       dataset_name: name of the data set.
       trained: what the training returned.
       parameters: number of trainable values.
-      scores: by name.
-      seconds: of training and scoring in this session.
+      scores: their values, by name.
+      seconds: duration of training and scoring in this session.
     """
     environment = describe_environment()
     summary = {

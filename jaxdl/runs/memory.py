@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 import jax
 
 FRACTION = 0.2
-"""Largest fraction of the memory for a decoded data set, which is there twice while it is made."""
+"""Largest fraction of memory for a decoded data set, of which two copies exist while it is made."""
 GROUPS = Path("/proc/self/cgroup")
-"""Where Linux names the groups of processes to which this one belongs, a line for each."""
+"""Where Linux names the control groups to which this process belongs, one in each line."""
 ROOT = Path("/sys/fs/cgroup")
 
 
@@ -19,9 +19,9 @@ def memory_for_data() -> float:
 
 
 def _of_this_process() -> float:
-    """Returns the bytes that this process may use, of the machine, its container and ulimit."""
+    """Returns how many bytes the machine, its container and ulimit let this process use."""
     limits = [float("inf")]
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # of other systems than Unix
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # on systems other than Unix
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     with contextlib.suppress(ImportError):
         import resource
@@ -37,9 +37,9 @@ def _of_this_process() -> float:
 
 
 def _files_of_limits() -> list[Path]:
-    """Lists where Linux says how much memory the groups of this process may take, as a container.
+    """Lists the files in which Linux gives the memory limits of this process's control groups.
 
-    These are its own groups and those above them; a container sees its own as the root.
+    They are those of its own groups and of the groups above; a container sees its own as the root.
     """
     files = [ROOT / "memory.max", ROOT / "memory" / "memory.limit_in_bytes"]
     with contextlib.suppress(OSError):
@@ -55,6 +55,6 @@ def _files_of_limits() -> list[Path]:
 
 
 def _of_a_device() -> float:
-    """Returns the bytes of an accelerator; a CPU has those of the machine."""
+    """Returns how many bytes JAX may use on an accelerator; infinity for a CPU."""
     statistics = jax.local_devices()[0].memory_stats() or {}
     return statistics.get("bytes_limit", float("inf"))

@@ -27,14 +27,14 @@ class TrainedNetwork:
     """A trained network.
 
     Attributes:
-      name: of the published model, or the directory of the run.
+      name: name of the published model, or the directory of the run.
       model: called as ``model.apply(variables, *inputs, train=False)``.
       variables: "params" and "batch_stats".
       pipeline: turns examples into inputs.
-      class_names: of its logits; empty if it returns an embedding instead.
+      class_names: names of the classes of its logits; empty if it returns an embedding instead.
       read: reads image files or sentences as examples; raises UserError for anything else.
       example_shapes: shape of each feature of an example.
-      precision: of the computation.
+      precision: precision of the computation.
     """
 
     name: str
@@ -50,7 +50,7 @@ class TrainedNetwork:
         """Computes logits, or embeddings, of examples: float32 (examples, classes or width).
 
         Raises:
-          UserError: the variables are not those of the model, as the options of a run describe it.
+          UserError: the variables do not fit the model, or the results are not finite.
         """
         batch_size = min(PREDICT_BATCH_SIZE, len(next(iter(examples.values()))))
         pipeline = dataclasses.replace(self.pipeline, predict_batch_size=batch_size)
@@ -75,18 +75,18 @@ def stored_dtype(feature: str) -> type[np.generic]:
 
 
 def picture_reader(read_one: Callable[[Path], np.ndarray]) -> Reader:
-    """Reads image files as examples; ``read_one(path)`` gives uint8 (height, width, channels)."""
+    """Returns a reader of image files; ``read_one(path)`` gives uint8 (height, width, channels)."""
     return lambda paths: {"image": np.stack([read_one(Path(path)) for path in paths])}
 
 
 def sentence_reader(tokenizer: Tokenizer, length: int, truncation: Truncation, name: str) -> Reader:
-    """Reads sentences as tokens; see `require_sentences`.
+    """Returns a reader that turns sentences into tokens; see `require_sentences`.
 
     Args:
-      tokenizer: of the network.
+      tokenizer: tokenizer of the network.
       length: number of tokens that the network sees.
       truncation: end at which a longer sentence is cut.
-      name: of the network, for messages.
+      name: name of the network, for messages.
     """
 
     def read(sentences: list[str]) -> dict[str, np.ndarray]:
@@ -97,11 +97,11 @@ def sentence_reader(tokenizer: Tokenizer, length: int, truncation: Truncation, n
 
 
 def require_sentences(sentences: Sequence[str], name: str) -> None:
-    """Refuses what a network cannot read.
+    """Refuses sentences that a network cannot read.
 
     Args:
-      sentences: of the user.
-      name: of the network, for messages.
+      sentences: the user's sentences.
+      name: name of the network, for messages.
 
     Raises:
       UserError: a sentence is empty, not in UTF-8, or the name of an image.

@@ -1,4 +1,4 @@
-"""Groups of options that commands share, and a configuration as plain values and back.
+"""Groups of options that commands share; conversion of configurations to plain values and back.
 
 A configuration is a frozen dataclass whose fields are groups of options: ``data``, ``model``,
 ``optimization``, ``augmentation``, ``run``, ``machine``. No two groups have an option of the same
@@ -26,7 +26,7 @@ from jaxdl.training.optimization import option_name, require, require_fractions
 Config = TypeVar("Config")
 
 NUM_SEEDS = 2**32
-"""Seeds from here on would start like smaller ones, since JAX keeps 32 bits of them."""
+"""Number of distinct seeds: JAX keeps 32 bits, so larger seeds would repeat smaller ones."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class DataOptions:
     data_dir: Path = DEFAULT_DATA_DIR
     """Directory in which data sets are kept."""
     validation_fraction: float = 0.2
-    """Fraction of the training examples that chooses the best epoch; 0 keeps the last one."""
+    """Fraction of the training examples held out to choose the best epoch; 0 keeps the last one."""
     label_column: str = ""
     """Column of a table that holds the labels; by default one with a usual name."""
     skip_broken: bool = False
@@ -50,12 +50,12 @@ class DataOptions:
         require_fractions(self, "validation_fraction")
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         names = self.OF_OWN_DATA if self.dataset in CATALOG else ()
         return dict.fromkeys(names, f"--dataset {self.dataset}")
 
     def require_kind(self, names: Sequence[str], because: str = "") -> None:
-        """Refuses a data set of the catalog that is not among these."""
+        """Refuses a data set of the catalog that is not in ``names``."""
         fits = self.dataset not in CATALOG or self.dataset in names
         require(self, "dataset", fits, f"one of {', '.join(names)}{because}, or your own")
 
@@ -118,7 +118,7 @@ class RunOptions:
     resume: Path | None = None
     """Directory of a run to resume, with its options, of which --epochs may be raised."""
     group: Annotated[str, tyro.conf.Fixed, tyro.conf.Suppress] = ""
-    """Directory name of the first of several seeds, in the others; see `jaxdl.runs.seeds`."""
+    """Directory name of the first run, in the runs of further seeds; see `jaxdl.runs.seeds`."""
 
     def __post_init__(self) -> None:
         require(self, "seeds", 1 <= self.seeds <= NUM_SEEDS, f"1 to {NUM_SEEDS:,}")

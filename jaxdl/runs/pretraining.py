@@ -41,13 +41,13 @@ def with_language_model(
     examples: Examples,
     resume: Path | None = None,
 ) -> Params:
-    """Returns parameters of a classifier: those of a language model, and its own for what it lacks.
+    """Returns parameters of a classifier: all shared layers but the head are from a language model.
 
     Args:
-      params: of the classifier, by the names of its layers.
+      params: parameters of the classifier, by the names of its layers.
       experiment: trains the language model.
-      config: of the language model.
-      examples: of the classifier, on whose training texts the language model is trained.
+      config: options of the language model.
+      examples: data of the classifier, on whose training texts the language model is trained.
       resume: run of the classifier to resume; once it has a checkpoint, which replaces the
         parameters, no language model is needed.
     """

@@ -75,7 +75,7 @@ class PublishedData(DataOptions):
         require(self, "image_size", whole, f"a multiple of 16 for --model {model}")
 
     def ignored_by(self, model: ModelName) -> dict[str, str]:
-        """Options that have no effect on what the model reads, each with the option ``--model``."""
+        """Returns the options that the model does not read, each with ``--model``."""
         of_images, of_texts = (
             ("image_size", "stream"),
             ("sequence_length", "truncation", "text_column"),
@@ -89,7 +89,7 @@ def reads_texts(model: ModelName) -> bool:
 
 
 def build_published(config: Any, num_classes: int, **fields: Any) -> nn.Module:
-    """Builds a published network with a new head; without a head if there are no classes."""
+    """Builds a published network with a new head, or without a head if ``num_classes`` is 0."""
     name = config.model.model
     if reads_texts(name):
         fields |= {"pooling": "mean"}
@@ -99,7 +99,7 @@ def build_published(config: Any, num_classes: int, **fields: Any) -> nn.Module:
 
 
 def published_pipeline(config: Any, flip: bool = False) -> InputPipeline:
-    """Turns stored examples into what the published network of a configuration was trained on.
+    """Builds the pipeline from stored examples to the inputs of the published network.
 
     Args:
       config: with ``data``, ``model`` and ``run``.
@@ -135,7 +135,7 @@ def load_examples(config: Any) -> Examples:
 
 
 def _for_modality(name: str) -> Callable[..., Any]:
-    """The function of `TEXT_INPUTS` or `IMAGE_INPUTS`, as the model of a configuration reads."""
+    """Returns the function ``name`` of `TEXT_INPUTS` or `IMAGE_INPUTS`, depending on the model."""
 
     def choose(config: Any, *arguments: Any) -> Any:
         inputs = TEXT_INPUTS if reads_texts(config.model.model) else IMAGE_INPUTS
@@ -153,7 +153,7 @@ PUBLISHED_INPUTS = Inputs(
 
 
 def load_encoder(config: Any) -> dict[str, Any]:
-    """Loads the published variables up to the head, for images of ``--image-size``."""
+    """Loads the published variables without pooler and head, for images of ``--image-size``."""
     model, published = load_published(config.model.model, config.data.data_dir)
     params = {n: value for n, value in published["params"].items() if n not in (HEAD, "pooler")}
     if isinstance(model, ViT):
@@ -189,7 +189,7 @@ def compute_features(
 def fit_probe(
     config: Any, encoder: dict[str, Any], dataset: Dataset, num_examples: int
 ) -> dict[str, np.ndarray]:
-    """Fits a head to the features of the first training examples, or of all if 0 are asked for."""
+    """Fits a head to the features of the first ``num_examples`` training examples; 0 for all."""
     count = num_examples or len(dataset.train["label"])
     first = {
         name: array.first(count) if isinstance(array, LazyImages) else array[:count]
@@ -214,7 +214,7 @@ def load_published_network(
       weights: a file of other weights for the same network.
 
     Raises:
-      UserError: the weights cannot be had or read.
+      UserError: the weights cannot be fetched or read.
     """
     published = PUBLISHED[name]
     model, variables = load_published(name, data_dir, weights)

@@ -26,8 +26,8 @@ from jaxdl.files import is_unchanged, sync_directory, with_checksum, write_json
 from jaxdl.training.metrics_log import MetricsLog, Record, parse_records, read_records
 
 FORMAT = 5
-"""Changes with the names of options and layers, with what files hold, and when the value that an
-option has by default would not be that of a run without it."""
+"""Version of a run's files. Raise it when names of options or layers change, when files hold other
+things, and when the default of a new option does not describe earlier runs, which lack it."""
 EXPERIMENTS_OF_OTHERS = "jaxdl.experiments"
 """Group of the entry points by which other packages provide experiments."""
 
@@ -38,7 +38,7 @@ KINDS_IN_SUMMARY = {
     **dict.fromkeys(("seconds_total", "seconds_compile", "examples_per_second"), float),
     "options": dict,
 }
-"""What summary.json has at least, and of which kinds."""
+"""The entries that summary.json has at least, and their types."""
 
 
 def module_of(experiment: str) -> str:
@@ -55,7 +55,7 @@ class Run:
       directory: where everything of the run is kept.
       experiment: the name of the experiment; see `module_of`.
       options: the options of the experiment, as plain JSON values.
-      class_names: of the labels, in their order.
+      class_names: names of the classes, in the order of the labels.
       data: checksums of its data; see `jaxdl.runs.lifecycle`.
       shared: where checkpoints and tokenizer are, if elsewhere: see `for_another_process`.
     """
@@ -131,7 +131,7 @@ class Run:
         return run
 
     def for_another_process(self, directory: Path) -> "Run":
-        """Returns the run as a process sees it that is not the first of those that train together.
+        """Returns the run for a process that is not the first of those that train together.
 
         It writes checkpoints together with the others, and everything else into a new directory
         that nobody reads.
@@ -160,7 +160,7 @@ class Run:
 
     @property
     def tokenizer(self) -> Path:
-        """The tokenizer of a run on texts."""
+        """File of the tokenizer, in a run on texts."""
         return (self.shared or self.directory) / "tokenizer.json"
 
     @property
@@ -191,7 +191,7 @@ class Run:
 
     @property
     def summary(self) -> Path:
-        """The results of the finished training."""
+        """File of the results, once the training has finished."""
         return self.directory / "summary.json"
 
     def write_summary(self, summary: Record) -> None:
@@ -230,7 +230,7 @@ class Run:
 
 
 def readable_runs(directories: Iterable[Path]) -> Iterator[Run]:
-    """Opens runs, without those that are damaged or of another version of jaxdl."""
+    """Opens runs, skipping those that are damaged or of another version of jaxdl."""
     for directory in directories:
         try:
             yield Run.open(directory)

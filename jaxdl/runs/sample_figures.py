@@ -22,7 +22,7 @@ def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
 
     Args:
       images: uint8 (samples, height, width, channels).
-      path: of the image file.
+      path: where to write the image file.
       columns: number of images in a row.
     """
     num_images, height, width, channels = images.shape
@@ -42,7 +42,7 @@ def side_by_side(grids: dict[str, Path], path: Path) -> None:
 
     Args:
       grids: PNG files that `sample_grid` wrote, by title.
-      path: of the PNG file.
+      path: where to write the PNG file.
     """
     pictures = []
     for grid in grids.values():
@@ -60,7 +60,7 @@ def side_by_side(grids: dict[str, Path], path: Path) -> None:
 
 
 def animation(frames: Sequence[Path], path: Path) -> None:
-    """Joins image files to an endless GIF, in which the last one is shown for longer."""
+    """Joins PNG files into an endless GIF, in which the last one is shown for longer."""
     pictures = []
     for frame in frames:
         with decoding(frame, ["PNG"]) as picture:
@@ -76,7 +76,7 @@ def neighbours(samples: np.ndarray, nearest: np.ndarray, path: Path) -> None:
     Args:
       samples: uint8 (samples, height, width, channels).
       nearest: uint8, of the same shape.
-      path: of the PNG file.
+      path: where to write the PNG file.
     """
     figure = Figure(figsize=(len(samples), 2.6), layout="constrained")
     axes = figure.subplots(2, 1)
@@ -97,8 +97,8 @@ def class_shares(
     Args:
       shares: fractions of the samples, by class, as the feature extractor predicts it.
       of_real: fractions of the real images, by class.
-      class_names: of the classes.
-      path: of the PNG file.
+      class_names: names of the classes.
+      path: where to write the PNG file.
     """
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.subplots()
@@ -118,7 +118,7 @@ def adversarial_curves(records: list[dict[str, Any]], floor: float, path: Path) 
     Args:
       records: the lines of metrics.jsonl.
       floor: the Frechet distance between training and test examples.
-      path: of the PNG file.
+      path: where to write the PNG file.
     """
     steps, epochs, steps_per_epoch = split_records(records)
     times = [record["step"] / steps_per_epoch for record in steps]

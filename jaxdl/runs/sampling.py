@@ -1,4 +1,4 @@
-"""What a generator is asked for: noise, and classes."""
+"""Draws the inputs of a generator: noise and classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,17 +9,17 @@ from jaxdl.training.generator import Arrays, draw_noise
 
 ROWS_SHOWN, COLUMNS, MOST_COLUMNS = 8, 8, 16
 SEED_OF_SHOWN = 0
-"""Of the noise of the samples in all figures."""
+"""Seed of the noise of the samples in the figures of a run."""
 
 
 def draw_inputs(config: Any, labels: np.ndarray, seed: int) -> Arrays:
-    """Draws noise for samples, and if the networks know classes, adds the labels."""
+    """Draws noise for samples, and adds the labels if the networks know classes."""
     inputs = {"noise": draw_noise(len(labels), config.adversarial.latent_dim, seed)}
     return inputs | ({"label": labels} if config.model.conditional else {})
 
 
 def draw_in_order(num_samples: int, config: Any, num_classes: int, seed: int) -> Arrays:
-    """Draws inputs of the generator, with the classes 0, 1, 2, ... over and over."""
+    """Draws inputs of the generator, with the classes 0, 1, 2, ... in turn."""
     labels = np.arange(num_samples, dtype=np.int32) % num_classes
     return draw_inputs(config, labels, seed)
 
@@ -32,9 +32,9 @@ def draw_grid(
     Args:
       num_samples: number of samples.
       config: all options.
-      class_names: of the data.
+      class_names: names of the classes of the data.
       class_name: class of all samples; "" for all classes in turn.
-      seed: of the noise.
+      seed: seed of the noise.
 
     Returns:
       The inputs, and the number of columns: with all classes, a multiple of `samples_in_a_row`.

@@ -1,7 +1,7 @@
 """Several trainings that differ in their seed only.
 
-They are a group, which is named by the directory of its first run. Each of the others has this
-name in its options, so that a group that was interrupted is resumed by any of its runs.
+They are a group, which is named after the directory of its first run. Each other run has this
+name in its options, so that an interrupted group can be resumed from any of its runs.
 """
 
 import dataclasses
@@ -27,10 +27,10 @@ class Group:
 
     Attributes:
       config: the options that they share.
-      seeds: of the runs.
-      name: of the group, "" as long as it is not known.
+      seeds: seeds of the runs.
+      name: name of the group, "" until it is known.
       begun: directories of the runs that were begun, by seed.
-      finished: the summaries of those that have nothing left to do.
+      finished: summaries of the runs that have nothing left to do, by seed.
     """
 
     config: Any
@@ -49,7 +49,7 @@ class Group:
         return dataclasses.replace(self.config, run=dataclasses.replace(self.config.run, **one))
 
     def named_by(self, first: Run) -> "Group":
-        """Returns the group with its name, if it has none yet."""
+        """Returns the group, named after its first run unless it has a name."""
         return dataclasses.replace(self, name=self.name or first.checkpoints.parent.name)
 
 
@@ -64,7 +64,7 @@ def find_group(experiment: str, config: Any) -> Group:
     if not options.resume:
         return Group(config, range(options.seed, options.seed + options.seeds))
     found = None
-    if options.seeds > 1:  # the first process looks for all of them
+    if options.seeds > 1:  # the first process looks on behalf of all
         found = json.dumps(_find_group(experiment, config) if is_first() else None)
         found = json.loads(text_of_first(found))
     if found is None:
@@ -80,7 +80,7 @@ def find_group(experiment: str, config: Any) -> Group:
 
 
 def _find_group(experiment: str, config: Any) -> dict[str, Any] | None:
-    """Describes the group of ``config.run.resume`` in JSON; None if it lies somewhere else."""
+    """Describes the group of ``config.run.resume`` in JSON values; None if it lies elsewhere."""
     resumed, count = config.run.resume.absolute(), config.run.seeds
     name = config.run.group or resumed.name
     runs = {run.options["seed"]: run for run in _runs_of_group(resumed.parent, name)}

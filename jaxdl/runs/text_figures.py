@@ -24,11 +24,11 @@ def confident_texts(
     """Draws the texts of the most confident predictions, right and wrong, in excerpts.
 
     Args:
-      texts: of the examples.
+      texts: texts of the examples.
       labels: int (examples,).
       probabilities: float (examples, classes).
-      class_names: of the labels.
-      path: of the PNG file.
+      class_names: names of the classes, in the order of the labels.
+      path: where to write the PNG file.
     """
     predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
     figure = Figure(figsize=(17, 9.5), layout="constrained")
@@ -49,12 +49,12 @@ def confident_texts(
 
 
 def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
-    """Draws how the gradient at a hidden state shrinks with its distance from the loss.
+    """Draws how the gradient of the last hidden state shrinks with the distance of the input.
 
     Args:
       norms: for each cell, the norm of the gradient of the last hidden state with respect to the
         input at each time step before, float (distance,), nearest first.
-      path: of the PNG file.
+      path: where to write the PNG file.
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
@@ -74,12 +74,12 @@ def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
 def strongest_ngrams(
     ngrams: Mapping[str, Sequence[tuple[str, float]]], title: str, path: Path
 ) -> None:
-    """Draws the n-grams that speak most for each class, in a panel for each.
+    """Draws the n-grams that speak most for each class, in a panel per class.
 
     Args:
       ngrams: for each class the n-grams and how much they add to its logit, the strongest first.
-      title: of the figure.
-      path: of the PNG file.
+      title: title of the figure.
+      path: where to write the PNG file.
     """
     longest = max(map(len, ngrams.values()))
     figure = Figure(figsize=(4.5 * len(ngrams), 1 + 0.25 * longest), layout="constrained")
@@ -99,9 +99,9 @@ def attention_map(words: Sequence[str], weights: np.ndarray, path: Path) -> None
     """Draws which words each word attends to, in a panel for each head.
 
     Args:
-      words: of a text, as the tokenizer splits it.
+      words: words of a text, as the tokenizer splits it.
       weights: float (heads, words, words); a row sums to 1.
-      path: of the PNG file.
+      path: where to write the PNG file.
     """
     heads = len(weights)
     side = 1.5 + 0.22 * len(words)

@@ -19,7 +19,7 @@ class NGramOptions:
         require(self, "ngram_buckets", 1 <= self.ngram_buckets < 2**31, "1 to 2**31 - 1")
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         return {} if self.ngrams else {"ngram_buckets": "--ngrams 0"}
 
 
@@ -50,5 +50,5 @@ class PretrainingOptions:
         require(self, "layer_decay", 0 < self.layer_decay <= 1, "above 0, and at most 1")
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         return {} if self.pretrain else {"layer_decay": "--pretrain 0"}

@@ -26,10 +26,10 @@ class LanguageModel(NamedTuple):
     """A trained language model.
 
     Attributes:
-      model: of `jaxdl.models.language_models`.
-      variables: of the model.
-      tokenizer: of its texts.
-      precision: of the computation.
+      model: one of `jaxdl.models.language_models`.
+      variables: variables of the model.
+      tokenizer: tokenizer of its texts.
+      precision: precision of the computation.
     """
 
     model: nn.Module
@@ -50,12 +50,12 @@ def logits_at(
     """Computes the logits of all tokens at a position of each text.
 
     Args:
-      model: of `jaxdl.models.language_models`.
-      variables: of the model.
+      model: one of `jaxdl.models.language_models`.
+      variables: variables of the model.
       tokens: int32 (texts, time).
       length: int32 (texts,).
       position: int32 (texts,).
-      precision: of the products.
+      precision: precision of the products.
 
     Returns:
       float32 (texts, vocabulary).
@@ -72,7 +72,7 @@ def logits_at(
 def continue_sentences(
     language: LanguageModel, sentences: Sequence[str], num_words: int, key: jax.Array
 ) -> list[str]:
-    """Continues sentences by words that are drawn from the predictions, one after the other.
+    """Continues sentences with words that are drawn from the predictions, one after the other.
 
     Args:
       language: predicts the next word.
@@ -134,7 +134,7 @@ def _logits_of_words(
 ) -> np.ndarray:
     """Computes logits, which are minus infinity for padding and for the unknown word.
 
-    So are those of tokens beyond the vocabulary, which may be smaller than the network's.
+    The same holds for ids beyond the vocabulary, which may be smaller than the network's.
     """
     logits = logits_at(
         language.model, language.variables, tokens, length, position, language.precision

@@ -28,10 +28,10 @@ class Adversaries(struct.PyTreeNode):
     """The two train states; the model that a training reports is the generator.
 
     Attributes:
-      generator: called with noise.
-      discriminator: called with images; returns the logit of "real".
+      generator: state of the network that is called with noise.
+      discriminator: state of the network that is called with images; returns the logit of "real".
 
-    If the batches have labels, both are called with them, too.
+    If the batches have labels, both networks are called with them, too.
     """
 
     generator: TrainState
@@ -55,8 +55,8 @@ def create_adversaries(
 ) -> Adversaries:
     """Initialises both models and their optimizers as `create_train_state` does; see `Adversaries`.
 
-    The example has shapes and dtypes: "image", uint8 (1, height, width, channels), and perhaps
-    "label", int32 (1,). The moving average is of the generator only.
+    ``example`` gives shapes and dtypes: "image", uint8 (1, height, width, channels), and perhaps
+    "label", int32 (1,). Only the generator has a moving average.
 
     Raises:
       UserError: the discriminator has BatchNorm.
@@ -90,15 +90,15 @@ def train_step(
 ) -> tuple[Adversaries, Metrics]:
     """Updates discriminator and generator once, from the same samples. Pure.
 
-    The non-saturating losses of Goodfellow et al. 2014, section 3. Both models see the samples
-    once, forward and backward, and both gradients are those before the step: since the
-    discriminator looks at each image by itself, the gradients of the two losses with respect to a
-    sample differ by a factor only, `generator_factor`.
+    The losses are the non-saturating ones of Goodfellow et al. 2014, section 3. One forward and one
+    backward pass of the samples through both models gives both gradients, at the parameters before
+    the step: since the discriminator looks at each image by itself, the gradients of the two losses
+    with respect to a sample differ only by a factor, `generator_factor`.
 
     Args:
       state: before the step.
-      batch: "image", uint8 (batch, height, width, channels), and perhaps "label", int32 (batch,):
-        then the samples have the classes of the real images.
+      batch: "image", uint8 (batch, height, width, channels), and perhaps "label", int32 (batch,),
+        the classes of the real images and of the samples.
       key: the randomness of this step.
       latent_dim: length of a noise vector.
       label_smoothing: how far below 1 the discriminator's target for real images is (one-sided:
@@ -154,19 +154,19 @@ def train_step(
 
 
 def labels_of(batch: Batch) -> tuple[jax.Array, ...]:
-    """Returns the labels of a batch, with which both networks are called, too; () without them."""
+    """Returns the labels with which both networks are also called; () if the batch has none."""
     return (batch["label"],) if "label" in batch else ()
 
 
 def generator_factor(logits: jax.Array) -> jax.Array:
-    """Returns the factor from gradients of the discriminator's loss on samples to the generator's.
+    """Returns the ratio of the generator's to the discriminator's loss gradient for each sample.
 
     It is the ratio -exp(-x) of the derivatives of -log sigmoid(x) and of -log(1 - sigmoid(x)).
-    Where the discriminator is certain, with logits below -80, float32 cannot hold it, and the
-    generator learns nothing.
+    Logits below -80 are clipped, since the factor would soon overflow float32: where the
+    discriminator is so certain, the generator learns almost nothing.
 
     Args:
-      logits: of the samples, float32 (batch,).
+      logits: the discriminator's logits of the samples, float32 (batch,).
 
     Returns:
       float32 (batch, 1, 1, 1).
@@ -183,19 +183,19 @@ def add_gradient_penalty(
 ) -> Any:
     """Adds the gradients of the R1 penalty (Mescheder et al. 2018, section 4.1).
 
-    The penalty is half the squared gradient of the logit with respect to a real image. It needs
-    second derivatives; so it is applied in every eighth step only, eight times as strongly (Karras
-    et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", section 3.1).
+    The penalty is half the squared norm of the logit's gradient with respect to a real image. It
+    needs second derivatives, so it is applied only in every eighth step, eight times as strongly
+    (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", section 3.1).
 
     Args:
-      grads: of the discriminator's loss.
-      discriminator: before the step.
-      discriminate: ``discriminate(params, images)``, logits (batch,).
+      grads: gradients of the discriminator's loss.
+      discriminator: its state before the step.
+      discriminate: ``discriminate(params, images)`` returns logits (batch,).
       real: images (batch, height, width, channels) in [-1, 1].
-      weight: of the penalty.
+      weight: weight of the penalty.
 
     Returns:
-      Gradients of the shapes of ``grads``.
+      ``grads``, to which the gradients of the penalty are added in the steps that apply it.
     """
 
     def penalty(params: Any) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Checkpoints of a training, by Orbax. No other file uses Orbax."""
+"""Saves and restores the checkpoints of a training with Orbax, which no other file uses."""
 
 import contextlib
 import re
@@ -33,8 +33,8 @@ class CheckpointStore:
     Each holds two trees of arrays: "model", the variables that a training would report, and
     "training", everything else from which it resumes; and a description: the checksums of all
     arrays, which are verified whenever a tree is restored, and whether the model has been trained.
-    Use the store as a context manager. It holds a lock meanwhile, which the system releases when
-    the process dies: two trainings cannot use one directory.
+    Use the store as a context manager. Until its end it holds a lock, which the system releases if
+    the process dies, so two trainings cannot use one directory.
     """
 
     def __init__(self, directory: Path):
@@ -52,7 +52,7 @@ class CheckpointStore:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=KEPT_CHECKPOINTS,
             cleanup_tmp_directories=True,
-            enable_async_checkpointing=False,  # whose threads outlive a full disk
+            enable_async_checkpointing=False,  # its threads would outlive a full disk
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
@@ -68,7 +68,7 @@ class CheckpointStore:
         return not self._manager.all_steps()
 
     def save(self, step: int, training: Any, model: Any, model_is_trained: bool = True) -> None:
-        """Writes a checkpoint unless this step has one; if it cannot be written, says so.
+        """Writes a checkpoint unless this step has one; a remark says if it cannot be written.
 
         Raises:
           Exception: it cannot be written, and several processes train together.
@@ -82,7 +82,7 @@ class CheckpointStore:
         try:
             with quiet_failure():
                 self._manager.save(step, args=ocp.args.Composite(**items))
-        except (OSError, ValueError, RuntimeError) as error:  # TensorStore's are ValueErrors
+        except (OSError, ValueError, RuntimeError) as error:  # TensorStore raises ValueErrors
             if jax.process_count() > 1:
                 raise  # the others wait for this one
             for unfinished in self._directory.glob("*.orbax-checkpoint-tmp"):
@@ -95,20 +95,20 @@ class CheckpointStore:
     def restore(self, training: Any, model: Any) -> tuple[int, Any, Any] | None:
         """Restores the newest undamaged checkpoint; damaged newer ones are renamed.
 
-        Where several processes train together, a damaged one is an error, since it may be damaged
-        for some of them only.
+        Where several processes train together, a damaged checkpoint is an error, since it may be
+        damaged for some of them only.
 
         Args:
-          training: a tree of arrays, which may be deleted, with the structure, shapes, dtypes and
-            shardings to restore.
-          model: such a tree, too.
+          training: a tree of arrays with the structure, shapes, dtypes and shardings to restore;
+            the arrays may have been deleted.
+          model: a tree of the same kind for the model.
 
         Returns:
           The step of the checkpoint, its "training" and its "model"; None if there is no checkpoint
           at all.
 
         Raises:
-          UserError: there are checkpoints, but none can be restored.
+          UserError: there are checkpoints, but none can be restored, or one cannot be read now.
         """
         examples = {"training": training, "model": model}
         abstract = with_shardings(examples, lambda leaf: leaf.sharding)
@@ -130,7 +130,8 @@ def load_model(directory: Path) -> Any:
     The arrays are put on the first device of this process, wherever they were when saved.
 
     Raises:
-      UserError: there is no checkpoint, none can be restored, or the model is not trained.
+      UserError: there is no checkpoint, none can be restored, one cannot be read now, or the model
+        is not trained.
     """
     restored = None
     if directory.is_dir():
@@ -150,10 +151,10 @@ def verify(directory: Path) -> dict[int, str]:
     """Reads all checkpoints completely, and changes nothing on disk.
 
     Returns:
-      For the step of each checkpoint what is wrong with it, "" if nothing is.
+      What is wrong with each checkpoint, by its step; "" if nothing is.
 
     Raises:
-      UserError: one cannot be read now, which says nothing about it.
+      UserError: a checkpoint cannot be read now, which does not mean that it is damaged.
     """
     found = {}
     with _opened_to_read(directory) as manager:
@@ -170,7 +171,7 @@ def verify(directory: Path) -> dict[int, str]:
 
 @contextlib.contextmanager
 def _opened_to_read(directory: Path) -> Iterator[ocp.CheckpointManager]:
-    """Opens a directory of checkpoints in this process alone."""
+    """Opens a directory of checkpoints for reading, by this process alone."""
     silence_orbax()
     require_plain_path(directory)
     this = jax.process_index()
@@ -190,7 +191,7 @@ def _opened_to_read(directory: Path) -> Iterator[ocp.CheckpointManager]:
 
 
 def _stored(manager: ocp.CheckpointManager, names: tuple[str, ...], step: int) -> dict[str, Any]:
-    """Returns shapes and dtypes of the trees as they were saved, for the first device."""
+    """Returns shapes and dtypes of the trees as saved, to be put on this process's first device."""
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     metadata = manager.item_metadata(step)
     return {name: with_shardings(metadata[name].tree, lambda _: device) for name in names}
@@ -199,10 +200,10 @@ def _stored(manager: ocp.CheckpointManager, names: tuple[str, ...], step: int) -
 def _restore_newest(
     manager: ocp.CheckpointManager, abstract: Callable[[int], dict[str, Any]]
 ) -> tuple[int, dict[str, Any]] | None:
-    """Restores trees of the newest undamaged checkpoint.
+    """Restores the newest undamaged checkpoint: its step and trees; None if there is no checkpoint.
 
     Args:
-      manager: of the checkpoints.
+      manager: opened on the directory.
       abstract: ``abstract(step)`` gives shapes, dtypes and shardings of the trees, by name.
     """
     steps = sorted(manager.all_steps(), reverse=True)
@@ -242,7 +243,7 @@ def _restore(manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]
 
     Raises:
       ChangedError: a checksum differs.
-      Exception: of Orbax or TensorStore, whatever their kind.
+      Exception: Orbax or TensorStore cannot read it; their exceptions are of many kinds.
     """
     items = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
     items[DESCRIPTION] = ocp.args.JsonRestore()
@@ -259,5 +260,5 @@ def _restore(manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]
 
 
 def _by_names(paths: dict[str, str]) -> dict[str, str]:
-    """Replaces paths of a tree by names: attributes are keys where a tree is restored as stored."""
+    """Reduces paths to names: what was an attribute is a key in a tree restored as stored."""
     return {"/".join(re.findall(r"\w+", path)): value for path, value in paths.items()}

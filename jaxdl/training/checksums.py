@@ -10,10 +10,10 @@ from jaxdl.data.arrays import checksum
 
 
 def checksums(trees: dict[str, Any]) -> dict[str, str]:
-    """Computes for each array its dtype, its shape and the CRC-32 of its bytes, by its path.
+    """Maps the path of each array to its dtype, its shape and the CRC-32 of its bytes.
 
-    They do not depend on how the arrays are sharded; an array of which this process has only a
-    part is all-gathered first.
+    The checksums do not depend on how the arrays are sharded; an array of which this process has
+    only a part is all-gathered first.
     """
     flat, _ = jax.tree_util.tree_flatten_with_path(trees)
     return {jax.tree_util.keystr(path): checksum(_whole(leaf)) for path, leaf in flat}

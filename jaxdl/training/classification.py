@@ -37,7 +37,7 @@ def train_step(
 
     Returns:
       The state after the step; mean "loss" and "accuracy" over the batch, float32. Where examples
-      are mixed, the accuracy counts the label of the example itself.
+      are mixed, the accuracy is that of predicting the example's own label.
     """
 
     def loss_fn(params: Any, batch_stats: Any, batch: Batch, key: jax.Array, extra: Any = None):

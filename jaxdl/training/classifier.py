@@ -1,4 +1,4 @@
-"""From a model and arrays to a trained classifier."""
+"""Trains a model as a classifier on arrays of examples, and computes its logits."""
 
 from collections.abc import Callable
 from functools import partial
@@ -47,22 +47,22 @@ def train_classifier(
     Args:
       model: called as ``model.apply(variables, *inputs, train=...)``, returns logits.
       train: arrays (examples, ...): int "label", and the features that the pipeline takes.
-      options: of the optimization; a ``dtype`` of the model is set to that of their ``precision``.
-      validation: likewise; without it the model of the last epoch is kept.
+      options: options of the optimization; their ``precision`` sets the ``dtype`` of the model.
+      validation: arrays like ``train``; without them the model of the last epoch is kept.
       pipeline: turns features into inputs; None for `features_as_inputs`.
-      seed: of initial parameters, order, dropout and augmentation.
+      seed: determines initial parameters, order of the examples, dropout and augmentation.
       mesh: the devices over which batches and state are sharded; None for all devices.
       start: a trained model to start from; None for new parameters.
       checkpoints: directory of checkpoints, from which an earlier training is resumed.
       log: receives the metrics; see `fit`.
 
     Returns:
-      The trained model, and ``predict(split, description)``, its logits of the examples of a split,
+      The trained model, and ``predict(split, description)``, which returns its logits for a split,
       float32 (examples, classes).
 
     Raises:
       UserError: the arrays are not the examples of a classification, or the model cannot compute in
-        that precision; see also `fit`.
+        the precision of the options; see also `fit`.
     """
     model = with_dtype(model, options.precision)
     mesh, pipeline = mesh or make_mesh(), pipeline or features_as_inputs(train)
@@ -107,12 +107,12 @@ def init_classifier(
     mesh: Mesh,
     start: PretrainedStart | None = None,
 ) -> tuple[TrainState, TrainStep, optax.Schedule]:
-    """Builds the initial train state, the train step and the learning rate by step.
+    """Builds the initial train state, the train step and the learning-rate schedule.
 
-    The step computes texts at their full length, see `cut_to_longest`.
+    The step processes texts at their full length; `cut_to_longest` shortens them.
 
-    Args are those of `train_classifier`; ``train`` may be shapes, and ``steps_per_epoch`` is the
-    number of steps in a pass over it.
+    The arguments are as in `train_classifier`, except that ``train`` may be shapes;
+    ``steps_per_epoch`` is the number of steps in a pass over it.
     """
     optimizer, schedule = configure_optimizer(options, steps_per_epoch)
     if start:
@@ -146,7 +146,7 @@ def require_examples(split: Split) -> None:
 
 
 def as_32_bits(split: Split) -> Split:
-    """Converts arrays of 64 bits, which numpy makes and JAX does not compute with.
+    """Converts arrays of 64-bit numbers, numpy's default, to the 32 bits that JAX computes with.
 
     Raises:
       UserError: an integer needs 64 bits.
@@ -164,7 +164,7 @@ def as_32_bits(split: Split) -> Split:
 
 
 def require_labels(label: np.ndarray, num_logits: int) -> None:
-    """Raises a UserError unless each label is the number of a logit."""
+    """Raises a UserError unless each label is the index of a logit."""
     if label.min() < 0 or label.max() >= num_logits:
         raise UserError(
             f"The labels are {label.min()} to {label.max()}, but the model has {num_logits} "
@@ -178,9 +178,9 @@ def score(
     """Returns the logits of a split, and its mean "loss" and "accuracy".
 
     Args:
-      predict: ``predict(features, description)``, logits, float32 (examples, classes).
+      predict: ``predict(features, description)`` returns logits, float32 (examples, classes).
       split: features (examples, ...) and "label", int32 (examples,).
-      description: of the progress to show; none is shown without it.
+      description: text to show with the progress; without it no progress is shown.
     """
     features = {name: array for name, array in split.items() if name != "label"}
     logits = predict(features, description)
@@ -193,13 +193,13 @@ def make_predict_logits(
     mesh: Mesh | None = None,
     precision: Precision = "float32",
 ) -> Predict:
-    """Compiles the logits of whole splits: ``predict(variables, split, description)``.
+    """Compiles ``predict(variables, split, description)``, which returns the logits of a split.
 
     Args:
-      model: as in `train_classifier`.
+      model: as in `train_classifier`, but already with the ``dtype`` of the precision.
       pipeline: turns features into inputs.
       mesh: see `make_predict`.
-      precision: of the products.
+      precision: precision of the products, see `with_products`.
     """
     predict = make_predict(logits_of(model, pipeline, precision), pipeline.predict_batch_size, mesh)
     return predict_by_length(predict, pipeline.lengths) if pipeline.lengths else predict
@@ -208,7 +208,7 @@ def make_predict_logits(
 def logits_of(
     model: nn.Module, pipeline: InputPipeline, precision: Precision = "float32"
 ) -> Callable[[Any, Batch], jax.Array]:
-    """Returns ``apply(variables, batch)``, the logits of stored examples, without dropout.
+    """Returns ``apply(variables, batch)``, which computes logits of examples without dropout.
 
     With test-time augmentation they are the mean over all preprocessings.
     """

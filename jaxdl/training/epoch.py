@@ -41,7 +41,7 @@ class CompiledEpoch:
 
     Attributes:
       steps_per_epoch: number of whole batches in the split; an epoch skips the examples left over.
-      step_arguments: what the train step is called with: the shapes of a state and of a batch, and
+      step_arguments: what the train step is traced with: the shapes of a state and of a batch, and
         a key.
     """
 
@@ -62,12 +62,12 @@ class CompiledEpoch:
             scalars. Besides the features of the split, a batch tells where it comes from:
             "index" in the split and "epoch", both int32 (batch,).
           state: the train state, or its shapes.
-          split: arrays (examples, ...), or their shapes, from which nothing can be run.
+          split: arrays (examples, ...), or their shapes, which suffice for `lower` but not `run`.
           batch_size: number of examples in a step.
-          seed: of the order of the examples and of the keys of the steps.
+          seed: determines the order of the examples and the keys of the steps.
           mesh: the devices over which batches and state are sharded.
-          lengths: int (examples,), lengths of the examples; those of a batch are then of about
-            the same length. None for batches of any examples.
+          lengths: int (examples,), lengths of the examples; those in a batch then have about the
+            same length. None to batch examples regardless of length.
 
         Raises:
           UsageError: the split has fewer examples than a batch.
@@ -89,11 +89,11 @@ class CompiledEpoch:
         self._order = (-1, None)  # of no epoch yet
 
     def empty_history(self) -> dict[str, np.ndarray]:
-        """For each metric of the step, zeros float32 (steps_per_epoch,)."""
+        """Returns zeros, float32 (steps_per_epoch,), for each metric of the step."""
         return {name: np.zeros(self.steps_per_epoch, np.float32) for name in self._metrics}
 
     def lower(self) -> jax.stages.Lowered:
-        """Traces the program for the devices of the mesh; ``.compile()`` of it goes to `run`."""
+        """Traces the program for the devices of the mesh; once compiled, it is passed to `run`."""
         everywhere = replicated(self._mesh)
         history, rows = jax.eval_shape(
             lambda split: (self.empty_history(), as_rows(split)), self._split
@@ -111,11 +111,11 @@ class CompiledEpoch:
     def run(
         self, program: jax.stages.Compiled, state: State, history: Arrays, start: int, stop: int
     ) -> Carry:
-        """Runs the steps from ``start`` to before ``stop``, both of one epoch.
+        """Runs the steps from ``start`` up to but excluding ``stop``, all of them in one epoch.
 
         Args:
-          program: what `lower` gave, compiled.
-          state: before the steps; it is donated.
+          program: what `lower` returned, compiled.
+          state: the state before the steps; it is donated.
           history: metrics of the steps of this epoch, each float32 (steps_per_epoch,), donated.
           start: number of the first step, counted from the start of the training.
           stop: number of the step after the last one.
@@ -137,7 +137,7 @@ class CompiledEpoch:
     def _run_steps(
         self, carry: Carry, rows: Arrays, order: jax.Array, start: jax.Array, stop: jax.Array
     ) -> Carry:
-        """The compiled program. All arrays of the split are on each device."""
+        """The compiled program. The arrays of the split are replicated."""
         epoch = start // self.steps_per_epoch
 
         def body(step: jax.Array, carry: Carry) -> Carry:
@@ -172,7 +172,7 @@ class CompiledEpoch:
         return device_put(as_rows(self._split), replicated(self._mesh))
 
     def order_of(self, epoch: int) -> np.ndarray | jax.Array:
-        """In which order an epoch sees the examples, int32."""
+        """Returns the indices of the examples in the order in which an epoch sees them, int32."""
         order = epoch_order(self._seed, np.int32(epoch), self._num_examples)
         if self._lengths is None:
             return order
@@ -188,7 +188,7 @@ class CompiledEpoch:
 
 @partial(jax.jit, static_argnums=(0, 2))
 def epoch_order(seed: int, epoch: jax.Array, num_examples: int) -> jax.Array:
-    """Shuffles the numbers of the examples for an epoch, int32 (num_examples,)."""
+    """Shuffles the indices of the examples for an epoch, int32 (num_examples,)."""
     key = jax.random.fold_in(key_for(Purpose.ORDER, seed), epoch)
     return jax.random.permutation(key, num_examples)
 
@@ -206,13 +206,13 @@ def as_rows(split: Arrays) -> Arrays:
 
 
 def batch_shapes(split: Any, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes and dtypes of a batch: the features of the split, "index" and "epoch"."""
+    """Returns shapes and dtypes of a batch: the features of the split, "index" and "epoch"."""
     origin = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
     return example_shapes(split, batch_size) | {"index": origin, "epoch": origin}
 
 
 def example_shapes(split: Any, count: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes and dtypes of the features of ``count`` examples of a split."""
+    """Returns shapes and dtypes of the features of ``count`` examples of a split."""
     return {
         name: jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype)
         for name, array in split.items()
@@ -229,7 +229,7 @@ def require_whole_batch(batch_size: int, num_examples: int) -> None:
 
 
 def with_shardings(tree: Any, sharding_of: Callable[[Any], Any]) -> Any:
-    """Shapes and dtypes of arrays, with the sharding that each is given."""
+    """Returns shapes and dtypes of arrays, each with the sharding that ``sharding_of`` gives it."""
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding_of(leaf)), tree
     )

@@ -27,7 +27,7 @@ class FeatureExtractor(NamedTuple):
     Attributes:
       extract: ``extract(images)``: maps uint8 images (examples, height, width, channels) to their
         "features", float32 (examples, features), and their predicted "class", int32 (examples,).
-      sha256: of the network's variables; equal ones give equal scores.
+      sha256: SHA-256 of the network's variables; extractors that share it give equal scores.
     """
 
     extract: Callable[[np.ndarray], Features]
@@ -35,11 +35,11 @@ class FeatureExtractor(NamedTuple):
 
 
 def make_feature_extractor(model: nn.Module, variables: Any) -> FeatureExtractor:
-    """Compiles the features of images in a classifier.
+    """Compiles a classifier as a feature extractor.
 
     Args:
       model: sows "features" (batch, features) into "intermediates", and returns logits.
-      variables: of the trained model.
+      variables: variables of the trained model.
     """
 
     def apply(variables: Any, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
@@ -55,7 +55,7 @@ def make_feature_extractor(model: nn.Module, variables: Any) -> FeatureExtractor
 
 
 def sha256_of(variables: Any) -> str:
-    """Computes the SHA-256 of the bytes of all arrays, in the order of their paths."""
+    """Computes the SHA-256 of the paths and bytes of all arrays, in the order of the tree."""
     digest = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(variables):
         digest.update(jax.tree_util.keystr(path).encode())
@@ -67,8 +67,8 @@ def compare(samples: Features, real: Features, num_classes: int) -> dict[str, fl
     """Measures the quality of samples.
 
     Args:
-      samples: features of generated images.
-      real: features of about as many real images: a Frechet distance depends on their number.
+      samples: what `FeatureExtractor.extract` returned for generated images.
+      real: the same for about as many real images: a Frechet distance depends on their number.
       num_classes: number of classes of the feature extractor.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Training that starts from a trained model, with smaller learning rates for deeper layers."""
+"""Training that starts from a trained model, with smaller learning rates for earlier layers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -20,13 +20,14 @@ class PretrainedStart:
     """The model to start from, most often a trained one, and how its layers are trained.
 
     Attributes:
-      variables: of the model, "params" and "batch_stats".
+      variables: variables of the model, "params" and "batch_stats".
       layer_decay: learning rate of a block, as a fraction of that of the block after it; the head
         has that of the options (discriminative fine-tuning: Howard and Ruder 2018, section 3.2).
-      frozen_blocks: number of first blocks that, like all that comes before them, are not trained.
-      seconds_apart: how long it took to train the model in a run of its own, whose summary has that
-        time.
-      features: more features (examples, ...) of the training examples.
+      frozen_blocks: number of leading blocks to freeze, with all that comes before them; 0 freezes
+        nothing.
+      seconds_apart: seconds that the training of this model took in a separate run, whose summary
+        counts them.
+      features: additional features (examples, ...) of the training examples.
     """
 
     variables: Any
@@ -39,10 +40,10 @@ class PretrainedStart:
 def with_layer_decay(
     optimizer: optax.GradientTransformation, start: PretrainedStart
 ) -> optax.GradientTransformation:
-    """Gives the optimizer a smaller learning rate for each layer that is further from the head.
+    """Scales the optimizer's updates: the further a layer is from the head, the smaller they are.
 
     Frozen layers have no optimizer state, and their gradients are not computed. Where all layers
-    have the same learning rate, the optimizer is returned, whatever the layers are named.
+    have the same learning rate, the optimizer is returned unchanged, whatever the layers are named.
     """
     if start.layer_decay == 1 and not start.frozen_blocks:
         return optimizer
@@ -56,7 +57,9 @@ def with_layer_decay(
 
 
 def distances_to_head(start: PretrainedStart) -> Any:
-    """Counts for each parameter the blocks up to the head, its own included; or gives `FROZEN`.
+    """Counts for each parameter the blocks from its own up to the head; `FROZEN` if not trained.
+
+    For layers before the blocks it is one more than the number of blocks.
 
     Raises:
       UserError: a layer is neither a block nor known to come before or after the blocks.

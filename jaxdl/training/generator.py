@@ -1,4 +1,4 @@
-"""From two models and images to a trained generator."""
+"""Trains a generator against a discriminator on images, and draws its samples."""
 
 import dataclasses
 from collections.abc import Callable
@@ -79,19 +79,19 @@ def train_generator(
         have BatchNorm, since it looks at each image by itself.
       split: "image", uint8 (examples, height, width, channels). If there is also "label", int32
         (examples,), both are called with labels as well, after noise or images.
-      options: of the optimization; a ``dtype`` of the models is set to that of their ``precision``.
+      options: options of the optimization; their ``precision`` sets the ``dtype`` of the models.
       adversarial: how the two are trained against each other.
-      evaluate: ``evaluate(variables)``, metrics of a generator, "frechet_distance" among them; {}
-        keeps the generator of the last epoch.
+      evaluate: ``evaluate(variables)`` returns metrics of a generator, "frechet_distance" among
+        them; if it returns {}, the generator of the last epoch is kept.
       after_epoch: see `jaxdl.training.plan.Plan`.
-      seed: of initial parameters, order, noise and dropout.
+      seed: determines initial parameters, order of the examples, noise and dropout.
       mesh: the devices over which batches and states are sharded; None for all devices.
       checkpoints: directory of checkpoints, from which an earlier training is resumed.
       log: receives the metrics.
 
     Raises:
-      UserError: the discriminator has BatchNorm, or a model cannot compute in that precision; see
-        also `fit`.
+      UserError: the discriminator has BatchNorm, or a model cannot compute in the precision of
+        the options; see also `fit`.
     """
     mesh = mesh or make_mesh()
     generator, discriminator = (
@@ -126,10 +126,10 @@ def init_generator(
     seed: int,
     mesh: Mesh,
 ) -> tuple[Adversaries, TrainStep, optax.Schedule]:
-    """Builds the initial train states, the train step and the learning rate by step.
+    """Builds the initial train states, the train step and the learning-rate schedule.
 
-    Args are those of `train_generator`; ``example`` has the shapes of one example, (1, ...), and
-    ``steps_per_epoch`` is the number of steps in a pass over the split.
+    The arguments are as in `train_generator`; ``example`` has the shapes of one example, (1, ...),
+    and ``steps_per_epoch`` is the number of steps in a pass over the split.
     """
     optimizer, schedule = configure_optimizer(options, steps_per_epoch, adversarial.b1)
     state = create_adversaries(
@@ -152,26 +152,27 @@ def init_generator(
 
 
 def draw_noise(num_samples: int, latent_dim: int, seed: int) -> np.ndarray:
-    """Draws standard normal float32 (num_samples, latent_dim)."""
+    """Draws standard normal noise, float32 (num_samples, latent_dim)."""
     return np.asarray(jax.random.normal(key_for(Purpose.SAMPLES, seed), (num_samples, latent_dim)))
 
 
 def draw_classes(num_samples: int, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Draws classes with the frequencies that they have among labels, int32 (num_samples,)."""
+    """Draws classes with the frequencies that they have in ``labels``, int32 (num_samples,)."""
     return np.random.default_rng(seed).choice(labels, num_samples).astype(np.int32)
 
 
 def make_sampler(
     generator: nn.Module, mesh: Mesh | None = None, precision: Precision = "float32"
 ) -> Sampler:
-    """Compiles ``sample(variables, inputs)``: uint8 images (samples, height, width, channels).
+    """Compiles ``sample(variables, inputs)``, which generates images.
 
-    The inputs are "noise", float32 (samples, latent_dim), and perhaps "label", int32 (samples,).
+    They are uint8 (samples, height, width, channels). The inputs are "noise", float32
+    (samples, latent_dim), and perhaps "label", int32 (samples,).
 
     Args:
       generator: called with noise, and with labels if the inputs have any.
       mesh: the devices over which the inputs are sharded; None for one device.
-      precision: of the products.
+      precision: precision of the products, see `with_products`.
     """
     return make_predict(samples_of(generator, precision), mesh=mesh)
 
@@ -179,7 +180,7 @@ def make_sampler(
 def samples_of(
     generator: nn.Module, precision: Precision = "float32"
 ) -> Callable[[Any, dict[str, jax.Array]], jax.Array]:
-    """Returns ``apply(variables, inputs)``, uint8 images, not compiled; see `make_sampler`."""
+    """Returns ``apply(variables, inputs)``, the function that `make_sampler` compiles."""
 
     def apply(variables: Any, inputs: dict[str, jax.Array]) -> jax.Array:
         images = generator.apply(variables, inputs["noise"], *labels_of(inputs), train=False)

@@ -13,13 +13,13 @@ GradFn = Callable[[Any, Any, dict[str, jax.Array], jax.Array], tuple[Any, tuple[
 
 
 def accumulate(grad_fn: GradFn, micro_batches: int) -> GradFn:
-    """Computes the same gradients as ``grad_fn``, one part of the batch after the other.
+    """Wraps ``grad_fn`` so that it computes its gradients one part of the batch after another.
 
     Gradients and metrics are averaged over the parts; BatchNorm sees each part by itself.
 
     Args:
       grad_fn: ``grad_fn(params, batch_stats, batch, key) -> (grads, (batch_stats, metrics))``.
-      micro_batches: number of parts, which divides the batch; with 1, ``grad_fn`` is returned.
+      micro_batches: number of parts, which must divide the batch size; 1 returns ``grad_fn``.
     """
     if micro_batches == 1:
         return grad_fn

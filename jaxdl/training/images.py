@@ -49,7 +49,7 @@ class ImageAugmentation:
     resized_crop: float = 0.0
     """Smallest fraction of your own picture in a random crop; 0 trains on the central square."""
     test_time_views: Literal[1, 2, 6] = 1
-    """Test-time augmentation: average the logits of the image; 2, and its mirror; 6, and shifts."""
+    """Test-time augmentation: average the logits of the image; 2 adds its mirror, 6 also shifts."""
 
     def __post_init__(self) -> None:
         require(self, "shift", 0 <= self.shift < math.inf, "at least 0, and finite")
@@ -63,11 +63,11 @@ class ImageAugmentation:
 
 
 def image_pipeline(options: ImageAugmentation, seed: int) -> InputPipeline:
-    """Builds the pipeline from "image", uint8 (batch, height, width, channels), to inputs.
+    """Builds the pipeline that turns "image", uint8 (batch, height, width, channels), into inputs.
 
     Args:
-      options: of the augmentation.
-      seed: decides which images are mirrored first.
+      options: options of the augmentation.
+      seed: decides which images are mirrored in the first epoch.
     """
     first_flip_key = key_for(Purpose.FLIP, seed)
 
@@ -96,12 +96,12 @@ def image_pipeline(options: ImageAugmentation, seed: int) -> InputPipeline:
 
 
 def preprocess_images(batch: Batch, mirrored: bool = False, shift: int = 0) -> ModelInputs:
-    """Scales images (batch, height, width, channels), or a view of them, to float32 in [0, 1].
+    """Scales images to float32 in [0, 1], mirrored and shifted if asked.
 
     Args:
-      batch: with "image", uint8.
-      mirrored: whether the view is mirrored left to right.
-      shift: number of pixels by which it is shifted upwards and to the left, or if negative
+      batch: has "image", uint8 (batch, height, width, channels).
+      mirrored: whether to mirror them left to right.
+      shift: number of pixels by which to shift them upwards and to the left, or if negative
         downwards and to the right; the borders are reflected.
     """
     images = batch["image"][:, :, ::-1] if mirrored else batch["image"]
@@ -120,15 +120,15 @@ SHIFTED = tuple(
     for mirrored in (False, True)
 )
 OTHER_VIEWS = {1: (), 2: (MIRRORED,), 6: (MIRRORED, *SHIFTED)}
-"""Views that are averaged with the image itself, by the number of all views.
+"""Preprocessings whose logits are averaged with those of the image itself, by the number of all.
 
-The six resemble those of Jordan 2024, section 3.5, who mirrors the shifted images, where here the
-mirrored ones are shifted, and counts the two that are not shifted twice.
+The six resemble those of Jordan 2024, section 3.5, who mirrors the shifted images instead of
+shifting the mirrored ones, and gives the two unshifted ones twice the weight of the others.
 """
 
 
 def mix_images(options: ImageAugmentation) -> Mix:
-    """Mixes by mixup or CutMix or, for each (micro-)batch, by one of the two at random."""
+    """Returns the mixing: mixup, CutMix, one of the two at random per (micro-)batch, or none."""
     ways = [partial(mixup, alpha=options.mixup)] if options.mixup else []
     ways += [partial(cutmix, alpha=options.cutmix)] if options.cutmix else []
     if not ways:

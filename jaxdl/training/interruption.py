@@ -18,7 +18,7 @@ class InterruptedTraining(UserError):
 
 @contextlib.contextmanager
 def deferred_interruption() -> Iterator[Callable[[], bool]]:
-    """Defers signals: yields a function that tells whether one of them has arrived.
+    """Defers `SIGNALS`: yields a function that tells whether one of them has arrived.
 
     A second signal acts at once, as it would outside this context. In a thread other than the
     main one, where Python receives no signals, the answer is always no.

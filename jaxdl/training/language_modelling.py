@@ -1,4 +1,4 @@
-"""From a language model and texts to a trained one."""
+"""Trains language models on texts, and scores them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -52,23 +52,23 @@ def train_language_model(
     checkpoints: Path | None = None,
     log: MetricsLog | None = None,
 ) -> tuple[Trained, Callable[[Split, str], dict[str, float]]]:
-    """Trains a language model, and keeps that of the epoch with the least validation loss.
+    """Trains a language model, and keeps the model of the epoch with the least validation loss.
 
     Args:
-      model: of `jaxdl.models.language_models`; its ``dtype`` is set to that of the precision.
+      model: one of `jaxdl.models.language_models`; its ``dtype`` is set to that of the precision.
       train: "tokens" int32 (texts, time) and "length" int32 (texts,).
-      options: of the optimization.
-      objective: ``objective(batch, key)``, what the model has to predict.
-      validation: likewise; without texts the model of the last epoch is kept.
+      options: options of the optimization.
+      objective: ``objective(batch, key)`` returns what the model has to predict.
+      validation: arrays like ``train``; without texts the model of the last epoch is kept.
       num_words: number of random words among which each token is predicted in training; 0 for all.
-      seed: of initial parameters, order, dropout and masks.
+      seed: determines initial parameters, order of the texts, dropout, masks and random words.
       mesh: the devices over which batches and state are sharded; None for all devices.
       checkpoints: directory of checkpoints, from which an earlier training is resumed.
       log: receives the metrics.
 
     Returns:
-      The trained model, and ``score(split, description)``, its metrics on a split: "loss", the mean
-      cross-entropy of a token in nats, and "perplexity", its exponential.
+      The trained model, and ``score(split, description)``, which returns its metrics on a split:
+      "loss", the mean cross-entropy of a token in nats, and "perplexity", its exponential.
 
     Raises:
       UserError: see `fit`.
@@ -106,12 +106,12 @@ def init_language_model(
     mesh: Mesh,
     num_words: int = 0,
 ) -> tuple[TrainState, TrainStep, optax.Schedule]:
-    """Builds the initial train state, the train step and the learning rate by step.
+    """Builds the initial train state, the train step and the learning-rate schedule.
 
-    The step computes texts at their full length, see `cut_to_longest`.
+    The step processes texts at their full length; `cut_to_longest` shortens them.
 
-    Args are those of `train_language_model`; ``train`` may be shapes, and ``steps_per_epoch`` is
-    the number of steps in a pass over it.
+    The arguments are as in `train_language_model`, except that ``train`` may be shapes;
+    ``steps_per_epoch`` is the number of steps in a pass over it.
     """
     optimizer, schedule = configure_optimizer(options, steps_per_epoch)
     inputs = jax.eval_shape(preprocess_tokens, example_shapes(train, 1))
@@ -133,8 +133,8 @@ def train_step(
       num_words: number of random words among which each token is predicted; 0 for all words.
 
     Returns:
-      The state after the step; "loss", the mean cross-entropy of a token in nats, float32; among
-      some words it is an estimate, which is too low on average.
+      The state after the step; "loss", the mean cross-entropy of a token in nats, float32; with
+      ``num_words`` it is an estimate that is too low on average.
     """
     objective_key, dropout_key, words_key = jax.random.split(key, 3)
     targets = objective(batch, objective_key)
@@ -170,13 +170,13 @@ def logit_factors(
 def make_score(
     model: nn.Module, objective: Objective, longest: int, precision: Precision, mesh: Mesh
 ) -> Callable[..., dict[str, float]]:
-    """Compiles ``score(variables, split, description)``, the metrics of a split.
+    """Compiles ``score(variables, split, description)``, which returns the metrics of a split.
 
     Args:
-      model: as in `train_language_model`.
-      objective: likewise; the key of a text depends on its number in the split alone.
+      model: as in `train_language_model`, but already with the ``dtype`` of the precision.
+      objective: as in `train_language_model`; a text's key depends only on its index.
       longest: number of tokens of the longest texts.
-      precision: of the products.
+      precision: precision of the products, see `with_products`.
       mesh: the devices over which texts are sharded.
     """
 

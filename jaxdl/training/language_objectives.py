@@ -10,7 +10,7 @@ from jaxdl.data.tokenizer import PADDING_ID
 from jaxdl.training.pipeline import Batch
 
 MASKED, BECOME_MASK, BECOME_RANDOM = 0.15, 0.8, 0.1
-"""Share of the tokens that are predicted, and of these what becomes a mask or a random token."""
+"""Share of tokens that are predicted, and shares of these that become a mask or a random token."""
 
 
 class Targets(NamedTuple):
@@ -19,9 +19,9 @@ class Targets(NamedTuple):
     Attributes:
       tokens: int32 (batch, time), the input.
       length: int32 (batch,), number of tokens before the padding.
-      positions: int32 (batch, targets), of the model's outputs along their time axis.
+      positions: int32 (batch, targets), indices along the time axis of the model's outputs.
       targets: int32 (batch, targets), the token to predict at each of these positions.
-      weights: float32 (batch, targets), 1, or 0 for padding.
+      weights: float32 (batch, targets), 1, or 0 for targets that do not count.
     """
 
     tokens: jax.Array
@@ -56,14 +56,14 @@ def next_token(batch: Batch, key: jax.Array, bidirectional: bool = False) -> Tar
 
 
 def masked_tokens(batch: Batch, key: jax.Array, vocabulary_size: int) -> Targets:
-    """Predicts random tokens of each text, most of which are masked (Devlin et al. 2018, 3.1).
+    """Predicts random tokens of each text, most of them masked (Devlin et al. 2018, section 3.1).
 
     A mask is a padding token within the text.
 
     Args:
       batch: "tokens" int32 (batch, time) and "length" int32 (batch,).
-      key: decides which tokens, and what becomes of them.
-      vocabulary_size: number of tokens.
+      key: decides which tokens are predicted, and which become a mask or a random token.
+      vocabulary_size: number of tokens in the vocabulary.
     """
     tokens, length = batch["tokens"], batch["length"]
     time = tokens.shape[1]

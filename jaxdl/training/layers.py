@@ -30,7 +30,7 @@ DECAYED = {KERNEL, "embedding"}
 
 
 def block_number(layer: str) -> int | None:
-    """Returns the number of a block by its name, 3 for block_3 or layer_3; None if it is none."""
+    """Returns the number in a block's name, 3 for block_3 or layer_3; None for other layers."""
     match = BLOCK.fullmatch(layer)
     return int(match[1]) if match else None
 
@@ -39,10 +39,10 @@ def is_hidden_kernel(path: tuple[str, ...]) -> bool:
     """Whether a parameter is the kernel of a hidden layer.
 
     Args:
-      path: names of its layers, from the top, and its own.
+      path: names of the layers that contain it, outermost first, and its own name.
 
     Raises:
-      UserError: the parameter has a name that is not known.
+      UserError: the parameter's own name is not known.
     """
     *layers, name = path
     if name not in {KERNEL, *NOT_KERNELS}:
@@ -54,7 +54,7 @@ def is_hidden_kernel(path: tuple[str, ...]) -> bool:
 
 
 def require_head(params: Any) -> None:
-    """Raises a UserError unless a top-level layer is named as the one that gives the logits."""
+    """Raises a UserError unless a top-level layer has the name of the one that gives the logits."""
     if HEAD not in params:
         raise UserError(
             f'No layer is named "{HEAD}", but {", ".join(params)}: name the layer that gives the '

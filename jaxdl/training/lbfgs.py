@@ -21,11 +21,11 @@ def minimise(
     """Minimises a loss by L-BFGS with a line search (Liu and Nocedal 1989).
 
     Args:
-      loss_fn: ``loss_fn(params, *data)``, the loss on all data.
-      params: from which it starts.
+      loss_fn: ``loss_fn(params, *data)`` returns the loss on all data.
+      params: initial parameters.
       data: arrays on the device.
       steps: number of steps, a multiple of `STEPS_PER_CALL`.
-      description: of the progress to show.
+      description: text to show with the progress.
 
     Returns:
       The parameters after these steps.

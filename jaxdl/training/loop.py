@@ -28,7 +28,7 @@ from jaxdl.training.throughput import Throughput
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 SHARE_OF_CHECKPOINTS = 0.05
-"""Largest share of the time in which checkpoints are written."""
+"""Largest share of the training time that may go into writing checkpoints."""
 
 
 class Training(struct.PyTreeNode):
@@ -39,8 +39,8 @@ class Training(struct.PyTreeNode):
       history: metrics of the steps of this epoch, each float32 (steps_per_epoch,).
       best_variables: the model of the best epoch so far.
       best_criterion: its criterion, see `Plan`, float32.
-      best_epoch: counted from 1, int32; 0 before the first.
-      seconds: spent in training, in this and earlier sessions, float32.
+      best_epoch: number of that epoch, from 1, int32; 0 until the first epoch ends.
+      seconds: time spent in training, in this and earlier sessions, float32.
       examples_per_second: see `Trained`, float32.
     """
 
@@ -69,8 +69,8 @@ def fit(
       state: the initial train state, with a property ``variables``: the model to report. It is
         donated: do not use it afterwards.
       train_step: ``train_step(state, batch, key) -> (state, metrics)``, pure.
-      split: the training split, arrays (examples, ...), moved to the devices once; or
-        what looks like them and is read in every epoch, such as `jaxdl.data.own.lazy.LazyImages`.
+      split: the training split: arrays (examples, ...), moved to the devices once, or array-like
+        objects that are read in every epoch, such as `jaxdl.data.own.lazy.LazyImages`.
       plan: how long to train, and how to evaluate.
       checkpoints: directory to save them in at the end and every 30 seconds, or less often where
         that would take more than a twentieth of the time; None for none.
@@ -80,8 +80,8 @@ def fit(
     Raises:
       InterruptedTraining: Ctrl-C, SIGTERM or SIGHUP arrived; if there is a directory, a checkpoint
         has been saved.
-      UserError: a metric is no longer finite, or no checkpoint can be read, or the checkpoints are
-        of a longer training.
+      UserError: a metric is no longer finite; or the directory is in use by another process, none
+        of its checkpoints can be read, or they are of a longer training.
     """
     checkpoints = checkpoints and Path(checkpoints)
     if log is None:
@@ -170,7 +170,7 @@ def _init_or_restore(
     )
     if store is None or store.is_empty():
         return 0, initial
-    jax.tree.map(lambda leaf: leaf.delete(), initial)  # its memory is for what is restored
+    jax.tree.map(lambda leaf: leaf.delete(), initial)  # makes room for what is restored
     step, training, model = store.restore(*_split_model(initial))
     total_steps = plan.epochs * epoch.steps_per_epoch
     if step > total_steps:
@@ -204,7 +204,7 @@ def _advance(
     stop: int,
     throughput: Throughput,
 ) -> Training:
-    """Runs the steps from ``start`` to before ``stop`` and measures them."""
+    """Runs the steps from ``start`` up to but excluding ``stop``, and records their duration."""
     started = time.perf_counter()
     carry = epoch.run(program, training.state, training.history, start, stop)
     state, history = jax.block_until_ready(carry)
@@ -244,7 +244,7 @@ def _finish_epoch(
     plan.after_epoch(number, training.state.variables, validation)
     criterion = plan.criterion(validation) if validation else math.inf
     criterion = np.float32(-math.inf if math.isnan(criterion) else criterion)
-    criterion = gather(criterion)[0]  # that of the first process, for all of them
+    criterion = gather(criterion)[0]  # all processes use that of the first
     if criterion < float(training.best_criterion):
         return training
     return training.replace(
@@ -268,5 +268,5 @@ def _is_finished(training: Training, step: int, steps_per_epoch: int, plan: Plan
 
 @partial(jax.jit, static_argnums=1)
 def _copy(tree: Any, mesh: Mesh) -> Any:
-    """Copies arrays into new buffers, which donating the originals leaves alone."""
+    """Copies arrays into new buffers, which survive the donation of the originals."""
     return constrain_state(jax.tree.map(jnp.copy, tree), mesh)

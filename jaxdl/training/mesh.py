@@ -87,12 +87,12 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Puts the whole array on each device."""
+    """Replicates an array on all devices."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def state_sharding(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
-    """Shards an array of the train state, if it is large, along its longest divisible axis."""
+    """Shards a large array of the train state along its longest axis that "fsdp" divides evenly."""
     size = mesh.shape["fsdp"]
     divisible = [axis for axis, length in enumerate(shape) if length % size == 0]
     if size == 1 or math.prod(shape) < SMALLEST_SHARDED or not divisible:
@@ -114,8 +114,8 @@ def constrain_state(state: Tree, mesh: Mesh) -> Tree:
 def with_gathered_params(function: Function, mesh: Mesh) -> Function:
     """Wraps a function so that its first argument is all-gathered before it is used.
 
-    So are the parameters that "fsdp" shards. Without this, the compiler would shard the
-    activations likewise and communicate those, which are larger.
+    That argument is the variables of a model, which "fsdp" shards. Without this, the compiler would
+    shard the activations in the same way and communicate those, which are larger.
     """
     if mesh.shape["fsdp"] == 1:
         return function
@@ -128,7 +128,7 @@ def with_gathered_params(function: Function, mesh: Mesh) -> Function:
 
 
 def device_put(tree: Any, sharding: NamedSharding) -> Any:
-    """Puts arrays that every process has on the devices; each process supplies its own shards."""
+    """Puts arrays on the devices; every process has all of them, and supplies its own shards."""
 
     def put(array: Any) -> jax.Array:
         array = np.asarray(array)
@@ -144,12 +144,12 @@ def rows_of_this_process(mesh: Mesh, batch_size: int) -> np.ndarray:
 
 
 def put_rows(array: np.ndarray, batch_size: int, mesh: Mesh) -> jax.Array:
-    """Puts a batch on the devices, of which each process has the `rows_of_this_process`."""
+    """Puts a batch on the devices; ``array`` has only the `rows_of_this_process`."""
     shape = (batch_size, *array.shape[1:])
     return jax.make_array_from_process_local_data(batch_sharding(mesh), array, shape)
 
 
 def device_get(tree: Any, mesh: Mesh) -> Any:
-    """All-gathers arrays of the state, each onto the first device of this process."""
+    """All-gathers arrays of the state; returns the copies on the first device of this process."""
     gathered = jax.jit(lambda tree: tree, out_shardings=replicated(mesh))(tree)
     return jax.tree.map(lambda array: array.addressable_data(0), gathered)

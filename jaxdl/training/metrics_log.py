@@ -17,14 +17,14 @@ Record = dict[str, Any]
 
 
 class MetricsLog:
-    """Records with a "step" each: about twenty in an epoch, and one of the whole epoch.
+    """Records of metrics, each with a "step": up to twenty in an epoch, and one of the whole epoch.
 
     With a path, each record is a line of that file, which is on disk when the call returns. If it
     cannot be written, a remark says so, and the next call writes what is missing.
     """
 
     def __init__(self, path: Path | None = None):
-        """Opens the log of an earlier session, if the file exists; see `read_records`."""
+        """Reads the log of an earlier session, if the file exists; see `read_records`."""
         self._path = path
         self._records = [] if path is None else read_records(path)
         self._is_written = True
@@ -47,7 +47,7 @@ class MetricsLog:
 
         Args:
           step: number of updates so far.
-          epochs: number of epochs so far; a remark says which of them have no record.
+          epochs: number of epochs so far; a remark says how many of them have no record.
         """
         kept = [record for record in self._records if record["step"] <= step]
         dropped, self._records = len(self._records) - len(kept), kept
@@ -80,14 +80,14 @@ class MetricsLog:
         learning_rate: float | None,
         seconds: float,
     ) -> None:
-        """Appends the records of an epoch: means over twenty parts of it, then over the whole.
+        """Appends the records of an epoch: means over up to twenty parts of it and over the whole.
 
         Args:
           epoch: counted from 1.
           history: metrics of each step, each (steps_per_epoch,).
           validation: metrics on the validation split.
-          learning_rate: at the end of the epoch; None if unknown.
-          seconds: of training so far.
+          learning_rate: its value at the end of the epoch; None if unknown.
+          seconds: time spent in training so far.
         """
         steps_per_epoch = len(next(iter(history.values())))
         first = (epoch - 1) * steps_per_epoch
@@ -122,7 +122,7 @@ def read_records(path: Path) -> list[Record]:
 def parse_records(content: bytes) -> tuple[list[Record], int]:
     """Returns the records in a file, and the number of damaged lines.
 
-    What follows the last line break is neither: its line was being written when a process died.
+    What follows the last line break is ignored: a process died while it was writing that line.
     """
     lines = content.split(b"\n")[:-1]
     records = [record for record in map(_parse, lines) if record is not None]
@@ -151,7 +151,7 @@ def format_epoch(
     validation: Mapping[str, float],
     examples_per_second: float,
 ) -> str:
-    """Formats one line for an epoch, of ``epochs``; see also `MetricsLog.add_epoch`."""
+    """Formats a line about an epoch out of ``epochs``; see also `MetricsLog.add_epoch`."""
     train = format_metrics({name: values.mean() for name, values in history.items()})
     held_out = f"  validation {format_metrics(validation)}" if validation else ""
     number = f"{epoch:{len(str(epochs))}}/{epochs}"

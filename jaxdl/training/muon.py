@@ -18,7 +18,7 @@ from jaxdl.training.layers import is_hidden_kernel, require_head
 MOMENTUM = 0.95
 RMS_OF_ADAM = 0.2
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of Jordan's quintic iteration, which brings all singular values near 1 within five steps."""
+"""Coefficients of Jordan's quintic iteration: five steps bring all singular values near 1."""
 ITERATIONS = 5
 EPSILON = 1e-8
 
@@ -30,14 +30,14 @@ def muon(
 
     The kernels of hidden layers are updated by their Nesterov momentum, made orthogonal and scaled
     to the RMS of Adam's updates (Liu et al. 2025, "Muon is Scalable for LLM Training", section
-    2.2); all other parameters, vectors, tables and the kernels of the embedding, of the head, and
-    of the scores or weights by which tokens are pooled, by Adam with Nesterov momentum. The
-    convolutions of an embedding are hidden layers.
+    2.2). All other parameters are updated by Adam with Nesterov momentum: vectors, tables, and the
+    kernels of the embedding, of the head, and of the layers that compute scores or weights for
+    pooling tokens. The convolutions of an embedding are hidden layers.
 
     Args:
-      learning_rate: by step.
-      weight_decay: on the kernels of hidden layers only.
-      b1: of Adam, decay of the average of past gradients.
+      learning_rate: learning-rate schedule.
+      weight_decay: weight decay on the kernels of hidden layers; other parameters have none.
+      b1: decay of Adam's average of past gradients.
     """
     of_matrices = optax.chain(
         optax.trace(MOMENTUM, nesterov=True),
@@ -60,7 +60,7 @@ def hidden_kernels(params: Any) -> Any:
 
 
 def orthogonalise_updates() -> optax.GradientTransformation:
-    """Replaces each update by a nearly orthogonal matrix of the RMS of Adam's updates."""
+    """Replaces each update by a nearly orthogonal matrix with the RMS of Adam's updates."""
 
     def update(updates: Any, params: Any = None) -> Any:
         del params
@@ -105,7 +105,7 @@ def _names(path: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _as_matrices(path: tuple[Any, ...], kernel: jax.Array) -> jax.Array:
-    """Returns (count, inputs, outputs): queries, keys and values have a matrix each."""
+    """Reshapes a kernel to (count, inputs, outputs); queries, keys and values are a matrix each."""
     if _names(path)[-2] == "query_key_value":
         inputs, count = kernel.shape[:2]
         return kernel.reshape(inputs, count, -1).swapaxes(0, 1)

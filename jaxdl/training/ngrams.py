@@ -1,4 +1,4 @@
-"""Fits the linear classifier on n-grams: counts of naive Bayes, then a logistic regression."""
+"""Fits the linear classifier on n-grams: naive Bayes counts, then a logistic regression."""
 
 from typing import Any, NamedTuple
 
@@ -25,8 +25,8 @@ class Rows(NamedTuple):
     """The n-grams of texts as the entries of a sparse matrix, in the order of the texts.
 
     Attributes:
-      text: int32 (entries,), number of the text.
-      bucket: int32 (entries,), that of one of its n-grams.
+      text: int32 (entries,), index of the text.
+      bucket: int32 (entries,), bucket of one of its n-grams.
     """
 
     text: np.ndarray
@@ -51,7 +51,7 @@ def find_rows(split: dict[str, np.ndarray], largest_n: int, num_buckets: int) ->
 def count_texts(
     rows: Rows, labels: np.ndarray, num_buckets: int, num_classes: int
 ) -> dict[str, np.ndarray]:
-    """Counts the texts of each class, and those in which an n-gram of a bucket occurs.
+    """Counts the texts of each class, and how many of them have an n-gram in each bucket.
 
     Args:
       rows: the n-grams of the texts.
@@ -74,23 +74,24 @@ def count_texts(
 
 
 def describe_ratios(time: int, largest_n: int, num_classes: int) -> jax.ShapeDtypeStruct:
-    """Gives shape and dtype of the ratios of a training text, see `out_of_fold_ratios`."""
+    """Returns shape and dtype of the ratios of a training text, see `out_of_fold_ratios`."""
     return jax.ShapeDtypeStruct((time, largest_n * num_outputs(num_classes)), np.float16)
 
 
 def out_of_fold_ratios(
     rows: Rows, split: dict[str, np.ndarray], counted: dict[str, np.ndarray], largest_n: int
 ) -> np.ndarray:
-    """Computes the ratios of counted texts as of others: by the counts in the other folds.
+    """Computes the ratios of each training text from the counts in the other nine of ten folds.
 
-    By the counts in all texts, an n-gram that occurs in one text only would tell its label. If only
-    the text itself were left out, each ratio would be shifted against its label, by which a network
-    that knows the words could tell it too (Prokhorenkova et al. 2018, "CatBoost", section 3.2).
+    With the counts in all texts, an n-gram that occurs in one text only would reveal the label of
+    that text. If only the text itself were left out, each ratio would be shifted away from its
+    label, which a network that knows the words could learn to use (Prokhorenkova et al. 2018,
+    "CatBoost", section 3.2).
 
     Args:
       rows: the n-grams of the texts.
       split: "tokens" int32 (texts, time), "length" and "label", int32 (texts,).
-      counted: what `count_texts` found in all of them.
+      counted: what `count_texts` returned for all of them.
       largest_n: number of words of the longest n-grams.
 
     Returns:
@@ -120,14 +121,14 @@ def out_of_fold_ratios(
 def fit_ngrams(
     model: NGramClassifier, split: dict[str, np.ndarray], penalty: float, steps: int
 ) -> dict[str, Any]:
-    """Counts the ratios of the n-grams, and fits their weights by L-BFGS.
+    """Computes the ratios of the n-grams by counting, and fits their weights by L-BFGS.
 
     Args:
       model: the classifier.
       split: "tokens" int32 (texts, time), "length" and "label", int32 (texts,).
       penalty: half of it times the squared norm of the weights is added to the sum of the
         cross-entropies.
-      steps: number of L-BFGS steps.
+      steps: number of L-BFGS steps, a multiple of 10.
 
     Returns:
       The variables of the model.
@@ -161,7 +162,7 @@ def fit_ngrams(
 def predict_ngrams(
     model: NGramClassifier, variables: Any, split: dict[str, np.ndarray]
 ) -> np.ndarray:
-    """Computes what ``model.apply`` gives for whole splits, faster: float32 (texts, classes)."""
+    """Computes the logits of ``model.apply`` for a split, but faster: float32 (texts, classes)."""
     rows = find_rows(split, model.largest_n, model.num_buckets)
     entries, used = weighted_entries(rows, variables["batch_stats"]["ratios"])
     params = variables["params"] | {"kernel": variables["params"]["kernel"][used]}
@@ -171,7 +172,7 @@ def predict_ngrams(
 def find_ngrams(
     model: NGramClassifier, split: dict[str, np.ndarray], wanted: np.ndarray
 ) -> dict[int, tuple[int, ...]]:
-    """Finds for each wanted bucket an n-gram that is hashed into it, the first one in the texts.
+    """Finds for each wanted bucket one of the n-grams of the texts that are hashed into it.
 
     Args:
       model: the classifier.
@@ -179,7 +180,7 @@ def find_ngrams(
       wanted: int (buckets,).
 
     Returns:
-      The tokens of an n-gram for each bucket that occurs.
+      The tokens of the n-gram for each wanted bucket that occurs in the texts.
     """
     found: dict[int, tuple[int, ...]] = {}
     for start in range(0, len(split["tokens"]), TEXTS_AT_ONCE):
@@ -202,9 +203,9 @@ def weighted_entries(
     """Weights the entries by their ratios, so that the row of each text has unit length.
 
     Returns:
-      The text, int32 (entries,), the place of the bucket among those used, int32 (entries,), and
-      the weight, float32 (entries, logits), of each entry whose ratio is not 0; and the buckets
-      used, int (used,).
+      For each entry with a ratio other than 0 its text, int32 (entries,), the index of its bucket
+      among those used, int32 (entries,), and its weights, float32 (entries, logits); and the
+      buckets used, int (used,).
     """
     is_used = ratios.any(axis=1)
     used, places = np.flatnonzero(is_used), np.cumsum(is_used, dtype=np.int32) - 1
@@ -221,7 +222,7 @@ def weighted_entries(
 def logits_of_rows(
     params: Any, entries: tuple[jax.Array, ...], num_texts: int, num_classes: int
 ) -> jax.Array:
-    """Sums the weighted entries of each text, float32 (texts, classes)."""
+    """Computes logits from the weighted entries of each text, float32 (texts, classes)."""
     text, place, weights = entries
     outputs = params["bias"] + jax.ops.segment_sum(
         weights * params["kernel"][place], text, num_texts, indices_are_sorted=True

@@ -53,7 +53,7 @@ class Optimization:
         require_fractions(self, "warmup_fraction", "ema_decay")
 
     def without_effect(self) -> dict[str, str]:
-        """Options that have no effect, each with the option because of which."""
+        """Returns the options that have no effect, each with the option that disables it."""
         unused = {}
         if self.optimizer == "adam":
             unused["weight_decay"] = "--optimizer adam"
@@ -81,12 +81,12 @@ class ClassifierOptimization(Optimization):
 def configure_optimizer(
     options: Optimization, steps_per_epoch: int, b1: float = 0.9
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """Builds the optimizer that the options name, and its learning rate by step.
+    """Builds the optimizer that the options name, and its learning-rate schedule.
 
     Args:
-      options: of the training.
+      options: options of the training.
       steps_per_epoch: number of steps in a pass over the training split.
-      b1: of Adam.
+      b1: decay of Adam's average of past gradients.
     """
     schedule = learning_rate_schedule(
         options.schedule,
@@ -126,7 +126,10 @@ def require_fractions(options: object, *names: str) -> None:
 
 
 def require_heads(options: Any) -> None:
-    """Raises a UsageError unless the width of a Transformer can be divided among its heads."""
+    """Raises a UsageError unless the number of a Transformer's heads divides its width.
+
+    The width of a head must also be even, unless the positions are learned.
+    """
     width, heads = options.embed_dim, options.num_heads
     divides = heads >= 1 and width % heads == 0
     require(options, "num_heads", divides, f"a divisor of --embed-dim, {width}")

@@ -16,14 +16,15 @@ MOMENTUM = 0.9
 def learning_rate_schedule(
     name: ScheduleName, peak: float, total_steps: int, warmup_fraction: float
 ) -> optax.Schedule:
-    """Builds the learning rate by step.
+    """Builds a learning-rate schedule.
 
     Args:
       name: "cosine" climbs linearly from a 25th of the peak to the peak, and decays to zero along
-        half a cosine (Loshchilov and Hutter 2016, section 3); "linear" climbs likewise, and decays
-        along a line (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds"); "constant" stays at the peak.
+        half a cosine (Loshchilov and Hutter 2016, section 3); "linear" climbs in the same way, and
+        decays linearly (Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds"); "constant" stays at the
+        peak.
       peak: the largest learning rate.
-      total_steps: at which the learning rate reaches zero.
+      total_steps: number of steps after which a decaying learning rate reaches zero.
       warmup_fraction: fraction of the steps in which the learning rate climbs, in [0, 1).
     """
     warmup_steps = min(round(warmup_fraction * total_steps), total_steps - 1)
@@ -55,13 +56,13 @@ def build_optimizer(
     Args:
       name: "adam" (Kingma and Ba 2014); "adamw" (Loshchilov and Hutter 2017); "sgd" with
         Nesterov momentum and the weight decay as part of the gradient (Sutskever et al. 2013,
-        section 2); "muon" updates each hidden matrix by the nearest orthogonal matrix of its
+        section 2); "muon" updates each hidden matrix by the orthogonal matrix nearest to its
         momentum, and all other parameters by Adam, see `jaxdl.training.muon`.
-      learning_rate: by step.
-      weight_decay: on the parameters named in `DECAYED`; not for "adam", and for "muon" only on
-        the hidden matrices.
+      learning_rate: learning-rate schedule.
+      weight_decay: weight decay on the parameters named in `DECAYED`; "adam" applies none, and
+        "muon" only that on the hidden matrices.
       gradient_clip: largest global norm of the gradients; 0 for no limit.
-      b1: of Adam, decay of the average of past gradients.
+      b1: decay of Adam's average of past gradients.
     """
     if name == "adam":
         optimizer = optax.adam(learning_rate, b1=b1)

@@ -15,9 +15,10 @@ SECONDS_FOR_ABANDONED_WORK = 0.3
 
 
 def silence_orbax() -> None:
-    """Suppresses what Orbax logs: what matters it also raises, and that is reported here.
+    """Suppresses what Orbax logs: what matters it also raises, and jaxdl reports that.
 
-    Python itself warns of the writes that Orbax abandons, which it may do when the program ends.
+    Python's own warnings of writes that Orbax abandoned, which may come only when the program ends,
+    are suppressed as well.
     """
     for name in ("absl", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -25,7 +26,7 @@ def silence_orbax() -> None:
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether an error is one of the machine, and says nothing about the files."""
+    """Whether an error is a passing problem of the machine, and says nothing about the files."""
     if isinstance(error, OSError):
         return error.errno in PASSING_ERRORS
     return isinstance(error, MemoryError) or any(s in str(error) for s in PASSING_STATUSES)
@@ -33,7 +34,7 @@ def is_passing(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def quiet_failure() -> Iterator[None]:
-    """Suppresses what the reads or writes that Orbax abandons print when they end."""
+    """Suppresses what is printed by the reads or writes that Orbax abandons when it fails."""
     with contextlib.redirect_stderr(io.StringIO()):
         try:
             yield

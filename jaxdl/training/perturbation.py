@@ -12,15 +12,15 @@ from jaxdl.training.layers import EMBEDDING
 
 
 def with_adversary(loss_fn: Callable[..., Any], size: float) -> GradFn:
-    """Returns the gradients of the mean of two losses: on texts, and on perturbed texts.
+    """Returns a ``grad_fn`` for the mean of two losses: on texts, and on perturbed texts.
 
     The perturbation of a text's embedding is a step along the gradient of its loss (Miyato et al.
     2016, "Adversarial Training Methods for Semi-Supervised Text Classification", section 3). The
-    metrics are those of the texts as they are.
+    metrics and batch statistics are those of the unperturbed texts.
 
     Args:
-      loss_fn: ``loss_fn(params, batch_stats, batch, key, extra)`` returns the loss and what else
-        `accumulate` asks for; ``extra`` are further collections of variables of the model.
+      loss_fn: ``loss_fn(params, batch_stats, batch, key, extra)`` returns the loss and
+        (batch_stats, metrics); ``extra`` has further collections of variables of the model.
       size: L2 norm of the perturbation of a text's embedding, relative to that of the embedding.
     """
 
@@ -41,7 +41,7 @@ def with_adversary(loss_fn: Callable[..., Any], size: float) -> GradFn:
 
 
 def unit(arrays: jax.Array) -> jax.Array:
-    """Scales arrays (batch, ...) to an L2 norm of 1 each; zeros stay zeros."""
+    """Scales each example of (batch, ...) to an L2 norm of 1; zeros stay zeros."""
     axes = tuple(range(1, arrays.ndim))
     largest = jnp.abs(arrays).max(axis=axes, keepdims=True)
     scaled = arrays / jnp.where(largest > 0, largest, 1)  # so that no square underflows

@@ -30,12 +30,13 @@ class InputPipeline:
       preprocess: ``preprocess(batch)`` gives the inputs for prediction.
       augment: ``augment(batch, key)`` gives the inputs for training; None for ``preprocess``.
       mix: ``mix(inputs, key)`` mixes the inputs of a batch with each other; it returns them and a
-        function that mixes label distributions (batch, classes) likewise.
+        function that mixes label distributions (batch, classes) in the same way.
       test_time: more functions like ``preprocess``, for test-time augmentation: the logits of all
         of them are averaged.
-      lengths: to which texts may be cut, see `jaxdl.training.text_batches`; empty for no cutting.
+      lengths: lengths to which texts may be cut, see `jaxdl.training.text_batches`; () for no cuts.
       predict_batch_size: number of examples that are predicted at once.
-      perturbation: of texts in training, see `jaxdl.training.perturbation`; 0 for none.
+      perturbation: relative size of the perturbation of texts in training, see
+        `jaxdl.training.perturbation`; 0 for none.
     """
 
     preprocess: Callable[[Batch], ModelInputs]

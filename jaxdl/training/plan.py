@@ -21,16 +21,16 @@ class Plan:
     Attributes:
       epochs: number of passes over the training split.
       batch_size: number of examples in a step.
-      seed: of the order of the examples, of dropout and of augmentation.
-      evaluate: ``evaluate(variables)``, metrics on the validation split, {} if there is none.
-      criterion: ``criterion(metrics)``, of the metrics of ``evaluate``: the model of the epoch with
-        the highest value is reported, and of several equal epochs that of the last. Without metrics
-        all epochs are equal.
+      seed: determines the order of the examples and the random keys of the steps.
+      evaluate: ``evaluate(variables)`` returns metrics on the validation split, {} without one.
+      criterion: ``criterion(metrics)`` rates the metrics of ``evaluate``: the model of the epoch
+        with the highest value is reported, of several equal epochs that of the last. Without
+        metrics all epochs are equal.
       patience: number of epochs below the highest criterion after which training stops; 0 never
-        stops.
-      after_epoch: ``after_epoch(epoch, variables, validation)``, called with the number of the
-        epoch, from 1, and the metrics on the validation split.
-      learning_rate: by step, for the log; None to leave it out.
+        stops early.
+      after_epoch: ``after_epoch(epoch, variables, validation)`` is called with the number of the
+        epoch, from 1, its model, and the metrics on the validation split.
+      learning_rate: learning-rate schedule, for the log; None to leave it out.
       lengths: see `jaxdl.training.epoch.CompiledEpoch`.
       mesh: the devices over which batches and state are sharded.
     """
@@ -50,11 +50,11 @@ class Plan:
 def require_trainable(
     options: Optimization, num_train: int, num_validation: int, mesh: Mesh
 ) -> None:
-    """Refuses options with which splits of so many examples cannot be trained on.
+    """Refuses options that cannot be used to train on splits of these sizes.
 
     Raises:
       UsageError: the batch is larger than the training split, or cannot be sharded evenly; or
-        there is no validation split for early stopping; or the devices have no such precision.
+        there is no validation split for early stopping; or the devices lack the precision.
     """
     require_precision(options.precision, mesh.devices.flat[0])
     selects = options.patience == 0 or num_validation > 0
@@ -68,15 +68,15 @@ class Trained:
     """The result of a training.
 
     Attributes:
-      variables: of the model of the best epoch.
+      variables: variables of the model of the best epoch.
       history: the records of `jaxdl.training.metrics_log.MetricsLog`.
-      best_epoch: counted from 1.
+      best_epoch: number of that epoch, from 1.
       epochs: number of epochs trained; fewer than planned after early stopping.
       steps: number of updates.
       steps_before: number of updates in earlier sessions, from which this one resumed.
-      seconds_before: of training in earlier sessions.
-      seconds_compile: until the train steps were compiled or found in the cache.
-      examples_per_second: of the train steps, median over the calls of the last session.
+      seconds_before: time spent in training in earlier sessions.
+      seconds_compile: time until the train steps were compiled or found in the cache.
+      examples_per_second: throughput of the train steps, median over the calls of the last session.
     """
 
     variables: Any

@@ -2,9 +2,9 @@
 
 On GPUs and TPUs, products of float32 arrays are computed from factors that are rounded to TF32 or
 bfloat16 (``jax.default_matmul_precision``), unless JAX is asked for the highest precision, which is
-slower. With rounded factors the dense and recurrent layers of this project, and on a CPU most of
-its convolutions, multiply factors of bfloat16 on one device, and compute in float32 all else.
-Parameters are float32 always.
+slower. With "bfloat16-products", the dense and recurrent layers of this project, and on a CPU most
+of its convolutions, round the factors of products to bfloat16 if there is only one device, and
+compute all else in float32. Parameters are always float32.
 """
 
 import re
@@ -26,7 +26,7 @@ CONTEXTS = {
     HIGHEST: partial(jax.default_matmul_precision, "highest"),
     "bfloat16-products": rounding_factors,
 }
-"""Within which a function is traced whose products are not JAX's usual ones."""
+"""Contexts within which a function is traced if its products are not to be JAX's default ones."""
 FIRST_WITH_BFLOAT16 = 8.0
 """Compute capability of the first GPUs whose instructions multiply bfloat16."""
 

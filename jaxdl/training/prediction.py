@@ -27,8 +27,8 @@ def make_predict(
       apply: maps a batch, arrays (batch, ...), to outputs: one array or a tree of arrays, each
         (batch, ...).
       batch_size: number of examples in a call; the last batch is padded, and the padding cut off.
-      mesh: the devices over which a batch is sharded, which makes it a little larger if they do
-        not divide it; None for one device.
+      mesh: the devices over which a batch is sharded; the batch size is rounded up to a multiple
+        of their number. None for one device.
 
     Returns:
       ``predict(variables, split, description)``: maps arrays (examples, ...) to outputs

@@ -28,8 +28,8 @@ def fit_linear_probe(
       steps: number of L-BFGS steps, a multiple of 10.
 
     Returns:
-      "kernel", float32 (features, num_classes), and "bias", float32 (num_classes,), for features
-      that are not scaled.
+      "kernel", float32 (features, num_classes), and "bias", float32 (num_classes,), for unscaled
+      features.
     """
     mean, std = features.mean(0), features.std(0) + 1e-6
     scaled = jnp.asarray((features - mean) / std)

@@ -34,8 +34,8 @@ def join(coordinator: str, process_id: int, process_count: int) -> None:
     Args:
       coordinator: host:port of the first process; "auto" lets JAX detect all three arguments.
         With "" it does so only where the environment names several processes (SLURM's srun,
-        Kubernetes' TPU workers, slices of TPUs).
-      process_id: of this process, from 0.
+        Kubernetes' TPU workers, several TPU slices).
+      process_id: number of this process, from 0.
       process_count: number of processes.
 
     Raises:
@@ -97,13 +97,13 @@ def gather(values: np.ndarray) -> np.ndarray:
 
 
 def agree(steps: int, seconds: float, save: bool, stop: bool) -> tuple[int, float, bool, bool]:
-    """Makes all processes act alike, whose clocks and signals differ.
+    """Makes all processes act alike although their clocks and signals differ.
 
     The first process decides, except that any of them can stop the training.
 
     Args:
       steps: number of steps in the next call.
-      seconds: spent in training so far.
+      seconds: time spent in training so far.
       save: whether a checkpoint is due.
       stop: whether this process was told to stop.
     """
@@ -113,7 +113,7 @@ def agree(steps: int, seconds: float, save: bool, stop: bool) -> tuple[int, floa
 
 
 def text_of_first(text: str) -> str:
-    """Returns the text of the first process in all of them."""
+    """Returns in every process the text of the first one."""
     if jax.process_count() == 1:
         return text
     length = int(gather(np.array([len(text.encode())]))[0, 0])
@@ -136,7 +136,7 @@ def exiting_together(command: str = "the same command and --resume RUN") -> Iter
     A process that trains alone simply raises its errors.
 
     Args:
-      command: resumes the training.
+      command: command that resumes the training, for the message.
     """
     try:
         yield

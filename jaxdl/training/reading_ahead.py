@@ -20,7 +20,7 @@ def is_streamed(split: Mapping[str, Any]) -> bool:
 
 
 def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yields ``read(item)`` for each item in their order, two of which are read ahead.
+    """Yields ``read(item)`` for each item in order, while threads read the next two.
 
     An error is raised where its result would be yielded. Closing the iterator ends the reading.
     """

@@ -35,7 +35,7 @@ class TrainState(train_state.TrainState):
     ema_decay: float = struct.field(pytree_node=False)
 
     def apply_gradients(self, *, grads: Any, **changes: Any) -> "TrainState":
-        """Makes an optimizer step; the average is short at first and lengthens to ``ema_decay``."""
+        """Makes an optimizer step; the decay of the average rises from 0.1 to ``ema_decay``."""
         state = super().apply_gradients(grads=grads, **changes)
         if not self.ema_decay:
             return state
@@ -45,7 +45,7 @@ class TrainState(train_state.TrainState):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The model as it is reported: averaged, if so chosen."""
+        """The model as it is reported: the moving average if it is on."""
         return self.ema_variables if self.ema_decay else self.last_variables
 
     @property
@@ -70,11 +70,11 @@ def create_train_state(
       model: called as ``model.apply(variables, *inputs, train=...)``.
       optimizer: an Optax gradient transformation.
       inputs: shapes and dtypes of the model's inputs, for a batch of any size.
-      seed: of the initial parameters.
+      seed: determines the initial parameters.
       ema_decay: share of the moving average that a step keeps, in [0, 1); 0 for no average.
       mesh: the devices over which the state is laid out; None for all devices, replicated.
       variables: initial variables of the model; None to draw them.
-      purpose: of the key by which they are drawn.
+      purpose: purpose of the random key with which they are drawn.
     """
     mesh = mesh or make_mesh()
 

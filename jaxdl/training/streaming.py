@@ -14,7 +14,7 @@ from jaxdl.training.reading_ahead import read_ahead
 
 
 class StreamedEpoch(CompiledEpoch):
-    """Runs the same steps on the same batches as `CompiledEpoch`, a call for each.
+    """Runs the same steps on the same batches as `CompiledEpoch`, with one call for each step.
 
     While the devices compute a step, threads read the next batches and put them on the devices.
     Where several processes train together, each reads its part of a batch.
@@ -58,7 +58,7 @@ class StreamedEpoch(CompiledEpoch):
         return self.constrain((state, self.record(metrics, step, history)))
 
     def _read_epoch(self, epoch: int, first: int) -> Iterator[Arrays]:
-        """Reads the batches of an epoch from the first one, as far as they are of this process."""
+        """Reads this process's rows of the batches of an epoch, from batch ``first`` on."""
         order = np.asarray(self.order_of(epoch))
         return read_batches(self._split, order, epoch, self._batch_size, self._mesh, first)
 
@@ -71,15 +71,15 @@ def read_batches(
     mesh: Mesh,
     first: int = 0,
 ) -> Iterator[Arrays]:
-    """Yields the whole batches of an epoch on the devices, while threads read the next two.
+    """Yields the complete batches of an epoch, on the devices; threads read the next two meanwhile.
 
     Args:
-      split: arrays (examples, ...), or what looks like them and is read when it is indexed.
-      order: numbers of the examples in the order of the epoch, int32.
+      split: arrays (examples, ...), or array-like objects that read examples when indexed.
+      order: indices of the examples in the order of the epoch, int32.
       epoch: its number, on which random crops depend.
       batch_size: number of examples in a batch, of which each process reads its part.
       mesh: the devices over which a batch is sharded.
-      first: number of the first batch.
+      first: index of the batch to start with.
     """
     mine = rows_of_this_process(mesh, batch_size)
 

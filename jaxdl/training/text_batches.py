@@ -26,7 +26,7 @@ CUT = 64
 def preprocess_tokens(batch: Batch) -> ModelInputs:
     """Selects the inputs of a text model: tokens int32 (batch, time), lengths int32 (batch,).
 
-    Texts with whose n-grams the model has been prepared come with "ratios" of their own, see
+    Training texts whose n-grams were counted for the model come with "ratios" of their own, see
     `jaxdl.training.ngrams.out_of_fold_ratios`.
     """
     ratios = (batch[RATIOS],) if RATIOS in batch else ()
@@ -34,19 +34,20 @@ def preprocess_tokens(batch: Batch) -> ModelInputs:
 
 
 def cut_text_pipeline(longest: int, **fields: Any) -> InputPipeline:
-    """Builds a pipeline for texts that are cut to multiples of 64 tokens, each compiled separately.
+    """Builds a pipeline for texts that are cut to one of the lengths of `lengths_up_to`.
 
     Args:
       longest: number of tokens of the longest texts.
-      fields: others of `InputPipeline`.
+      fields: other fields of `InputPipeline`.
     """
     return InputPipeline(preprocess_tokens, lengths=lengths_up_to(longest), **fields)
 
 
 def lengths_up_to(longest: int) -> tuple[int, ...]:
-    """Returns the lengths to which texts are cut, of which the longest have so many tokens.
+    """Returns the lengths to which texts of up to ``longest`` tokens are cut.
 
-    They are multiples of 64 tokens, further apart where texts are long: each is compiled.
+    They are multiples of 64, and ``longest``. Since each is compiled separately, the longer they
+    are, the further apart.
     """
     lengths = [CUT]
     while lengths[-1] < longest:
@@ -59,12 +60,12 @@ def group_by_length(
 ) -> np.ndarray:
     """Reorders examples so that those of a batch are of about the same length.
 
-    Examples are sorted within many batches, not within all, so that an example meets others in
-    every epoch; the batches are then shuffled.
+    Examples are sorted within 50 batches at a time, not within all, so that an example meets
+    different ones in every epoch; the batches are then shuffled.
 
     Args:
-      order: int32 (examples,), shuffled.
-      lengths: int (examples,), by the number of the example.
+      order: int32 (examples,), the shuffled indices of the examples.
+      lengths: int (examples,), by the index of the example.
       batch_size: number of examples in a batch; an incomplete batch is left out.
       random: shuffles the batches.
 
@@ -82,7 +83,7 @@ def group_by_length(
 
 
 def cut(batch: dict[str, Array], length: int) -> dict[str, Array]:
-    """Cuts what has an entry for each token of a text."""
+    """Cuts the arrays that have an entry for each token of a text to ``length`` tokens."""
     return batch | {name: batch[name][:, :length] for name in OVER_TIME & batch.keys()}
 
 
@@ -91,7 +92,7 @@ def cut_to_longest(step: Any, lengths: Sequence[int]) -> Any:
 
     Args:
       step: a train step on batches with "tokens" (batch, time) and their "length" (batch,).
-      lengths: to which texts may be cut, in increasing order; the last is the longest.
+      lengths: lengths to which texts may be cut, in increasing order; the last is the longest.
     """
 
     def step_of(length: int) -> Any:
@@ -110,7 +111,7 @@ def predict_by_length(predict: Predict, lengths: Sequence[int]) -> Predict:
     Args:
       predict: from `jaxdl.training.prediction.make_predict`, on examples with "tokens"
         (examples, time) and "length".
-      lengths: to which texts may be cut, in increasing order; the last is the longest.
+      lengths: lengths to which texts may be cut, in increasing order; the last is the longest.
     """
 
     def predict_all(variables: Any, split: dict[str, np.ndarray], description: str = "") -> Any:

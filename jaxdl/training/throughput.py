@@ -12,11 +12,11 @@ class Throughput:
     """Measures train steps, and chooses their number in a call so that progress is shown often.
 
     Attributes:
-      steps_per_call: for the next call, so that it takes about half a second.
+      steps_per_call: number of steps in the next call, so that it takes about half a second.
     """
 
     def __init__(self, batch_size: int):
-        """Starts with one step in a call, of ``batch_size`` examples."""
+        """Starts with one step in a call; a step has ``batch_size`` examples."""
         self._batch_size = batch_size
         self._seconds_per_step: list[float] = []
         self.steps_per_call = 1
@@ -27,7 +27,7 @@ class Throughput:
         self.steps_per_call = max(1, int(SECONDS_PER_CALL * steps / seconds))
 
     def estimates(self) -> bool:
-        """Whether the last call was the one after which `seconds_for` can be relied on."""
+        """Whether the last call was the first one after which `seconds_for` can be relied on."""
         return len(self._seconds_per_step) == CALLS_TO_ESTIMATE
 
     def seconds_for(self, steps: int) -> float:

@@ -1,4 +1,4 @@
-"""Finds the examples of a data set that is not in the catalog, whatever kind of place it is."""
+"""Finds the examples of a data set that is not in the catalog, wherever they are stored."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from jaxdl.errors import UsageError, UserError, reason_of
 
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 FILES = {"image": (PICTURES, "pictures"), "text": (frozenset((".txt",)), "texts")}
-"""What a folder holds: the suffixes of the files, and what they are called."""
+"""Feature -> suffixes of its files in a folder, and what messages call them."""
 
 
 def find_examples(
@@ -21,11 +21,11 @@ def find_examples(
     """Finds the examples of a folder, of a table, of tfds:NAME or of hf:NAME, by split.
 
     Args:
-      name: of the data set, as the user gave it.
+      name: the data set, as the user gave it.
       feature: "image" or "text".
-      data_dir: in which tfds:NAME is looked for.
-      label_column: of a table; "" to find it by its name.
-      text_column: of a table; "" to find it by its name.
+      data_dir: the data directory, in which tfds:NAME is looked for.
+      label_column: column of the labels in a table or in hf:NAME; "" to look for a usual one.
+      text_column: the same for the texts.
 
     Raises:
       UsageError: there is no such data set.
@@ -75,6 +75,6 @@ def find_examples(
 
 
 def _is_unnamed(of_splits: dict[str, Path]) -> bool:
-    """Whether nothing in the name of a single table says that it holds the examples."""
+    """Whether there is a single table, whose name does not say that it holds the examples."""
     stems = [path.stem.lower() for path in of_splits.values()]
     return len(stems) == 1 and stems[0] not in ("train", "training", *tables.NAMES_OF_ALL)

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, of images or texts with a label each."""
+"""Data sets from the Hugging Face Hub, of images or texts with one label each."""
 
 import re
 from functools import partial
@@ -18,17 +18,18 @@ SAFE_VERSION = 4
 
 
 def list_hub_set(name: str, feature: str, text_column: str, label_column: str) -> Listing:
-    """Lists the examples of a data set by the datasets library, from its cache or the hub.
+    """Lists the examples of a data set with the datasets library, from its cache or the Hub.
 
     Args:
       name: OWNER/NAME, or OWNER/NAME:CONFIG.
       feature: "image" or "text", what the examples should have.
-      text_column: name of the texts; "" to find it by its kind or name.
-      label_column: the same for the labels.
+      text_column: column of the texts; "" to find it by its name.
+      label_column: column of the labels; "" to find it by its type or name.
 
     Raises:
-      UsageError: the library is not installed, or the data set has no such columns.
-      UserError: it cannot be loaded.
+      UsageError: the library is absent or too old, the name is not valid or is also that of a
+        folder, or there is not exactly one column of images.
+      UserError: the data set cannot be loaded, or has no labels for training or no such column.
     """
     try:
         import datasets
@@ -51,7 +52,7 @@ def list_hub_set(name: str, feature: str, text_column: str, label_column: str) -
         )
     try:
         splits = datasets.load_dataset(path, config or None)
-    except Exception as error:  # of many kinds
+    except Exception as error:  # the library raises errors of many kinds
         raise UserError(f"hf:{name} cannot be loaded: {reason_of(error)}.") from error
     listing = {}
     for split, examples in splits.items():

@@ -1,4 +1,4 @@
-"""Images that stay in their files, read where an array of them is indexed."""
+"""Images that stay in their files until an array of them is indexed."""
 
 import dataclasses
 import math
@@ -14,23 +14,24 @@ from jaxdl.data.own.threads import in_threads
 from jaxdl.randomness import Purpose, draw_for_rows
 
 ALIGNMENT = 64
-"""Of the arrays of JAX for CPU, in bytes."""
+"""Alignment in bytes of the arrays of JAX on CPU."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LazyImages:
     """Looks like an array of images, uint8 (examples, side, side, 3), that is not in memory.
 
-    Indexing it with a slice or with numbers reads these images, in threads, and gives an array.
+    Indexing it with a slice or an integer array reads those images, in threads, into an array.
 
     Attributes:
       contents: what these and other images are read from.
-      numbers: int (examples,), of these among the contents.
-      side: of the images in pixels.
-      checksum: that of the images; see `jaxdl.data.arrays.checksum`.
-      shown: side of the square that is read, relative to the largest one of a picture.
-      smallest_crop: smallest share of a picture that `for_training` reads; 0 for the square.
-      seed: of its random crops.
+      numbers: int (examples,), positions of these images in ``contents``.
+      side: side of the images in pixels.
+      checksum: identifies the images without reading them.
+      shown: side of the central square that is read, relative to the largest one of a picture.
+      smallest_crop: smallest share of a picture's area in the random crops of `for_training`; 0
+        reads the central square there, too.
+      seed: seed of the random crops.
     """
 
     contents: Sequence[Content]
@@ -44,7 +45,7 @@ class LazyImages:
     dtype = np.dtype(np.uint8)
 
     def first(self, count: int) -> "LazyImages":
-        """Returns the first images, without reading them and without random crops."""
+        """Returns the first ``count`` images, without reading them and without random crops."""
         checksum = f"first {count} of {self.checksum}"
         return dataclasses.replace(
             self, numbers=self.numbers[:count], checksum=checksum, smallest_crop=0.0
@@ -61,7 +62,7 @@ class LazyImages:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """That of the array."""
+        """Shape of the array of all images."""
         return (len(self), self.side, self.side, 3)
 
     def __len__(self) -> int:
@@ -73,7 +74,7 @@ class LazyImages:
         )
 
     def for_training(self, rows: np.ndarray, epoch: int) -> np.ndarray:
-        """Reads images for an epoch of training, on whose number their crops depend."""
+        """Reads images for training; random crops depend on the number of the epoch."""
         if not self.smallest_crop:
             return self[rows]
 
@@ -98,7 +99,7 @@ class LazyImages:
 
 
 def aligned(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """Makes an array, of any content, at an address from which JAX takes it without a copy."""
+    """Returns an uninitialised array at an address from which JAX takes it without a copy."""
     buffer = np.empty(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT
     return buffer[start : buffer.size - ALIGNMENT + start].view(dtype).reshape(shape)

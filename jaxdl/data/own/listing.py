@@ -1,4 +1,4 @@
-"""Finds the examples of a folder: a folder for each class, with or without splits above them."""
+"""Lists the examples in FOLDER/CLASS/... or FOLDER/SPLIT/CLASS/..., one folder for each class."""
 
 import dataclasses
 import os
@@ -15,17 +15,17 @@ SPLIT_NAMES = {
     **dict.fromkeys(("validation", "val", "valid", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""Names of folders and of tables that hold a split, in lower case."""
+"""Name of a folder or a table in lower case -> split that it holds."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Record:
-    """An example in a file of many.
+    """An example that is stored in a file with many others.
 
     Attributes:
       split: name of its split.
-      number: of the record in the split.
-      read_number: ``read_number(number)`` reads its picture file, bytes, or its text.
+      number: position of the record in the split.
+      read_number: ``read_number(number)`` returns the bytes of its picture file, or its text.
     """
 
     split: str
@@ -36,12 +36,12 @@ class Record:
         return f"Record {self.number:,} of the {self.split} split"
 
     def read(self) -> bytes | str:
-        """Reads its picture file or its text."""
+        """Returns the bytes of its picture file, or its text."""
         return self.read_number(self.number)
 
 
 Content = Path | str | Record
-"""Of an example: a file, a text, or a record that holds either."""
+"""What an example is read from: a file, a text, or a record that holds either."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,9 +62,9 @@ class FoundExamples:
     """Examples of a split that have been found, but not read.
 
     Attributes:
-      contents: what each is read from.
-      labels: the name of the class of each.
-      fingerprint: identifies the contents where they are records of a file of many; else "".
+      contents: what each example is read from.
+      labels: name of the class of each example.
+      fingerprint: identifies the contents if they are of type `Record`; else "".
     """
 
     contents: Sequence[Content]
@@ -73,7 +73,7 @@ class FoundExamples:
 
 
 Listing = dict[str, FoundExamples]
-"""What has been found of each split: "train" and, where they exist, "validation" and "test"."""
+"""Split -> what has been found: "train" and, where they exist, "validation" and "test"."""
 
 
 def contents_of(listing: Listing) -> Sequence[Content]:
@@ -90,15 +90,16 @@ def list_folder(folder: Path, suffixes: frozenset[str], what: str) -> Listing:
     Args:
       folder: ``FOLDER/CLASS/...`` or ``FOLDER/SPLIT/CLASS/...``. Files may lie deeper in the folder
         of a class; hidden ones are passed over.
-      suffixes: of the files to list, in lower case.
-      what: is looked for, for messages.
+      suffixes: suffixes of the files to list, in lower case.
+      what: what the files are called in messages, in the plural.
 
     Returns:
       For each split its examples, sorted by their paths; only "train" where there are no splits.
 
     Raises:
       OSError: a folder cannot be read.
-      UserError: there are no classes, or one has no such file; or two folders are the same split.
+      UserError: there are no classes, a class has no such file, two folders are the same split, or
+        all folders are splits and none is for training.
     """
     splits: dict[str, Path] = {}
     for path in folders_in(folder):
@@ -151,9 +152,10 @@ def _list_classes(folder: Path, suffixes: frozenset[str], what: str) -> FoundExa
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """Yields the files of a folder and of those in it, each folder once however it is linked.
+    """Yields the visible files of a folder and of all visible folders below it.
 
-    Links that lead to a folder above are not followed.
+    Each folder is visited once, however many links lead to it. Links that lead to a folder above
+    are not followed.
     """
 
     def fail(error: OSError) -> None:

@@ -1,4 +1,4 @@
-"""Loads the user's own pictures and texts; what was read once is kept in the data directory."""
+"""Loads the user's own pictures and texts, and caches what was read in the data directory."""
 
 import dataclasses
 import hashlib
@@ -22,7 +22,7 @@ from jaxdl.data.own.splitting import NumberedExamples, divide, sort_classes
 
 FOLDER = "own"
 READER = 2
-"""Number of the way in which pictures and texts are read: another one makes other arrays."""
+"""Version of how pictures and texts are read; to be increased when that gives other arrays."""
 
 Features = dict[str, np.ndarray]
 ReadAll = Callable[[Sequence[Content], Remark], tuple[Features, np.ndarray, np.ndarray]]
@@ -30,13 +30,13 @@ ReadAll = Callable[[Sequence[Content], Remark], tuple[Features, np.ndarray, np.n
 
 @dataclasses.dataclass(frozen=True)
 class ReadOptions:
-    """How own examples are read.
+    """How the user's own examples are read.
 
     Attributes:
-      label_column: of a table; "" to find it by its name.
+      label_column: column of the labels, as in `find_examples`.
       skip_broken: whether files that cannot be read are left out.
-      text_column: of a table; "" to find it by its name.
-      side: of the images in pixels.
+      text_column: column of the texts, as in `find_examples`.
+      side: side of the images in pixels.
       stream: whether pictures stay in their files until they are needed.
     """
 
@@ -58,15 +58,15 @@ def load_own_images(
 
     Args:
       name: a folder or a table of pictures, or tfds:NAME, or hf:OWNER/NAME.
-      data_dir: the data directory, whose folder ``own`` keeps what was read.
-      validation_fraction: of each class of the training split, for validation; without effect if
-        there is a validation split.
+      data_dir: the data directory; what was read is cached in its folder ``own``.
+      validation_fraction: fraction of each class of the training split that becomes the validation
+        split; ignored if the data set has both a validation and a test split.
       options: how they are read. Pictures that are streamed are read once to verify them.
       most_bytes: if the images would take more memory, they are streamed in any case.
 
     Raises:
       UsageError: there is no such data set.
-      UserError: it cannot be read, or not be learned.
+      UserError: it cannot be read, or has too few classes or examples to learn from.
     """
     listing = find_examples(name, "image", data_dir, options.label_column)
     contents, side = contents_of(listing), options.side
@@ -77,12 +77,14 @@ def load_own_images(
     def read(
         contents: Sequence[Content], remark: Remark
     ) -> tuple[Features, np.ndarray, np.ndarray]:
-        how = 1 if options.stream else side, options.skip_broken, remark  # a pixel verifies
+        # An image of one pixel is enough to verify a picture.
+        how = 1 if options.stream else side, options.skip_broken, remark
         images, digests, is_readable = read_pictures(contents, *how)
         kept = {"number": np.arange(len(contents))} if options.stream else {"image": images}
         return {"digest": digests, **kept}, digests, is_readable
 
-    key = dataclasses.replace(options, side=0) if options.stream else options  # to verify once
+    # Pictures that are streamed are verified once, whatever the side of their images.
+    key = dataclasses.replace(options, side=0) if options.stream else options
     decoded, short_name = _read_or_load(name, "image", listing, read, data_dir, key)
     splits = _with_validation(decoded.splits, validation_fraction)
     checksums = {
@@ -116,7 +118,7 @@ def load_own_texts(
         texts, digests, is_readable = read_texts(contents, options.skip_broken, remark)
         return {"text": texts}, digests, is_readable
 
-    key = dataclasses.replace(options, side=0, stream=False)  # those of pictures
+    key = dataclasses.replace(options, side=0, stream=False)  # which concern pictures only
     decoded, short_name = _read_or_load(name, "text", listing, read, data_dir, key)
     splits = _with_validation(decoded.splits, validation_fraction)
     return Dataset(short_name, **splits, class_names=decoded.class_names)
@@ -130,7 +132,7 @@ def _read_or_load(
     data_dir: Path,
     key: ReadOptions,
 ) -> tuple[arrays.Decoded, str]:
-    """Reads examples, or what a call with the same key kept of them; also gives a short name."""
+    """Reads examples, or loads what a call with the same key cached; also returns a short name."""
     root = Path(name).expanduser().resolve()
     origin, short_name = (str(root), root.name) if root.exists() else (name, name)
     cache_key = _digest([READER, origin, feature, dataclasses.astuple(key)])[:16]
@@ -177,7 +179,7 @@ def _examples_of(
 
 
 def _with_validation(splits: dict[str, Features], fraction: float) -> dict[str, Features]:
-    """Returns the splits, with a fraction of the training split for validation if none is given."""
+    """Returns the splits; if none is for validation, splits off a part of each training class."""
     if "validation" in splits:
         return splits
     train, validation = split_off_of_each_class(splits["train"], fraction)
@@ -189,7 +191,7 @@ def split_off_of_each_class(examples: Features, fraction: float) -> tuple[Featur
 
     Args:
       examples: feature name -> array (examples, ...), one of them "label".
-      fraction: of each class in the second part, rounded up.
+      fraction: fraction of each class in the second part, rounded up.
     """
     labels = examples["label"]
     is_off = np.zeros(len(labels), bool)
@@ -203,7 +205,7 @@ def split_off_of_each_class(examples: Features, fraction: float) -> tuple[Featur
 
 
 def _describe(listing: Listing) -> Iterator[object]:
-    """Yields what tells whether examples are still the same: of files names, sizes and times."""
+    """Yields what identifies the examples; for files: their paths, sizes and modification times."""
     for split, found in listing.items():
         yield split, found.labels, found.fingerprint
         if isinstance(found.contents, Files):
@@ -216,7 +218,7 @@ def _describe(listing: Listing) -> Iterator[object]:
 def _status(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
-    except OSError:  # one that a table names, but is not there: it will not be read either
+    except OSError:  # such as a missing file that a table names: reading it will fail, too
         return (-1, -1)
     return status.st_size, status.st_mtime_ns
 

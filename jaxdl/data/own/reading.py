@@ -31,17 +31,17 @@ def read_pictures(
     """Reads the central square of each picture.
 
     Args:
-      contents: of the pictures.
-      side: of the images, in pixels.
-      skip_broken: whether those that cannot be read are left out with a remark.
-      remark: takes it.
+      contents: the pictures.
+      side: side of the images in pixels.
+      skip_broken: whether pictures that cannot be read are left out, with a remark.
+      remark: called with that remark.
 
     Returns:
-      The images, uint8 (pictures, side, side, 3); digests, uint64 (pictures,), the same for the
-      same file and for no others; and whether each could be read, bool (pictures,).
+      The images, uint8 (pictures, side, side, 3); digests of the files, uint64 (pictures,), equal
+      if and only if the files are; and whether each could be read, bool (pictures,).
 
     Raises:
-      UserError: some cannot be read, and are not left out.
+      UserError: some pictures cannot be read, and are not left out.
     """
     images = np.empty((len(contents), side, side, 3), np.uint8)
     read = partial(_read_picture, side=side)
@@ -54,10 +54,10 @@ def read_texts(
     """Reads texts in UTF-8.
 
     Returns:
-      An object array (texts,) of str; digests and whether each could be read as `read_pictures`.
+      An object array (texts,) of str; digests, and whether each could be read: see `read_pictures`.
 
     Raises:
-      UserError: some cannot be read, and are not left out.
+      UserError: some texts cannot be read, and are not left out.
     """
     texts = np.empty(len(contents), object)
     return texts, *_read_all(contents, _read_text, texts, "texts", skip_broken, remark)
@@ -69,10 +69,10 @@ def read_square(file: Path | bytes, side: int, shown: float = 1.0) -> np.ndarray
 
 
 def picture_file(content: Content) -> Path | bytes:
-    """Returns a picture file, or what is in it where it is a record of a file of many.
+    """Returns the path of a picture file or, if it is in a record, its content.
 
     Raises:
-      BrokenFileError: there is none.
+      BrokenFileError: the record cannot be read, or has no picture.
     """
     if isinstance(content, Path):
         return content
@@ -84,7 +84,7 @@ def picture_file(content: Content) -> Path | bytes:
 
 @contextlib.contextmanager
 def naming(content: Content) -> Iterator[Content]:
-    """Has the message of a broken record begin with its name; files are named by theirs."""
+    """Prefixes the error of a broken record with its name; errors of files name them already."""
     try:
         yield content
     except BrokenFileError as error:
@@ -125,7 +125,7 @@ def _read_all(
 
 
 def _describe(failures: dict[Content, str]) -> str:
-    """Says which contents cannot be read: the reason of the first one, and names of others."""
+    """Says which contents cannot be read: the reason for the first one, and the names of others."""
     names = [str(content) for content in failures if not isinstance(content, str)]
     others = ", ".join(names[1 : 1 + FAILURES_NAMED])
     more = len(failures) - 1 - FAILURES_NAMED
@@ -166,7 +166,7 @@ def _read_record(record: Record) -> bytes | str:
         return record.read()
     except (MemoryError, UserError):
         raise
-    except Exception as error:  # of tensorflow-datasets and datasets, which have their own
+    except Exception as error:  # tensorflow-datasets and datasets have their own errors
         raise BrokenFileError(f"it cannot be read: {reason_of(error)}.") from error
 
 

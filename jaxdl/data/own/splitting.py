@@ -1,4 +1,4 @@
-"""Divides the user's own examples into splits, and checks that they can be learned."""
+"""Divides the user's own examples into splits, and checks that a model can learn from them."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,12 +14,12 @@ CLASSES_NAMED = 5
 
 @dataclasses.dataclass(frozen=True)
 class NumberedExamples:
-    """Examples of one split, by their numbers in a list of all.
+    """Examples of one split, by their positions in a list of all examples.
 
     Attributes:
-      numbers: int (examples,).
+      numbers: int (examples,), the positions.
       labels: int32 (examples,).
-      digests: uint64 (examples,), the same for examples of the same content and for no others.
+      digests: uint64 (examples,), equal if and only if the contents are.
     """
 
     numbers: np.ndarray
@@ -27,7 +27,7 @@ class NumberedExamples:
     digests: np.ndarray
 
     def take(self, which: np.ndarray) -> "NumberedExamples":
-        """Returns those of a mask or of positions."""
+        """Returns the examples that a boolean mask or an integer array selects."""
         return NumberedExamples(self.numbers[which], self.labels[which], self.digests[which])
 
 
@@ -37,25 +37,25 @@ def divide(
     class_names: Sequence[str],
     remark: Callable[[str], None] = note,
 ) -> dict[str, NumberedExamples]:
-    """Makes splits that can be learned, and one to test by.
+    """Checks that a model can learn from the splits, mixes their classes, and adds a test split.
 
-    Without a test split, that for validation becomes it. Without both, a tenth of the training
-    examples does; whether an example belongs to it depends only on what it contains, so that it
-    stays there when others are added. The order of the examples, which depends on the same, mixes
-    the classes.
+    Without a test split, the validation split becomes it. Without either, a tenth of the training
+    examples does. Whether an example is chosen depends only on its content, except in the smallest
+    classes, so that it stays in its split when others are added. The order of the examples, which
+    mixes the classes, also depends only on their contents.
 
     Args:
-      name: of the data set, for messages.
+      name: name of the data set, for messages.
       splits: "train" and, where they exist, "validation" and "test".
-      class_names: of the labels.
-      remark: takes what the user should know, a line each.
+      class_names: names of the labels 0, 1, ...
+      remark: called with each remark for the user, of one line.
 
     Returns:
-      The same splits, and "test".
+      "train" and "test", and "validation" if both it and "test" were given.
 
     Raises:
-      UserError: there is a single class, a class has too few examples, or a split has a class that
-        the training split lacks.
+      UserError: there are fewer than two classes, a class has too few examples, or a split has a
+        class that the training split lacks.
     """
     present = np.unique(splits["train"].labels)
     if len(present) < 2:
@@ -87,15 +87,15 @@ def in_order(examples: NumberedExamples) -> NumberedExamples:
 
 
 def is_test(labels: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Chooses the tenth of each class for the test split.
+    """Chooses about a tenth of each class for the test split.
 
     Args:
       labels: int (examples,).
       positions: float (examples,), uniform in [0, 1], equal for equal examples.
 
     Returns:
-      bool (examples,): where the position is below a tenth; at least one example of each class is
-      chosen, and one is left, if it has different ones.
+      bool (examples,): whether the position is below a tenth. In a class whose positions differ,
+      at least one example is chosen and at least one is not.
     """
     smallest, largest = _extremes(labels, positions)
     chosen = positions < TEST_FRACTION
@@ -106,7 +106,7 @@ def is_test(labels: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _extremes(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the smallest and the largest value of each label, (labels,)."""
+    """Returns the smallest and the largest value of each label, both float64 (classes,)."""
     count = labels.max() + 1
     smallest, largest = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(smallest, labels, values)

@@ -1,4 +1,4 @@
-"""Reads tables of examples: CSV, TSV, lines of JSON, Parquet."""
+"""Reads tables of examples: CSV, TSV, JSON Lines and Parquet."""
 
 import csv
 import json
@@ -16,27 +16,29 @@ TEXTS = ("text", "sentence", "review", "content", "comment", "message", "body", 
 LABELS = ("label", "labels", "class", "category", "sentiment", "target", "rating", "stars")
 FILES = ("file", "filename", "file_name", "image", "path", "picture", "photo")
 NAMES_OF_ALL = ("labels", "data")
-"""What a table is called that has all examples, beside the names of splits."""
+"""Names of tables that hold all examples, besides the names of splits."""
 LONGEST_HEADER, LONGEST_FIELD = 2**20, 2**27
 MOST_CLASSES = 1000
 
 Columns = list[list[Any]]
 Choose = Callable[[list[str]], list[str]]
-"""Given the names of all columns, returns those to read, in their order."""
+"""Takes the names of all columns and returns the names of those to read, in order."""
 
 
 class NoLabelsError(UserError):
-    """A table has no column that is named like the labels."""
+    """A table has no column with one of the names `LABELS`."""
 
 
 def find_tables(folder: Path) -> dict[str, Path]:
     """Finds the tables of a folder: one for each split, like train.csv, or a single one.
 
     Returns:
-      The path of each split; empty if there is no table, or several beside folders.
+      Split -> path of its table; empty if there is no table, or if there are folders and it is
+      not clear which table is meant.
 
     Raises:
-      UserError: there are several without folders, and it is not clear which one is meant.
+      UserError: two tables are the same split; or there are no folders, and all tables are splits
+        other than training, or it is not clear which one is meant.
     """
     tables = sorted(
         path
@@ -52,10 +54,13 @@ def find_tables(folder: Path) -> dict[str, Path]:
             splits[split] = path
     if "train" in splits:
         return splits
+    if splits and len(splits) == len(tables) and not folders_in(folder):
+        found = ", ".join(path.name for path in tables)
+        raise UserError(f"{folder} has {found}, but no table train: add it.")
     named = [path for path in tables if path.stem.lower() in NAMES_OF_ALL]
     tables = named if len(named) == 1 else tables
     if len(tables) > 1 and folders_in(folder):
-        return {}  # that are about the pictures in the folders
+        return {}  # they describe the pictures in the folders
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
         raise UserError(f"{folder} has the tables {names}: give the file itself as --dataset.")
@@ -66,12 +71,12 @@ def list_texts(path: Path, text_column: str, label_column: str) -> FoundExamples
     """Reads a table of texts and their labels.
 
     Args:
-      path: of the table, in UTF-8.
-      text_column: name of the column of the texts; "" to find one that is named like it.
+      path: the table, in UTF-8.
+      text_column: name of the column of the texts; "" to find one that has a usual name.
       label_column: the same for the labels.
 
     Raises:
-      UserError: the table cannot be read, lacks the columns, or a cell of them is empty.
+      UserError: the table cannot be read, lacks the columns, or has an empty cell in them.
     """
 
     def choose(names: list[str]) -> list[str]:
@@ -88,11 +93,12 @@ def list_pictures(path: Path, label_column: str) -> FoundExamples:
     """Reads a table that names picture files, relative to its folder, and their labels.
 
     Args:
-      path: of the table, in UTF-8.
-      label_column: name of the column of the labels; "" to find one that is named like it.
+      path: the table, in UTF-8.
+      label_column: name of the column of the labels; "" to find one that has a usual name.
 
     Raises:
-      UserError: the table cannot be read or lacks the columns, or a file is not in its folder.
+      UserError: the table cannot be read, lacks the columns, has an empty cell in them, or names a
+        file outside its folder.
     """
 
     def choose(names: list[str]) -> list[str]:
@@ -113,10 +119,10 @@ def list_pictures(path: Path, label_column: str) -> FoundExamples:
 
 
 def read_table(path: Path, choose: Choose) -> Columns:
-    """Reads the cells of columns, of which each has as many.
+    """Reads the columns that ``choose`` selects; all have the same number of cells.
 
     Raises:
-      UserError: it cannot be read, or has no rows.
+      UserError: the table cannot be read, or has no rows.
     """
     require_regular(path)
     readers = {".jsonl": _read_json_lines, ".parquet": _read_parquet}
@@ -194,11 +200,11 @@ def choose_column(
       columns: names of all columns.
       given: the name that the user gave; "" for none.
       usual: names that such a column often has, in lower case.
-      option: by which it can be given; "" if it cannot.
-      table: for messages.
+      option: the option by which the user can give it; "" if there is none.
+      table: the table, for messages.
 
     Raises:
-      NoLabelsError: there is none that is named like labels.
+      NoLabelsError: ``usual`` is `LABELS`, and no column has such a name.
       UserError: there is no such column, or more than one.
     """
     names = ", ".join(columns)
@@ -219,7 +225,7 @@ def clean_labels(values: Sequence[Any], table: Path | str) -> list[str]:
     """Turns the values of a column into names of classes.
 
     Raises:
-      UserError: one is empty, or there are too many different ones.
+      UserError: a value is empty or cannot be a name, or there are too many different ones.
     """
     labels = []
     for row, value in enumerate(values, start=1):

@@ -1,4 +1,4 @@
-"""Data sets that tensorflow-datasets has prepared, of images or texts with a label each."""
+"""Data sets of images or texts with one label each that tensorflow-datasets has prepared."""
 
 import importlib.util
 import re
@@ -25,23 +25,24 @@ LABELS = "labels"
 """Folder of the data directory in which labels are kept, so that records are read once."""
 KINDS = {"image": "Image", "text": "Text"}
 TFRECORD_HEADER, TFRECORD_FOOTER = 12, 4
-"""Bytes before and after a record: its length and a checksum, a checksum."""
+"""Bytes before a record (its length and a checksum) and after it (a checksum)."""
 
 
 def list_prepared(name: str, data_dir: Path, feature: str) -> Listing:
     """Lists the examples of a data set that tensorflow-datasets has prepared, or can prepare.
 
     Args:
-      name: like "oxford_flowers102", or NAME:CONFIG.
-      data_dir: in which it is looked for, in the layout of tensorflow-datasets.
+      name: NAME, like "oxford_flowers102", or NAME:CONFIG.
+      data_dir: the data directory, in the layout of tensorflow-datasets.
       feature: "image" or "text", what the examples should have.
 
     Returns:
       Its splits "train", "validation" and "test", as far as they have labels.
 
     Raises:
-      UsageError: the name is malformed, or the data set has no such feature and label.
-      UserError: it is not prepared and cannot be, or its records are damaged.
+      UsageError: the name is malformed or lacks a configuration, or the data set has no training
+        split or no such feature with a label.
+      UserError: the data set is not prepared and cannot be, or its records are damaged.
     """
     match = NAME.fullmatch(name)
     if not match:
@@ -57,7 +58,7 @@ def list_prepared(name: str, data_dir: Path, feature: str) -> Listing:
 
 
 def _find_version(folder: Path, config: str | None) -> Path | None:
-    """Returns the newest version of a data set, with a configuration if there are several."""
+    """Returns the folder of the newest version of a data set or of its configuration, if any."""
     found = [*folder.glob(f"{config or '*'}/*/{records.INFORMATION}")]
     if config is None:
         found += folder.glob(f"*/{records.INFORMATION}")
@@ -178,12 +179,13 @@ def _read(source: Any, deserialize: Callable[[bytes], Any], key: str, number: in
 class TFRecords:
     """The records of files in the TFRecord format, which are found once and read one by one.
 
-    Each is preceded by its length, uint64, and its checksum, and followed by a checksum; these are
-    not verified (https://www.tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format").
+    Each is preceded by its length, uint64, and the checksum of that, and followed by a checksum
+    (https://www.tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format"). Neither checksum
+    is verified.
     """
 
     def __init__(self, paths: list[Path]):
-        """Finds where the records are; a ValueError if a file ends within one."""
+        """Finds where the records are; raises ValueError if a file ends within one."""
         self._places: list[tuple[Path, int, int]] = []
         for path in paths:
             size, start = path.stat().st_size, 0

@@ -1,4 +1,4 @@
-"""Threads that read and decode files, as many as cores: what decodes them releases the GIL."""
+"""Threads that read and decode files, one per core: the decoders release the GIL."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Returns the results of a function, in the order of the items; raises the first error.
 
-    Several items are a task, because starting one takes as long as decoding a tenth of a picture.
+    Several items form a task, because starting one takes as long as decoding a tenth of a picture.
     """
     size = min(max(1, len(items) // (TASKS_PER_CORE * _cores())), MOST_ITEMS)
     tasks = [items[start : start + size] for start in range(0, len(items), size)]
@@ -32,7 +32,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _cores() -> int:
-    """Returns the number of those that this process may use."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

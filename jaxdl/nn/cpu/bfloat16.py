@@ -32,7 +32,7 @@ def convolve_in_bfloat16(images: jax.Array, kernel: jax.Array, padding: Padding)
 
     Args:
       images: bfloat16 or float32 (batch, height, width, channels).
-      kernel: (kernel_height, kernel_width, channels, features), bfloat16 or float32.
+      kernel: (kernel_height, kernel_width, channels, features), of the same dtype.
       padding: (low, high) for height and for width, each below the size of the kernel.
 
     Returns:
@@ -53,7 +53,7 @@ def convolve_in_bfloat16(images: jax.Array, kernel: jax.Array, padding: Padding)
 def patches_pay(kernel_shape: Sequence[int], padding: Sequence[tuple[int, int]]) -> bool:
     """Whether a convolution with stride 1 in bfloat16 should have this form.
 
-    XLA's is as fast where patches are narrow, as those of pictures are.
+    XLA's own is as fast where the images have few channels, as pictures do.
 
     Args:
       kernel_shape: (kernel_height, kernel_width, channels, features).

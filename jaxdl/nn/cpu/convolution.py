@@ -28,7 +28,7 @@ def convolve_by_products(
 ) -> jax.Array:
     """Convolves in the fastest of these forms; shapes as in `jaxdl.nn.convolve`.
 
-    Where a precision is given, the form is that by patches.
+    If a precision is given, it convolves by patches.
     """
     if tuple(window_strides) == (1, 1) and precision is None:
         if bfloat16_pays(images) and patches_pay(kernel.shape, padding):
@@ -48,11 +48,11 @@ def products_pay(
 ) -> bool:
     """Whether matrix products are faster than XLA's own convolution outside loops, too.
 
-    They are where they multiply less, and in bfloat16. They also serve where the stride skips
-    pixels: there XLA for CPU fails to compile the gradient.
+    With stride 1 they are faster in bfloat16, and where minimal filtering pays. They also serve
+    where the stride skips pixels, since XLA for CPU fails to compile the gradient there.
 
     Args:
-      images: shape and dtype.
+      images: shape and dtype of the images.
       kernel_shape: (kernel_height, kernel_width, channels, features).
       strides: two integers.
       padding: (low, high) for height and for width.

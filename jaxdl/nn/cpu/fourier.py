@@ -13,8 +13,8 @@ class Axis(NamedTuple):
     """Height or width of a convolution with stride 1.
 
     Attributes:
-      size: of the images.
-      kernel_size: of the kernel.
+      size: size of the images in pixels.
+      kernel_size: size of the kernel in pixels.
       padding: (low, high).
     """
 
@@ -46,7 +46,7 @@ def convolve_by_fourier(
     Args:
       images: (batch, height, width, channels), any float dtype; computed in float32.
       kernel: (kernel_height, kernel_width, channels, features).
-      padding: (low, high) for height and for width; negative ones cut.
+      padding: (low, high) for height and for width; negative padding crops.
 
     Returns:
       (batch, new_height, new_width, features), of the dtype of ``images``.
@@ -64,7 +64,7 @@ def convolve_by_fourier(
         spectra @ jnp.dot(part.T, entries).reshape(-1, channels, features)
         for part in _transform(kernel_size, periods)
     )
-    # The product of complex numbers with the conjugate of the kernel's.
+    # The spectra of the images times the conjugates of those of the kernel.
     real = by_real[:, :batch] + by_imaginary[:, batch:]
     imaginary = by_real[:, batch:] - by_imaginary[:, :batch]
     outputs = sum(
@@ -100,7 +100,7 @@ def fourier_pays(
 
 
 def _transform(size: Sequence[int], periods: tuple[int, int]) -> np.ndarray:
-    """Returns both parts of the Fourier transform, float32 (2, pixels, frequencies)."""
+    """Returns the Fourier matrix, real and imaginary part, float32 (2, pixels, frequencies)."""
     basis = np.eye(math.prod(size)).reshape(-1, *size)
     waves = np.fft.rfft2(basis, periods).reshape(len(basis), -1)
     return np.stack([waves.real, waves.imag]).astype(np.float32)

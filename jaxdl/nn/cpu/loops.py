@@ -1,9 +1,9 @@
-"""Loops of train steps on CPU, where XLA convolves about twenty times more slowly inside them.
+"""Loops of train steps on CPU, inside which XLA convolves about twenty times more slowly.
 
 Many small steps run fastest in one loop on the device. Inside a loop, XLA for CPU has no fast
 convolution, so `jaxdl.nn.convolve` uses matrix products there; for wide layers over large images
-XLA's own convolution outside a loop is faster than those. Which of the two a model needs is
-decided here, while its train step is traced, from the convolutions that it meets.
+XLA's own convolution outside a loop is faster than these. Which of the two a model needs is
+decided here, while its train step is traced, from the convolutions in it.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from jaxdl.nn.backend import is_cpu
 from jaxdl.nn.cpu.memory import keep_freed_memory
 
 LARGEST_PATCHES = 2**17
-"""Values in the patches of one example (512 KiB in float32) that a loop may convolve with."""
+"""Most values in the patches of an example for which a loop pays: 512 KiB in float32."""
 
 _inside_loop: ContextVar[bool] = ContextVar("inside_loop", default=False)
 _largest_patches: ContextVar[list[int] | None] = ContextVar("largest_patches", default=None)
@@ -32,7 +32,7 @@ def trace_step(step: Callable[..., Any], *arguments: Any) -> tuple[Any, bool]:
 
     Args:
       step: a pure function; it is not run.
-      arguments: of the step, arrays or `jax.ShapeDtypeStruct`.
+      arguments: arguments of the step, arrays or `jax.ShapeDtypeStruct`.
 
     Returns:
       The shapes of what the step returns, and whether a loop pays.
@@ -52,7 +52,7 @@ def note_convolution(kernel_shape: Sequence[int], strides: Sequence[int], pixels
     Args:
       kernel_shape: (height, width, channels, features).
       strides: two integers.
-      pixels: of one output.
+      pixels: number of pixels of the output for one example.
     """
     seen = _largest_patches.get()
     if seen is not None and tuple(strides) == (1, 1):
@@ -60,13 +60,13 @@ def note_convolution(kernel_shape: Sequence[int], strides: Sequence[int], pixels
 
 
 def inside_loop() -> bool:
-    """Whether the program that is being traced stands inside a loop."""
+    """Whether what is being traced is the inside of a loop."""
     return _inside_loop.get()
 
 
 @contextlib.contextmanager
 def tracing_loop() -> Iterator[None]:
-    """Within this context, what is traced stands inside a loop.
+    """Within this context, what is traced is the inside of a loop.
 
     The choice is not part of the cache key of ``jax.jit``: a function that is traced both inside
     and outside of a loop needs a ``jax.jit`` of its own for each.
@@ -80,11 +80,11 @@ def tracing_loop() -> Iterator[None]:
 
 @contextlib.contextmanager
 def tracing_steps(in_loop: bool) -> Iterator[None]:
-    """Within this context, a program of train steps is traced, in the form that suits it.
+    """Within this context, a program of train steps is traced in the form that suits it.
 
     Args:
       in_loop: whether a call makes many steps, in a loop; otherwise it makes one, and on CPU the
-        C library is told to keep the memory that each call frees for the next.
+        C library is told to keep, for the next call, the memory that a call frees.
     """
     if in_loop:
         with tracing_loop():

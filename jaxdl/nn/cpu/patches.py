@@ -16,7 +16,7 @@ def convolved_size(
     padding: Sequence[tuple[int, int]],
     strides: Sequence[int] = (1, 1),
 ) -> tuple[int, int]:
-    """Returns height and width of the outputs of a convolution; arguments as `extract_patches`."""
+    """Returns height and width of a convolution's outputs; arguments as in `extract_patches`."""
     axes = zip(image_shape[1:3], window, padding, strides, strict=True)
     height, width = ((size + sum(pads) - side) // stride + 1 for size, side, pads, stride in axes)
     return height, width
@@ -45,7 +45,7 @@ def extract_patches(
     new_height, new_width = convolved_size(images.shape, window, padding, strides)
 
     # Every row_stride-th row and every column_stride-th column of the images form a phase,
-    # from which patches are taken without a stride, which would make their gradient slow.
+    # from which patches are taken without a stride: a stride would make their gradient slow.
     rows = new_height + (window[0] - 1) // row_stride
     columns = new_width + (window[1] - 1) // column_stride
     bottom = rows * row_stride - height - top
@@ -69,7 +69,7 @@ def extract_patches(
 def transposed_kernel(kernel: jax.Array, padding: Padding) -> tuple[jax.Array, Padding]:
     """Returns kernel and padding of the transposed convolution, for a stride of 1.
 
-    With them the cotangent of a convolution gives the gradient of the images.
+    Convolved with them, the cotangent of the outputs gives the gradient of the images.
     """
     opposite = tuple(
         (size - 1 - low, size - 1 - high)

@@ -1,4 +1,4 @@
-"""Products of matrices on CPU whose elements are rounded to bfloat16, summed in float32.
+"""Products of matrices on CPU whose elements are rounded to bfloat16, with sums in float32.
 
 XLA for CPU computes them with the processor's own instructions for bfloat16 (AVX512-BF16) if their
 results are float32: that makes them twice as fast as products of float32. With results in bfloat16
@@ -57,8 +57,8 @@ multiply_in_bfloat16.defvjp(_multiply_forward, _multiply_backward)
 def rounded_product(left: jax.Array, right: jax.Array) -> jax.Array:
     """Multiplies matrices of bfloat16 or float32, with a result in float32.
 
-    No matrix is read by columns: the product would take four times as long, and of some of them
-    XLA has none, so that the program would fail when it runs (JAX 0.7.2 and 0.12).
+    No matrix is read by columns: the product would take four times as long, and XLA lacks some of
+    these products, so that the program would fail when it runs (JAX 0.7.2 and 0.12).
     """
     left, right = row_major(left.astype(jnp.bfloat16)), row_major(right.astype(jnp.bfloat16))
     return row_major(jnp.matmul(left, right, preferred_element_type=jnp.float32))

@@ -114,7 +114,7 @@ def winograd_pays(
 def _kernel_gradient(
     images: jax.Array, cotangent: jax.Array, kernel: jax.Array, padding: Padding
 ) -> jax.Array:
-    """Computes the gradient of the kernel: the transposed transforms, summed over all tiles."""
+    """Computes the gradient of the kernel by the transposed transforms, summed over all tiles."""
     channels, features = kernel.shape[2:]
     rows, columns = _number_of_tiles(images.shape, padding)
     height, width = cotangent.shape[1:3]

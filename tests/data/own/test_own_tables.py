@@ -113,6 +113,12 @@ def test_pictures_lie_in_the_folder_of_their_table(table, tmp_path):
             list_pictures(table(f"file,label\n{outside},1\n"), "")
 
 
+def test_tables_of_other_splits_are_not_trained_on(table, tmp_path):
+    table("", "test.csv")
+    with pytest.raises(UserError, match=r"has test.csv, but no table train: add it"):
+        find_tables(tmp_path)
+
+
 def test_the_tables_of_a_folder(table, tmp_path):
     assert find_tables(tmp_path) == {}
     only = table("", "anything.csv")
