@@ -16,6 +16,7 @@ from experiments.benchmark.contestants import contestants_of
 from experiments.benchmark.steady import Turn, Yardstick
 from jaxdl.console import note
 from jaxdl.errors import UserError
+from jaxdl.nn.cpu import WITHOUT_YNN_CONVOLUTION
 
 Record = dict[str, Any]
 
@@ -42,7 +43,8 @@ SECONDS_TO_END = 10.0
 def environment_of(model: str) -> dict[str, str]:
     """Returns the environment of the processes that train a model, the same for all contestants."""
     memory = KEEP_FREED_MEMORY if model.startswith(ONE_STEP_A_CALL) else {}
-    return os.environ | ENVIRONMENT | memory
+    flags = os.environ.get("XLA_FLAGS", "").replace(WITHOUT_YNN_CONVOLUTION, "")  # which is ours
+    return os.environ | ENVIRONMENT | memory | {"XLA_FLAGS": flags}
 
 
 def installed_peers(model: str) -> list[str]:
