@@ -46,7 +46,7 @@ def test_the_ground_imports_nothing_from_above():
 
 
 def test_the_layers_leave_the_forms_for_cpu_to_their_room():
-    """What only XLA for CPU needs is decided in jaxdl/nn; epochs ask it once, and a benchmark."""
+    """What only XLA for CPU needs is decided in jaxdl/nn; epochs ask it once, and benchmarks."""
     users = {
         str(path.relative_to(REPOSITORY))
         for room in ("jaxdl", "experiments")
@@ -55,4 +55,4 @@ def test_the_layers_leave_the_forms_for_cpu_to_their_room():
         and "nn" not in path.parts
     }
     epochs = {f"jaxdl/training/{name}.py" for name in ("epoch", "gradients", "streaming")}
-    assert users == epochs | {"experiments/benchmark/our_pipeline.py"}
+    assert users == epochs | {f"experiments/benchmark/{n}.py" for n in ("our_pipeline", "race")}

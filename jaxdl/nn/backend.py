@@ -4,6 +4,7 @@ XLA for GPUs and TPUs gets every layer in its plain form. On a CPU these differ:
 
 - products of bfloat16, or of factors rounded to it: `jaxdl.nn.products`;
 - convolutions that are wide, transposed, or inside a loop: `jaxdl.nn.convolution`;
+- all other convolutions, which XLA computes without its library YNN: `jaxdl.nn.cpu`;
 - attention, which is computed for a few examples at a time: `jaxdl.nn.attention`;
 - a call of the compiled program makes a single train step where that is faster, and then the C
   library keeps the memory that the call frees: `jaxdl.training.epoch`, `jaxdl.nn.cpu.loops`;
