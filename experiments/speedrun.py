@@ -9,7 +9,7 @@ A short network of wide convolutions, 1,971,328 parameters, is trained for sixte
 Expect a test accuracy of 94.06 ± 0.14 % (three seeds, experiments/results/speedrun-cifar10.json)
 after 24 to 29 minutes on two CPU cores with AVX512-BF16; without these instructions
 ``--precision float32`` is faster. The second command trains a network of half the width for four
-epochs; expect 89.76 % (one seed, experiments/results/speedrun-quick-cifar10.json) after ten minutes
+epochs; expect 90.15 % (one seed, experiments/results/speedrun-quick-cifar10.json) after 7 minutes
 on two CPU cores without AVX-512. The third, with batches of 1,024, is meant for a GPU and has not
 been run on one yet.
 
