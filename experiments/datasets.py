@@ -24,7 +24,7 @@ from jaxdl.errors import UserError
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.dataset_figures import dataset_overview
-from jaxdl.runs.networks import IMAGE_SUFFIXES
+from jaxdl.runs.networks import require_image_path
 from jaxdl.training.optimization import refuse_changed, require
 
 CLASSES_PRINTED = 30
@@ -52,10 +52,7 @@ class Options:
 
     def __post_init__(self) -> None:
         require(self, "image_size", 12 <= self.image_size <= 1024, "12 to 1024")
-        fits = self.output is None or (
-            self.output.suffix.lower() in IMAGE_SUFFIXES and self.output.parent.is_dir()
-        )
-        require(self, "output", fits, "a .png or .jpg file in a folder that exists")
+        require_image_path(self, "output")
         if not self.dataset:
             refuse_changed(self, ("output", *OF_OWN_DATA), "has no effect without --dataset")
         elif self.dataset in CATALOG:

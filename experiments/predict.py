@@ -40,7 +40,7 @@ from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.language_model_experiment import LanguageModelExperiment
 from jaxdl.runs.launch import set_up_devices
-from jaxdl.runs.networks import IMAGE_SUFFIXES, TrainedNetwork
+from jaxdl.runs.networks import TrainedNetwork, require_image_path
 from jaxdl.training.optimization import refuse_changed, require
 
 MAX_SAMPLES = 10_000
@@ -81,9 +81,7 @@ class Options:
         require(self, "samples", 1 <= self.samples <= MAX_SAMPLES, f"1 to {MAX_SAMPLES:,}")
         require(self, "seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1")
         for name in ("output", "explain"):
-            path = getattr(self, name)
-            fits = path is None or (path.suffix.lower() in IMAGE_SUFFIXES and path.parent.is_dir())
-            require(self, name, fits, "a .png or .jpg file in a folder that exists")
+            require_image_path(self, name)
 
 
 def predict(network: TrainedNetwork, inputs: list[str]) -> list[dict[str, Any]]:

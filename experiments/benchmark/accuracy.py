@@ -1,7 +1,6 @@
 """Times our training and the tutorial's Keras script, as whole processes, to its test accuracy."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmark.race import Record
+from experiments.benchmark.race import Record, inherited_environment
 from experiments.benchmark.steady import Yardstick
 from experiments.benchmark.tutorial_data import load_data
 from experiments.registry import find_experiment
@@ -133,7 +132,7 @@ def _run(side: str, model: str, turn: int, cache: Path) -> Record:
         if side == "ours":
             options = ["--preset", "quick", "--seed", str(turn), "--runs-dir", folder]
             command = [f"experiments.{model}", *options]
-        environment = os.environ | {
+        environment = inherited_environment() | {
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "JAX_COMPILATION_CACHE_DIR": str(cache),

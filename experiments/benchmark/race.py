@@ -40,11 +40,16 @@ PRODUCT_SECONDS = 0.25
 SECONDS_TO_END = 10.0
 
 
+def inherited_environment() -> dict[str, str]:
+    """Returns the environment without the flag of XLA that jaxdl sets for its own process."""
+    flags = os.environ.get("XLA_FLAGS", "").replace(WITHOUT_YNN_CONVOLUTION, "")
+    return os.environ | {"XLA_FLAGS": flags}
+
+
 def environment_of(model: str) -> dict[str, str]:
     """Returns the environment of the processes that train a model, the same for all contestants."""
     memory = KEEP_FREED_MEMORY if model.startswith(ONE_STEP_A_CALL) else {}
-    flags = os.environ.get("XLA_FLAGS", "").replace(WITHOUT_YNN_CONVOLUTION, "")  # which is ours
-    return os.environ | ENVIRONMENT | memory | {"XLA_FLAGS": flags}
+    return inherited_environment() | ENVIRONMENT | memory
 
 
 def installed_peers(model: str) -> list[str]:

@@ -38,7 +38,7 @@ class Stopwatch:
     def time(self, work: str, seconds: float) -> dict[str, Any]:
         """Returns how many "times" the work was repeated and the "seconds" that took in total.
 
-        Where a contestant has to start anew for a part of an epoch, only whole epochs are timed,
+        Where a contestant has to start again for a part of an epoch, only whole epochs are timed,
         unless one takes too long. Batches that were read ahead, between two turns, are not timed;
         and reading ahead has ended before the answer, after which others are timed.
         """

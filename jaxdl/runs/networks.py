@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from jaxdl.data.tokenizer import Truncation, encode
 from jaxdl.errors import UserError, one_line
 from jaxdl.training.classifier import make_predict_logits
+from jaxdl.training.optimization import require
 from jaxdl.training.pipeline import InputPipeline
 from jaxdl.training.precision import Precision
 
@@ -67,6 +68,13 @@ class TrainedNetwork:
                 "from a training that failed."
             )
         return logits
+
+
+def require_image_path(options: Any, name: str) -> None:
+    """Raises a UsageError unless the option is None or the path of an image to be written."""
+    path = getattr(options, name)
+    fits = path is None or (path.suffix.lower() in IMAGE_SUFFIXES and path.parent.is_dir())
+    require(options, name, fits, "a .png or .jpg file in a folder that exists")
 
 
 def stored_dtype(feature: str) -> type[np.generic]:

@@ -15,10 +15,9 @@ YNN = "--xla_cpu_experimental_ynn_fusion_type"
 WITHOUT_YNN_CONVOLUTION = f"{YNN}=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
 """Keeps XLA from convolving by its library YNN, which computes the gradient of a kernel up to ten
 times as slowly on processors without AVX-512. Other versions of XLA may end at an unknown flag."""
-HAVE_YNN = ((0, 10), (0, 11), (0, 12))
-"""Versions of jaxlib that were measured (0.10.2, 0.12.0.1), or lie in between."""
+HAS_YNN = tuple(map(int, jaxlib.__version__.split(".")[:2])) in ((0, 10), (0, 11), (0, 12))
+"""Whether the version of jaxlib was measured (0.10.2, 0.12.0.1), or lies in between."""
 
-if tuple(map(int, jaxlib.__version__.split(".")[:2])) in HAVE_YNN:
-    flags = os.environ.get("XLA_FLAGS", "")
-    if YNN not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {WITHOUT_YNN_CONVOLUTION}".lstrip()
+_flags = os.environ.get("XLA_FLAGS", "")
+if HAS_YNN and YNN not in _flags:
+    os.environ["XLA_FLAGS"] = f"{_flags} {WITHOUT_YNN_CONVOLUTION}".lstrip()

@@ -9,6 +9,7 @@ from experiments.benchmark.race import summarise
 from experiments.benchmark.steady import TRIES, Yardstick
 from experiments.benchmark.worker import Stopwatch
 from jaxdl.errors import UserError
+from jaxdl.nn.cpu import WITHOUT_YNN_CONVOLUTION
 
 OURS = {"framework": "ours", "parameters": 10, "flops_per_example": 5}
 PEER = {"framework": "torch", "parameters": 10, "flops_per_example": None}
@@ -71,6 +72,11 @@ def test_the_processes_of_wide_convolutions_keep_freed_memory():
         for model in ("mlp", "resnet20", "speedrun")
     }
     assert max(faults["resnet20"], faults["speedrun"]) < 0.01 * faults["mlp"]
+
+
+def test_peers_do_not_get_the_flag_that_is_ours(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", f"--of_the_user {WITHOUT_YNN_CONVOLUTION}")
+    assert race.environment_of("cnn")["XLA_FLAGS"].split() == ["--of_the_user"]
 
 
 class FakeWorker:
