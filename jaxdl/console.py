@@ -86,14 +86,23 @@ def progress(description: str, total: float) -> Iterator[Update]:
         TextColumn("ETA"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(
-        *columns,
-        console=error_console,
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # else the bar would swallow what is piped or saved
-    ) as bar:
+    bar = Progress(*columns, console=error_console, transient=True, redirect_stdout=False)
+    with bar, _printing_above(bar):
         task = bar.add_task(printable(description), total=total, note="")
         yield lambda completed, note="": bar.update(task, completed=completed, note=note)
+
+
+@contextlib.contextmanager
+def _printing_above(bar: Progress) -> Iterator[None]:
+    """Prints the lines of standard output above a bar, if both are on the terminal."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    console.push_render_hook(bar.live)
+    try:
+        yield
+    finally:
+        console.pop_render_hook()
 
 
 def _plain_progress(description: str, total: float) -> Update:

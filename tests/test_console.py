@@ -1,3 +1,8 @@
+import contextlib
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, strategies
 
@@ -48,3 +53,30 @@ def test_what_is_printable_is_kept_and_the_rest_is_escaped(text):
 def test_a_remark_is_one_line_that_does_not_act_on_a_terminal(capsys):
     console.note("error: a\x1b[31m\x9b2J\u202e\nb :cat: [bold]")
     assert capsys.readouterr().err == "error: a\\x1b[31m\\x9b2J\\u202e\\nb :cat: [bold]\n"
+
+
+WITH_A_BAR = """
+import time
+from jaxdl.console import console, progress
+with progress("training", 2) as update:
+    for number in range(2):
+        update(number, "a note")
+        time.sleep(0.3)  # the bar is drawn meanwhile
+        console.print(f"epoch {number}")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_lines_replace_the_bar_that_is_on_the_same_terminal():
+    ours, its = os.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    command = [sys.executable, "-c", WITH_A_BAR]
+    subprocess.run(command, stdout=its, stderr=its, env=environment, check=True)
+    os.close(its)
+    drawn = b""
+    with contextlib.suppress(OSError):  # which Linux raises at the end
+        while block := os.read(ours, 2**16):
+            drawn += block
+    assert b"a note" in drawn
+    for number in (b"0", b"1"):
+        assert drawn.split(b"epoch " + number)[0].endswith(b"\r\x1b[2K")

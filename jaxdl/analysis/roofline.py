@@ -15,7 +15,7 @@ class Chip:
     Attributes:
       flops: FLOP/s in bfloat16, without sparsity.
       bandwidth: bytes per second to and from its memory.
-      interconnect: bytes per second to the other chips, over all links together.
+      interconnect: bytes per second to the other chips, over all links together, in one direction.
       memory: size of its memory in bytes.
     """
 
@@ -32,13 +32,14 @@ TPUS = {
     "v6e": Chip(flops=918e12, bandwidth=1638e9, interconnect=448e9, memory=32 * 2**30),
 }
 
-# From NVIDIA's data sheets. A T4 has no bfloat16: its peak is that of float16.
+# From NVIDIA's data sheets, which add both directions of the interconnect. A T4 has no bfloat16:
+# its peak is that of float16.
 GPUS = {
-    "h200": Chip(flops=989e12, bandwidth=4.8e12, interconnect=900e9, memory=141e9),
-    "h100": Chip(flops=989e12, bandwidth=3.35e12, interconnect=900e9, memory=80e9),
-    "a100": Chip(flops=312e12, bandwidth=2.039e12, interconnect=600e9, memory=80e9),
-    "l4": Chip(flops=121e12, bandwidth=300e9, interconnect=64e9, memory=24e9),
-    "t4": Chip(flops=65e12, bandwidth=320e9, interconnect=32e9, memory=16e9),
+    "h200": Chip(flops=989e12, bandwidth=4.8e12, interconnect=450e9, memory=141e9),
+    "h100": Chip(flops=989e12, bandwidth=3.35e12, interconnect=450e9, memory=80e9),
+    "a100": Chip(flops=312e12, bandwidth=2.039e12, interconnect=300e9, memory=80e9),
+    "l4": Chip(flops=121e12, bandwidth=300e9, interconnect=32e9, memory=24e9),
+    "t4": Chip(flops=65e12, bandwidth=320e9, interconnect=16e9, memory=16e9),
 }
 
 

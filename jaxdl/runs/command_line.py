@@ -60,24 +60,33 @@ def parse(
     start, _ = first.parse_known_args(arguments)
     default = config_class()
     if start.resume:
-        default = _options_of_run(name, start.resume, default)
+        default = _options_of_run(name, start.resume.expanduser(), default)
     elif start.preset in presets:
         default = with_changes(default, {"preset": start.preset, **presets[start.preset]})
     description = f"{description}\n{_describe_presets(presets)}"
     config = parse_dataclass(config_class, module_of(name), description, arguments, default)
     _require_effect(config, default)
-    if Path(config.data.dataset).exists() and config.data.dataset not in CATALOG:
-        whole = str(Path(config.data.dataset).resolve())  # found again from another directory
-        config = with_changes(config, {"dataset": whole})
+    config = _with_whole_paths(config)
     if start.resume:
         _require_resumable(to_options(default), to_options(config))
         folder = config.data.data_dir
         if start.data_dir is None and folder != config_class().data.data_dir:
-            _announce_data_folder(start.resume, folder)
+            _announce_data_folder(config.run.resume, folder)
     elif config.run.preset not in ("default", *presets):
         known = ", ".join(["default", *presets])
         raise UsageError(f"--preset is {config.run.preset}, but must be one of {known}.")
     return config
+
+
+def _with_whole_paths(config: Config) -> Config:
+    """Expands ``~``, and lets data be found again when a run is resumed from another directory."""
+    paths = {"runs_dir": config.run.runs_dir, "resume": config.run.resume}
+    changes = {name: path.expanduser() for name, path in paths.items() if path}
+    changes["data_dir"] = config.data.data_dir.expanduser().absolute()
+    own = Path(config.data.dataset).expanduser()
+    if own.exists() and config.data.dataset not in CATALOG:
+        changes["dataset"] = str(own.resolve())
+    return with_changes(config, changes)
 
 
 def _require_effect(config: Any, default: Any) -> None:
@@ -117,7 +126,7 @@ def _options_of_run(name: str, directory: Path, default: Config) -> Config:
             f"{run.directory} is a run of {run.experiment}: resume it with {run.command_to_resume}"
         )
     config = dataclasses.replace(from_options(type(default), run.options), machine=default.machine)
-    folder = directory.absolute().parent
+    folder = directory.resolve().parent
     runs_dir = folder.parent if folder.name == name else default.run.runs_dir
     config = with_changes(config, {"runs_dir": runs_dir})
     if config.data.data_dir.is_dir():
@@ -198,7 +207,7 @@ def _one_line(box: str, module: str) -> str:
 
     Where the terminal has no box characters, the box is drawn in ASCII.
     """
-    parts = re.split(r"^.*[─-]{5,}.*$", box, flags=re.MULTILINE)
+    parts = re.split(r"^.*[─-]{5,}[╮┤╯+|│ ]*$", box, flags=re.MULTILINE)
     parts = [" ".join(part.replace("│", " ").split()) for part in parts]
     message = parts[1] if len(parts) > 1 else parts[0]
     suggestion = next((re.search(r"--\S+", p) for p in parts if p.startswith("Perhaps")), None)

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jax
+
 from jaxdl.console import note
 from jaxdl.errors import UserError, reason_of
 from jaxdl.training.interruption import InterruptedTraining
@@ -45,6 +47,11 @@ def exiting_on_error() -> Iterator[None]:
         sys.exit(error.exit_status)
     except BrokenPipeError:  # as Python's documentation of SIGPIPE advises
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UserError.exit_status)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        note("error: The memory of the device is too small for this: give a smaller --batch-size.")
         sys.exit(UserError.exit_status)
     except OSError as error:
         where = error.filename or "while reading or writing a file or a standard stream"

@@ -62,14 +62,7 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
             label="training",
         )
         if f"validation_{name}" in epochs[0]:
-            axes.plot(
-                [record["epoch"] for record in epochs],
-                [record[f"validation_{name}"] for record in epochs],
-                color=VALIDATION,
-                marker="o",
-                markersize=4,
-                label="validation",
-            )
+            plot_epochs(axes, epochs, f"validation_{name}", "validation")
         if name == "loss":
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -81,6 +74,12 @@ def learning_curves(records: list[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend()
     save_figure(figure, path)
+
+
+def plot_epochs(axes: Axes, epochs: list[dict[str, Any]], name: str, label: str) -> None:
+    """Draws a value of the validation split after each epoch."""
+    numbers, values = zip(*((record["epoch"], record[name]) for record in epochs), strict=True)
+    axes.plot(numbers, values, color=VALIDATION, marker="o", markersize=4, label=label)
 
 
 def predictions(
@@ -219,7 +218,7 @@ def filters(kernel: np.ndarray, path: Path) -> None:
 
 
 def _hide_first_rise(axes: Axes) -> None:
-    """Leaves out the lowest tenth of the values, those of the steep rise at the start."""
+    """Leaves out the lowest tenth of the values, as a rule those of the rise at the start."""
     values = np.concatenate([line.get_ydata() for line in axes.lines])
     low, high = np.quantile(values, 0.1), values.max()
     margin = 0.05 * (high - low) + 1e-6

@@ -34,10 +34,6 @@ class FittedExperiment(ClassifierExperiment):
     def train(self, config: Any) -> tuple[Run, Summary]:
         """See `jaxdl.runs.experiment.Experiment.train`."""
         started = time.monotonic()
-        if config.run.resume:
-            raise UsageError(
-                f"A run of {self.name} cannot be resumed: start a new run without --resume."
-            )
         require_precision(config.optimization.precision, jax.devices()[0])
         examples = self.inputs.load(config)
         variables, predict = self.fit(config, examples)

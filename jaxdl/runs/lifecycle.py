@@ -43,8 +43,8 @@ TIMES = ("seconds_total", "seconds_compile", "examples_per_second")
 def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> Iterator[Run]:
     """Resumes a run with the options now given, or creates a new one, for the context.
 
-    No other process can resume the run meanwhile. The message of an interrupted or failed training
-    gets the command that resumes it. A new directory is removed if the context is left before
+    No other process can resume the run meanwhile. The message of an interrupted training gets the
+    command that resumes it. A new directory is removed if the context is left before
     anything has been trained.
 
     Raises:
@@ -78,6 +78,12 @@ def create_or_resume_run(experiment: str, config: Any, examples: Examples) -> It
             yield run
         except InterruptedTraining as error:
             raise InterruptedTraining(f"{error} Resume with: {run.command_to_resume}") from None
+        except KeyboardInterrupt:
+            if run.is_empty():
+                raise
+            raise InterruptedTraining(
+                f"Interrupted. Resume with: {run.command_to_resume}"
+            ) from None
 
 
 def _see_from_another_process(directory: Path) -> Run:
@@ -208,7 +214,8 @@ def summarise(
       trained: what the training returned.
       parameters: number of trainable values.
       scores: their values, by name.
-      seconds: duration of training and scoring in this session.
+      seconds: duration of this session from the loading of the data, or of a GAN from the start of
+        the training, to the scores.
     """
     environment = describe_environment()
     summary = {

@@ -53,7 +53,8 @@ class TrainedNetwork:
         Raises:
           UserError: the variables do not fit the model, or the results are not finite.
         """
-        batch_size = min(PREDICT_BATCH_SIZE, len(next(iter(examples.values()))))
+        most = min(PREDICT_BATCH_SIZE, self.pipeline.predict_batch_size)
+        batch_size = min(most, len(next(iter(examples.values()))))
         pipeline = dataclasses.replace(self.pipeline, predict_batch_size=batch_size)
         predict = make_predict_logits(self.model, pipeline, precision=self.precision)
         try:
@@ -74,7 +75,7 @@ def require_image_path(options: Any, name: str) -> None:
     """Raises a UsageError unless the option is None or the path of an image to be written."""
     path = getattr(options, name)
     fits = path is None or (path.suffix.lower() in IMAGE_SUFFIXES and path.parent.is_dir())
-    require(options, name, fits, "a .png or .jpg file in a folder that exists")
+    require(options, name, fits, "a .png, .jpg or .jpeg file in a folder that exists")
 
 
 def stored_dtype(feature: str) -> type[np.generic]:

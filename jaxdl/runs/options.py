@@ -11,7 +11,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
@@ -114,7 +114,7 @@ class RunOptions:
     seeds: int = 1
     """Number of runs to train, with seeds from --seed upwards; reports mean and deviation."""
     runs_dir: Path = Path("runs")
-    """Directory in which the directory of the run is made."""
+    """Directory in which runs are made, in a folder for each experiment."""
     resume: Path | None = None
     """Directory of a run to resume, with its options, of which --epochs may be raised."""
     group: Annotated[str, tyro.conf.Fixed, tyro.conf.Suppress] = ""
@@ -133,7 +133,7 @@ class MachineOptions:
     mesh: str = ""
     """Number of devices along each axis, like data=4,fsdp=2; by default all shard the batch."""
     coordinator: str = ""
-    """Address of the first of several processes, host:port; auto on TPU hosts. SLURM needs none."""
+    """Address of the first process, host:port; auto finds all three on TPUs. SLURM needs none."""
     process_id: int = 0
     """Number of this process among several, from 0."""
     process_count: int = 1
@@ -194,8 +194,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return value in get_args(kind)
     if get_origin(kind) in (Union, UnionType):
         return any(_fits(value, one) for one in get_args(kind))
-    plain = {Path: (str,), float: (float, int), int: (int,), bool: (bool,), str: (str,)}
-    return type(value) in (plain | {NoneType: (NoneType,)}).get(kind, (type(value),))
+    return type(value) in {Path: (str,), float: (float, int)}.get(kind, (kind,))
 
 
 def groups(config: Any) -> list[Any]:

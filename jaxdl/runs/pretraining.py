@@ -16,7 +16,7 @@ from jaxdl.runs.language_model_experiment import LanguageModelExperiment
 from jaxdl.runs.lifecycle import checksums_of
 from jaxdl.runs.options import to_options
 from jaxdl.runs.run import Run, readable_runs
-from jaxdl.runs.seeds import same_result
+from jaxdl.runs.seeds import same_result, summary_if_finished
 from jaxdl.training.checkpoints import load_model
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.layers import HEAD
@@ -67,7 +67,7 @@ def find_or_train(experiment: LanguageModelExperiment, config: Any, examples: Ex
         for run in readable_runs(path.parent for path in configs)
         if same_result(run.options, wanted) and run.data == data
     ]
-    finished = next((run for run in same if _is_finished(run, wanted)), None)
+    finished = next((run for run in same if summary_if_finished(run, wanted)), None)
     found = text_of_first(str(finished.directory) if finished else "")
     if found:
         return Run.open(Path(found))
@@ -79,8 +79,3 @@ def find_or_train(experiment: LanguageModelExperiment, config: Any, examples: Ex
         return experiment.train(dataclasses.replace(config, run=options))[0]
     except InterruptedTraining as error:
         raise InterruptedTraining(f"{error} Or repeat the command, which resumes it.") from None
-
-
-def _is_finished(run: Run, wanted: dict[str, Any]) -> bool:
-    summary = run.read_summary()
-    return bool(summary) and same_result(summary["options"], wanted) and run.has_model_of(summary)

@@ -1,7 +1,6 @@
 """Published networks in experiments: what they read, their encoder, their features, a probe."""
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ class PublishedData(DataOptions):
     dataset: str = "imdb_reviews"
     """Data that the model reads: a name of the catalog, folder, table, tfds:NAME, hf:OWNER/NAME."""
     validation_fraction: float = 0.1
-    """Fraction of the training split, from its end, on which the best epoch is chosen."""
+    """Fraction of the training examples held out to choose the best epoch; 0 keeps the last one."""
     sequence_length: int = 512
     """Number of tokens of a text that the model sees."""
     truncation: Truncation = "start"
@@ -134,21 +133,15 @@ def load_examples(config: Any) -> Examples:
     return load_texts(config, load_tokenizer_of(config.model.model, config.data.data_dir))
 
 
-def _for_modality(name: str) -> Callable[..., Any]:
-    """Returns the function ``name`` of `TEXT_INPUTS` or `IMAGE_INPUTS`, depending on the model."""
-
-    def choose(config: Any, *arguments: Any) -> Any:
-        inputs = TEXT_INPUTS if reads_texts(config.model.model) else IMAGE_INPUTS
-        return getattr(inputs, name)(config, *arguments)
-
-    return choose
+def _inputs_of(config: Any) -> Inputs:
+    return TEXT_INPUTS if reads_texts(config.model.model) else IMAGE_INPUTS
 
 
 PUBLISHED_INPUTS = Inputs(
     load=load_examples,
     pipeline=published_pipeline,
-    example_shapes=_for_modality("example_shapes"),
-    reader=_for_modality("reader"),
+    example_shapes=lambda config: _inputs_of(config).example_shapes(config),
+    reader=lambda config, run: _inputs_of(config).reader(config, run),
 )
 
 

@@ -5,12 +5,13 @@
   metrics.jsonl   one JSON object a line, written during the training
   tokenizer.json  of a run on texts
   checkpoints/    by Orbax
-  figures/        PNG files
-  summary.json    results, times, machine; written when the training has finished
+  figures/        images; of a generator an animation, of a language model texts
+  summary.json    results, times, machine; written once the trained model has been scored
 
 config.json and summary.json hold their own checksums.
 """
 
+import contextlib
 import dataclasses
 import json
 import shlex
@@ -85,8 +86,11 @@ class Run:
         try:
             directory = _new_directory(runs_dir / experiment, time.strftime("%Y%m%d-%H%M%S"), seed)
             run = cls(directory, experiment, options, tuple(class_names), data)
-            run.figures.mkdir()
-            run._write_config()
+            with contextlib.ExitStack() as undone:
+                undone.callback(shutil.rmtree, directory, ignore_errors=True)
+                run.figures.mkdir()
+                run._write_config()
+                undone.pop_all()
         except OSError as error:
             raise UserError(
                 f"Cannot write to {runs_dir} ({reason_of(error)}); give another --runs-dir."
@@ -243,10 +247,8 @@ def _new_directory(parent: Path, timestamp: str, seed: int) -> Path:
     number = 1
     while True:
         directory = parent / f"{timestamp}-{seed}{f'-{number}' if number > 1 else ''}"
-        try:
+        with contextlib.suppress(FileExistsError):
             directory.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
             sync_directory(parent)
             return directory
+        number += 1

@@ -10,7 +10,15 @@ from matplotlib.ticker import LogLocator
 from PIL import Image
 
 from jaxdl.data.pictures import decoding
-from jaxdl.runs.figures import DOTS_PER_INCH, NEUTRAL, TRAIN, VALIDATION, save_figure, split_records
+from jaxdl.runs.figures import (
+    DOTS_PER_INCH,
+    NEUTRAL,
+    TRAIN,
+    VALIDATION,
+    plot_epochs,
+    save_figure,
+    split_records,
+)
 
 SCALE = 2
 MARGIN = 2
@@ -25,14 +33,11 @@ def sample_grid(images: np.ndarray, path: Path, columns: int = 8) -> None:
       path: where to write the image file.
       columns: number of images in a row.
     """
-    num_images, height, width, channels = images.shape
-    rows = -(-num_images // columns)
-    cell = (height + MARGIN, width + MARGIN)
-    canvas = np.zeros((rows * cell[0] + MARGIN, columns * cell[1] + MARGIN, channels), np.uint8)
-    for position, image in enumerate(images):
-        row, column = divmod(position, columns)
-        top, left = MARGIN + row * cell[0], MARGIN + column * cell[1]
-        canvas[top : top + height, left : left + width] = image
+    framed = np.pad(images, ((0, -len(images) % columns), (MARGIN, 0), (MARGIN, 0), (0, 0)))
+    _, height, width, channels = framed.shape
+    rows = framed.reshape(-1, columns, height, width, channels).swapaxes(1, 2)
+    canvas = rows.reshape(-1, columns * width, channels)
+    canvas = np.pad(canvas, ((0, MARGIN), (0, MARGIN), (0, 0)))
     canvas = canvas.repeat(SCALE, 0).repeat(SCALE, 1)
     Image.fromarray(canvas[..., 0] if channels == 1 else canvas).save(path)
 
@@ -134,14 +139,8 @@ def adversarial_curves(records: list[dict[str, Any]], floor: float, path: Path) 
     losses.set(title="Losses")
     accuracies.set(title="What the discriminator tells apart", ylim=(0, 1))
     if "validation_frechet_distance" in epochs[0]:
-        distances.plot(
-            [record["epoch"] for record in epochs],
-            [record["validation_frechet_distance"] for record in epochs],
-            color=VALIDATION,
-            marker="o",
-            markersize=4,
-            label="samples and validation split",
-        )
+        label = "samples and validation split"
+        plot_epochs(distances, epochs, "validation_frechet_distance", label)
     distances.axhline(floor, color="black", linewidth=1, linestyle="--", label="training and test")
     distances.set(title="Frechet distance", yscale="log")
     distances.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))

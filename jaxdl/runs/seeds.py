@@ -69,7 +69,7 @@ def find_group(experiment: str, config: Any) -> Group:
         found = json.loads(text_of_first(found))
     if found is None:
         return Group(config, [options.seed], options.group, {options.seed: options.resume})
-    beside = dataclasses.replace(options, runs_dir=options.resume.absolute().parent.parent)
+    beside = dataclasses.replace(options, runs_dir=options.resume.resolve().parent.parent)
     return Group(
         dataclasses.replace(config, run=beside),
         range(found["first"], found["first"] + options.seeds),
@@ -81,21 +81,15 @@ def find_group(experiment: str, config: Any) -> Group:
 
 def _find_group(experiment: str, config: Any) -> dict[str, Any] | None:
     """Describes the group of ``config.run.resume`` in JSON values; None if it lies elsewhere."""
-    resumed, count = config.run.resume.absolute(), config.run.seeds
+    resumed, count = config.run.resume.resolve(), config.run.seeds
     name = config.run.group or resumed.name
     runs = {run.options["seed"]: run for run in _runs_of_group(resumed.parent, name)}
     first = next((seed for seed, run in runs.items() if run.directory.name == name), None)
     if resumed.parent.name != experiment or first is None:
         note(f"The run is one of {count} seeds, which are not beside it: it is resumed alone.")
         return None
-    wanted = of_the_result(to_options(config))
-    summaries = {seed: run.read_summary() for seed, run in runs.items()}
-    finished = {
-        seed: summary
-        for seed, summary in summaries.items()
-        if summary and of_the_result(summary["options"]) == wanted
-        if runs[seed].has_model_of(summary)
-    }
+    summaries = {s: summary_if_finished(run, to_options(config)) for s, run in runs.items()}
+    finished = {seed: summary for seed, summary in summaries.items() if summary}
     note(f"Resuming {count} seeds: {len(finished)} finished, {len(runs) - len(finished)} begun.")
     begun = {seed: str(run.directory) for seed, run in runs.items()}
     return {"name": name, "first": first, "begun": begun, "finished": finished}
@@ -107,6 +101,13 @@ def _runs_of_group(folder: Path, name: str) -> Iterator[Run]:
         is_member = name in (run.directory.name, run.options.get("group"))
         if is_member and type(run.options.get("seed")) is int:
             yield run
+
+
+def summary_if_finished(run: Run, options: dict[str, Any]) -> Summary | None:
+    """Returns the summary of a run that has finished with these options, whatever its seed."""
+    summary = run.read_summary()
+    same = summary and of_the_result(summary["options"]) == of_the_result(options)
+    return summary if same and run.has_model_of(summary) else None
 
 
 def of_the_result(options: dict[str, Any]) -> dict[str, Any]:

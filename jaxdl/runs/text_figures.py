@@ -59,7 +59,7 @@ def gradient_by_distance(norms: Mapping[str, np.ndarray], path: Path) -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for name, values in norms.items():
-        axes.plot(np.arange(len(values)), values / values[0], label=name)
+        axes.plot(values / values[0], label=name)
     axes.set_yscale("log")
     axes.set(
         xlabel="time steps back",
@@ -110,8 +110,8 @@ def attention_map(words: Sequence[str], weights: np.ndarray, path: Path) -> None
     ticks = range(len(words))
     for head, axes in enumerate(figure.subplots(1, heads, squeeze=False)[0]):
         axes.imshow(weights[head], cmap="viridis", vmin=0)
-        axes.set_xticks(ticks, words, rotation=90, fontsize=8)
-        axes.set_yticks(ticks, words, fontsize=8)
+        axes.set_xticks(ticks, words, rotation=90, fontsize=8, parse_math=False)
+        axes.set_yticks(ticks, words, fontsize=8, parse_math=False)
         axes.set_title(f"head {head + 1}")
     save_figure(figure, path)
 

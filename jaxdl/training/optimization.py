@@ -40,7 +40,7 @@ class Optimization:
     ema_decay: float = 0.0
     """Report a moving average of the model with this decay; 0 reports the last."""
     patience: int = 0
-    """Stop after this many epochs without a better validation score; 0 never stops early."""
+    """Stop after this many epochs below the best validation score; 0 never stops early."""
     precision: Precision = "float32"
     """Precision; bfloat16-products rounds only factors of products, float32-highest nothing."""
 

@@ -71,8 +71,8 @@ def _wait_for(coordinator: str) -> None:
         try:
             socket.create_connection((host, int(port)), timeout=5).close()
             return
-        except OSError as error:
-            if time.monotonic() > deadline:
+        except (OSError, UnicodeError) as error:
+            if isinstance(error, UnicodeError) or time.monotonic() > deadline:
                 raise UserError(
                     f"No first process answers at {coordinator} ({reason_of(error)}); "
                     "check --coordinator and --process-id."

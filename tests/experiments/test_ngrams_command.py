@@ -58,11 +58,3 @@ def test_own_texts_of_three_classes(command, tmp_path):
 def test_wrong_options(command, options, message):
     status, _, errors = command("ngrams", *options)
     assert (status, errors.splitlines()[-1][-len(message) :]) == (2, message)
-
-
-def test_a_run_cannot_be_resumed(command, run):
-    status, _, errors = command("ngrams", "--resume", run)
-    assert status == 2
-    assert errors.splitlines()[-1] == (
-        "error: A run of ngrams cannot be resumed: start a new run without --resume."
-    )

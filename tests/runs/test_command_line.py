@@ -52,7 +52,7 @@ class Augmentation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    data: DataOptions = DataOptions(data_dir=Path("data"))
+    data: DataOptions = DataOptions(data_dir=Path("data").absolute())
     model: Model = Model()
     optimization: Optimization = Optimization()
     augmentation: Augmentation = Augmentation()
@@ -84,7 +84,9 @@ def test_an_empty_command_line_is_the_default():
 
 def test_options_override_the_default():
     config = parse_line("--epochs", "3", "--data-dir", "elsewhere", "--flip", "--optimizer", "adam")
-    assert config == changed(epochs=3, data_dir=Path("elsewhere"), flip=True, optimizer="adam")
+    assert config == changed(
+        epochs=3, data_dir=Path("elsewhere").absolute(), flip=True, optimizer="adam"
+    )
 
 
 def test_a_preset_gives_the_options_that_are_not_on_the_command_line():
@@ -182,14 +184,12 @@ def test_more_epochs_and_other_directories_may_be_given_to_a_resumed_run(make_ru
             "resume": directory,
             "runs_dir": directory.parent.parent,
             "epochs": 50,
-            "data_dir": Path("elsewhere"),
+            "data_dir": Path("elsewhere").absolute(),
         },
     )
 
 
 def test_a_run_of_an_experiment_without_epochs_can_be_named(tmp_path):
-    """Whether it can be resumed is for the experiment to say."""
-
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class WithoutEpochs:
         data: DataOptions = DataOptions()
@@ -200,6 +200,15 @@ def test_a_run_of_an_experiment_without_epochs_can_be_named(tmp_path):
     directory = Run.create("probe", tmp_path, 0, options, (), {}).directory
     config = parse("probe", WithoutEpochs, {}, "A probe.", ["--resume", str(directory)])
     assert config.run.resume == directory
+
+
+def test_places_in_the_home_directory_are_found_as_a_shell_would(make_run, monkeypatch):
+    directory = make_run()
+    monkeypatch.setenv("HOME", str(directory.parent))
+    config = parse_line("--runs-dir=~/runs", "--data-dir=~/data")
+    assert config.run.runs_dir == directory.parent / "runs"
+    assert config.data.data_dir == directory.parent / "data"
+    assert parse_line(f"--resume=~/{directory.name}").run.resume == directory
 
 
 def test_fewer_epochs_may_not_be_given_to_a_resumed_run(make_run):
@@ -218,7 +227,7 @@ def test_a_run_from_another_machine_is_resumed_with_the_data_of_this_one(make_ru
     kept = make_run(changed(data_dir=tmp_path))
     assert parse_line("--resume", str(kept)).data.data_dir == tmp_path
     moved = make_run(changed(data_dir=tmp_path / "gone"))
-    assert parse_line("--resume", str(moved)).data.data_dir == Path("data")
+    assert parse_line("--resume", str(moved)).data.data_dir == Path("data").absolute()
 
 
 def test_the_folder_of_the_data_of_a_resumed_run_is_named(make_run, tmp_path, capsys):

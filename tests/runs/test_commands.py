@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from jaxdl.errors import UsageError, UserError
@@ -19,6 +20,11 @@ def raise_(error):
         (None, 0, ""),
         (UserError("The disk is full."), 1, "error: The disk is full.\n"),
         (UsageError("No such option."), 2, "error: No such option.\n"),
+        (
+            jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes."),
+            1,
+            "error: The memory of the device is too small for this: give a smaller --batch-size.\n",
+        ),
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
         (InterruptedTraining("Stopped. Resume with: ..."), 130, "Stopped. Resume with: ...\n"),
         (

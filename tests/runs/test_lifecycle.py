@@ -97,7 +97,7 @@ def test_a_run_that_stops_before_anything_is_trained_is_removed(config, error, c
     assert capsys.readouterr().err == line
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), InterruptedTraining("Stopped.")])
+@pytest.mark.parametrize("error", [ZeroDivisionError(), InterruptedTraining("Stopped.")])
 def test_a_run_that_has_trained_is_kept(config, trained, error, capsys):
     with pytest.raises(type(error)), create_or_resume_run("tiny", config, make_examples()) as run:
         run.metrics_log().add({"step": 1})
@@ -111,6 +111,16 @@ def test_a_run_that_has_trained_is_kept(config, trained, error, capsys):
         raise error
     assert run.directory.exists() and trained.directory.exists()
     assert "Removed" not in capsys.readouterr().err
+
+
+def test_a_run_that_is_interrupted_while_it_is_scored_says_how_to_resume(config):
+    message = r"^Interrupted\. Resume with: python -m experiments\.tiny --resume "
+    with (
+        pytest.raises(InterruptedTraining, match=message),
+        create_or_resume_run("tiny", config, make_examples()) as run,
+    ):
+        run.metrics_log().add({"step": 1})
+        raise KeyboardInterrupt
 
 
 def test_a_run_that_has_lost_its_checkpoints_says_so(trained, capsys):

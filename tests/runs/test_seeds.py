@@ -94,6 +94,12 @@ def test_any_run_of_a_group_resumes_the_whole(interrupted, seed, capsys):
     assert (trained, again) == ([], seeds)
 
 
+def test_a_group_is_found_through_a_link(interrupted, tmp_path):
+    link = tmp_path / "latest"
+    link.symlink_to(interrupted[5].directory)
+    assert resume(Run.open(link))[1] == [4, 5, 6, 7, 8]
+
+
 def test_the_missing_runs_are_made_beside_the_others(interrupted, tmp_path):
     _, seeds, results = resume(interrupted[6], "--runs-dir", str(tmp_path / "elsewhere"))
     assert seeds == [4, 5, 6, 7, 8]

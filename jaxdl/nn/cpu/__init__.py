@@ -18,6 +18,7 @@ times as slowly on processors without AVX-512. Other versions of XLA may end at 
 HAS_YNN = tuple(map(int, jaxlib.__version__.split(".")[:2])) in ((0, 10), (0, 11), (0, 12))
 """Whether the version of jaxlib was measured (0.10.2, 0.12.0.1), or lies in between."""
 
-_flags = os.environ.get("XLA_FLAGS", "")
-if HAS_YNN and YNN not in _flags:
+_flags = os.environ.get("XLA_FLAGS", "").strip()
+_are_flags = not _flags or _flags.startswith("-")  # else XLA takes it for the name of a file
+if HAS_YNN and _are_flags and YNN not in _flags:
     os.environ["XLA_FLAGS"] = f"{_flags} {WITHOUT_YNN_CONVOLUTION}".lstrip()
