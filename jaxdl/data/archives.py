@@ -4,7 +4,6 @@ Nothing is unpacked onto the disk, links are not followed, and the memory used i
 """
 
 import gzip
-import itertools
 import tarfile
 from collections.abc import Iterator
 from functools import partial
@@ -35,14 +34,15 @@ class _InChunks(gzip.GzipFile):
 def regular_files(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     """Yields the name, the size and the stream of each regular file in an archive, in order.
 
-    A stream ends after that number of bytes; read it by `chunks`. Only the first `MOST_MEMBERS`
-    members of the archive are considered.
+    A stream ends after that number of bytes; read it by `chunks`.
 
     Raises:
-      Exception: of any kind, if the archive is damaged.
+      Exception: of any kind, if the archive is damaged or has more than `MOST_MEMBERS` members.
     """
     with _InChunks(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as archive:
-        for member in itertools.islice(archive, MOST_MEMBERS):
+        for number, member in enumerate(archive):
+            if number == MOST_MEMBERS:
+                raise tarfile.ReadError(f"it has more than {MOST_MEMBERS:,} members")
             if member.isreg():
                 yield member.name, member.size, archive.extractfile(member)
 

@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from jaxdl.data.pictures import MOST_PIXELS, decoding, on_white
+from jaxdl.data.pictures import AVERAGED_AS_THEY_ARE, MOST_PIXELS, decoding, on_white
 
 Image.core.set_blocks_max(8)  # freed memory that Pillow keeps for the next picture
 
-RESIZED_AS_THEY_ARE = ("RGB", "RGBA", "L", "LA", "CMYK")
-"""Modes that are resized before they are converted to RGB, which saves memory."""
 WIDEST = 4 / 3
 """Largest ratio of width to height of a rectangle, and of height to width."""
 TRIES = 10
@@ -103,20 +101,21 @@ def cut_out_by_pillow(file: Image.Image, rectangle: Rectangle, side: int) -> np.
     across, down = file.size[0] / whole[0], file.size[1] / whole[1]
     left, top, width, height = rectangle
     box = (left * across, top * down, (left + width) * across, (top + height) * down)
-    picture = file if file.mode in RESIZED_AS_THEY_ARE else on_white(file)
+    picture = file if file.mode in AVERAGED_AS_THEY_ARE else on_white(file)
     square = picture.resize((side, side), Image.Resampling.BILINEAR, box=box)
     is_opaque = square.mode == "RGB" and "transparency" not in file.info
     return np.asarray(square if is_opaque else on_white(square))
 
 
 def size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
-    """Returns (width, height) of a colour JPEG without EXIF, so upright; None for other content."""
+    """Returns (width, height) of a colour JPEG that is surely upright; None for other content."""
     simplejpeg, _ = _libraries()
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
     except ValueError:
         return None
-    may_be_turned = content.find(b"Exif", 0, content.find(START_OF_PIXELS)) >= 0
+    header = content[: content.find(START_OF_PIXELS)]
+    may_be_turned = b"Exif" in header or b"tiff:Orientation" in header  # the latter in XMP
     is_plain = colours in ("YCbCr", "RGB") and height * width <= MOST_PIXELS
     return (width, height) if is_plain and not may_be_turned else None
 

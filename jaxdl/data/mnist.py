@@ -109,15 +109,7 @@ class FashionMnist(Mnist, skip_registration=True):
         Wheel("lucidmode==0.4.3.10", 44_684_653, FASHION_MNIST_FILES),
     )
     CLASS_NAMES = (
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )
     HOMEPAGE = "https://github.com/zalandoresearch/fashion-mnist"

@@ -23,6 +23,10 @@ MOST_PIXELS = 8192 * 8192
 INK_THRESHOLD = 0.2
 LARGEST_SIDE = 1024
 MNIST_SIZE = 28
+AVERAGED_AS_THEY_ARE = ("RGB", "RGBA", "L", "LA", "CMYK")
+"""Modes whose pixels can be averaged; those of others are numbers in a palette, bits, or wider."""
+BROKEN = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP)
+"""Errors of the operating system that are the fault of one file, which can be left out."""
 
 
 def read_picture(path: Path, dataset: str) -> np.ndarray:
@@ -94,8 +98,13 @@ def open_picture(path: Path | bytes) -> Image.Image:
         file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # decodes a JPEG at a reduced size
         if file.mode == "F" and not np.isfinite(np.asarray(file)).all():
             raise ValueError("a pixel is not a number")
-        file.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-        return ImageOps.exif_transpose(file)
+        picture = ImageOps.exif_transpose(file)
+        if picture.mode.startswith(("I", "F")):
+            picture = Image.fromarray(to_grey(picture))
+        elif picture.mode not in AVERAGED_AS_THEY_ARE:
+            picture = picture.convert("RGBA")
+        picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+        return picture
 
 
 @contextlib.contextmanager
@@ -128,7 +137,7 @@ def decoding(path: Path | bytes, formats: Sequence[str] = FORMATS) -> Iterator[I
         ) from error
     except Exception as error:  # a damaged file can raise any error
         if isinstance(error, OSError) and error.strerror:
-            raise UserError(f"{name} cannot be read: {error.strerror}.") from error
+            raise unreadable(name, error) from error
         known = f"{', '.join(formats[:-1])} or {formats[-1]}" if formats[1:] else formats[0]
         raise BrokenFileError(f"{name} cannot be read as an image: give a {known} file.") from error
 
@@ -137,7 +146,7 @@ def require_regular(path: Path) -> None:
     """Refuses anything but a regular file: opening a FIFO would wait for its writer.
 
     Raises:
-      BrokenFileError: it is not a regular file, or is missing.
+      BrokenFileError: it is not a regular file, is missing, or cannot be reached.
       UserError: the operating system cannot tell.
     """
     try:
@@ -145,11 +154,15 @@ def require_regular(path: Path) -> None:
     except FileNotFoundError:
         raise BrokenFileError(f"There is no file {path}.") from None
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise BrokenFileError(f"{path} is a link that leads back to itself.") from None
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+        raise unreadable(path, error) from error
     if not is_regular:
         raise BrokenFileError(f"{path} cannot be read: it is not a regular file.")
+
+
+def unreadable(name: Path | str, error: OSError) -> UserError:
+    """Returns the error of a file that the operating system cannot read; see `BROKEN`."""
+    kind = BrokenFileError if error.errno in BROKEN else UserError
+    return kind(f"{name} cannot be read: {error.strerror}.")
 
 
 def _checked(file: BinaryIO) -> BinaryIO:
@@ -180,6 +193,7 @@ def _pixels_of_webp(header: bytes) -> int:
 def to_grey(picture: Image.Image) -> np.ndarray:
     """Returns grey levels, float32 (height, width) in [0, 1].
 
+    Levels of 16 bits or more are relative to the lightest one, unless that is at most 1.
     Transparent parts become background: black under light strokes, and white under dark ones.
     """
     if picture.mode.startswith(("I", "F")):  # 16 bits or more, which Pillow would clip at 255

@@ -134,7 +134,7 @@ def are_present(name: str, sources: tuple[Source, ...], folder: Path) -> bool:
                 f"{name}: {folder / file.name} is not the published file ({difference}). "
                 "Delete it to download it again, or replace it."
             )
-    return any(present.issuperset(source.files) for source in sources)
+    return any(source.files and present.issuperset(source.files) for source in sources)
 
 
 def accept(path: Path, file: File, folder: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxdl.data import arrays
 from jaxdl.data.dataset import Dataset
 from jaxdl.data.folders import folder_name
+from jaxdl.data.texts import pack
 from jaxdl.data.tokenizer import (
     Tokenizer,
     Truncation,
@@ -16,6 +17,8 @@ from jaxdl.data.tokenizer import (
     train_tokenizer,
 )
 
+READER = 1
+"""Version of how texts become tokens; to be increased when that gives others."""
 SPLITS = ("train", "validation", "test")
 TOKENIZER = "tokenizer"
 """Name of the tokenizer beside those of the splits, in the cache and among a run's checksums."""
@@ -66,9 +69,8 @@ def tokenise(
 
 def _key(dataset: Dataset, *options: object) -> str:
     """Returns a digest of the texts, their splits and the options, which identifies the result."""
-    digest = hashlib.sha256(repr((TOKENIZER, *options)).encode())
+    digest = hashlib.sha256(repr((READER, *options)).encode())
     for name in SPLITS:
-        texts = getattr(dataset, name)["text"]
-        digest.update(f"{name} {len(texts)}".encode())
-        digest.update("\0".join(texts).encode("utf-8", "replace"))
+        for array in pack({"text": getattr(dataset, name)["text"]}).values():
+            digest.update(array)
     return digest.hexdigest()[:16]

@@ -146,7 +146,14 @@ def test_a_damaged_jpeg_is_left_to_pillow(monkeypatch):
 def test_pillow_decodes_what_is_no_plain_jpeg(mode):
     exif = Image.Exif()
     exif[crops.ORIENTATION] = 6
-    for content in (encode(paint(mode=mode)), encode(paint(), exif=exif), b"", b"\xff\xd8\xff"):
+    turned = encode(paint(), xmp=b'<rdf:Description tiff:Orientation="3"/>')
+    for content in (
+        encode(paint(mode=mode)),
+        encode(paint(), exif=exif),
+        turned,
+        b"",
+        b"\xff\xd8\xff",
+    ):
         assert crops.size_of_plain_jpeg(content) is None
 
 

@@ -276,6 +276,19 @@ def test_a_photograph_of_16_bits_keeps_its_levels_and_a_transparent_one_is_white
     assert (read(Image.new("RGBA", (40, 40), (9, 9, 9, 0)), dataset="cifar10") == 255).all()
 
 
+@pytest.mark.parametrize("mode", ["L", "1", "P", "LAB", "I;16"])
+def test_a_large_picture_of_any_mode_is_averaged(tmp_path, mode):
+    squares = (np.indices((1536, 1536)).sum(0) % 2 * 255).astype(np.uint8)
+    picture = Image.fromarray(squares)
+    if mode == "LAB":
+        picture = Image.merge("LAB", [picture, *[Image.new("L", picture.size, 128)] * 2])
+    else:
+        picture = convert(picture, mode)
+    picture.save(tmp_path / "picture.tif")
+    image = read_photograph(tmp_path / "picture.tif", 16)
+    assert np.abs(image[1:-1, 1:-1].astype(float) - 127.5).max() < 3
+
+
 def test_a_photograph_may_have_only_one_colour(read):
     image = read(Image.new("RGB", (40, 40), "white"), dataset="cifar100")
     assert (image == 255).all()

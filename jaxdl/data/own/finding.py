@@ -28,11 +28,14 @@ def find_examples(
       text_column: the same for the texts.
 
     Raises:
-      UsageError: there is no such data set.
+      UsageError: there is no such data set, or a column is named, but it is no table.
       UserError: it cannot be read.
     """
     kind, _, rest = name.partition(":")
+    columns = {"--label-column": label_column, "--text-column": text_column}
+    given = [option for option, column in columns.items() if column]
     if kind == "tfds":
+        _require_no_columns(given, name)
         return list_prepared(rest, data_dir.expanduser(), feature)
     if kind == "hf":
         return list_hub_set(rest, feature, text_column, label_column)
@@ -52,6 +55,7 @@ def find_examples(
         if path.is_dir():
             of_splits = tables.find_tables(path)
             if not of_splits or (_is_unnamed(of_splits) and folders_in(path)):
+                _require_no_columns(given, name)
                 return list_folder(path, *FILES[feature])
         elif path.suffix.lower() in tables.SUFFIXES:
             of_splits = {"train": path}
@@ -72,6 +76,11 @@ def find_examples(
         return listing
     except OSError as error:
         raise UserError(f"{path} cannot be read: {reason_of(error)}.") from error
+
+
+def _require_no_columns(given: list[str], name: str) -> None:
+    if given:
+        raise UsageError(f"{given[0]} has no effect with {name}, which is no table: leave it out.")
 
 
 def _is_unnamed(of_splits: dict[str, Path]) -> bool:

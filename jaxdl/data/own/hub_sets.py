@@ -1,5 +1,6 @@
 """Data sets from the Hugging Face Hub, of images or texts with one label each."""
 
+import functools
 import re
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from jaxdl.console import note
 from jaxdl.data.own import tables
 from jaxdl.data.own.listing import SPLIT_NAMES, FoundExamples, Listing, Record
 from jaxdl.data.pictures import require_regular
-from jaxdl.errors import UsageError, UserError, reason_of
+from jaxdl.errors import BrokenFileError, UsageError, UserError, reason_of
 
 NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -56,34 +57,53 @@ def list_hub_set(name: str, feature: str, text_column: str, label_column: str) -
         raise UserError(f"hf:{name} cannot be loaded: {reason_of(error)}.") from error
     listing = {}
     for split, examples in splits.items():
-        if split not in SPLIT_NAMES:
-            continue
-        column = _choose_column(name, examples, feature, text_column)
-        label = _choose_label(name, examples, label_column)
-        if feature == "image":
-            examples = examples.cast_column(column, datasets.Image(decode=False))
-        class_names = getattr(examples.features[label], "names", None)
-        values = examples[label][:]
-        if class_names and any(value in (None, -1) for value in values):
-            note(f"The {split} split of hf:{name} is left out, since its labels are secret.")
-            continue
-        read = partial(_read, examples, column)
-        contents = [Record(split, number, read) for number in range(len(examples))]
-        values = [class_names[value] for value in values] if class_names else values
-        labels = tables.clean_labels(values, f"hf:{name}")
-        listing[SPLIT_NAMES[split]] = FoundExamples(contents, labels, examples._fingerprint)
+        ours = SPLIT_NAMES.get(split.lower())
+        if ours in listing:
+            raise UserError(f"hf:{name} has several splits for {ours}: {', '.join(splits)}.")
+        try:
+            if ours:
+                of_split = f"The {split} split of hf:{name}"
+                columns = (feature, text_column, label_column)
+                listing[ours] = _list_split(of_split, split, examples, *columns)
+            else:
+                note(f"The {split} split of hf:{name} is left out.")
+        except tables.NoLabelsError:
+            if ours == "train":
+                raise
+            note(f"The {split} split of hf:{name} is left out, since it lacks labels.")
     if "train" not in listing:
-        raise UserError(f"hf:{name} has no split train with labels, but {', '.join(splits)}.")
+        raise UserError(f"hf:{name} has no split train, but {', '.join(splits)}.")
     return listing
+
+
+def _list_split(
+    name: str, split: str, examples: Any, feature: str, text_column: str, label_column: str
+) -> FoundExamples:
+    import datasets
+
+    column = _choose_column(name, examples, feature, text_column)
+    label = _choose_label(name, examples, label_column)
+    values, class_names = examples[label][:], getattr(examples.features[label], "names", None)
+    if all(value == -1 for value in values) or (class_names and {None, -1} & {*values}):
+        raise tables.NoLabelsError(f"{name} has examples without labels.")
+    values = [class_names[value] for value in values] if class_names else values
+    labels = tables.clean_labels(values, name)
+    examples = examples.select_columns([column])  # else reading one decodes the others, too
+    if feature == "image":
+        examples = examples.cast_column(column, datasets.Image(decode=False))
+    read = partial(_read, examples, column)
+    contents = [Record(split, number, read) for number in range(len(examples))]
+    return FoundExamples(contents, labels, examples._fingerprint)
 
 
 def _choose_column(name: str, examples: Any, feature: str, given: str) -> str:
     names = examples.column_names
     if feature == "text":
-        return tables.choose_column(names, given, tables.TEXTS, "--text-column", f"hf:{name}")
+        return tables.choose_column(names, given, tables.TEXTS, "--text-column", name)
     images = [key for key, kind in examples.features.items() if type(kind).__name__ == "Image"]
     if len(images) != 1:
-        raise UsageError(f"hf:{name} has no column of images, but {', '.join(names)}.")
+        found = f"{len(images)} columns of images" if images else "no column of images"
+        raise UsageError(f"{name} has {found}; its columns are {', '.join(names)}.")
     return images[0]
 
 
@@ -93,7 +113,7 @@ def _choose_label(name: str, examples: Any, given: str) -> str:
     if not given and len(found) == 1:
         return found[0]
     names = examples.column_names
-    return tables.choose_column(names, given, tables.LABELS, "--label-column", f"hf:{name}")
+    return tables.choose_column(names, given, tables.LABELS, "--label-column", name)
 
 
 def _read(examples: Any, column: str, number: int) -> bytes | str:
@@ -102,5 +122,17 @@ def _read(examples: Any, column: str, number: int) -> bytes | str:
         return value
     if value["bytes"]:
         return value["bytes"]
-    require_regular(Path(value["path"]))
-    return Path(value["path"]).read_bytes()
+    path = Path(value["path"]).resolve()
+    if not any(path.is_relative_to(place) for place in _caches()):
+        raise BrokenFileError(f"it names {path}, which is not a file of the data set.")
+    require_regular(path)
+    return path.read_bytes()
+
+
+@functools.cache
+def _caches() -> list[Path]:
+    """Returns the folders in which the library keeps the files of data sets."""
+    from datasets.config import HF_DATASETS_CACHE
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return [Path(place).resolve() for place in (HF_DATASETS_CACHE, HF_HUB_CACHE)]

@@ -116,6 +116,9 @@ def list_folder(folder: Path, suffixes: frozenset[str], what: str) -> Listing:
         raise UserError(f"{splits['train']} has no folders: make one for each class.")
     if "train" not in splits or not folders_in(splits["train"]):
         splits = {"train": folder}
+    others = [path.name for path in folders_in(folder) if path not in splits.values()]
+    if others and splits["train"] != folder:
+        note(f"Folders in {folder} that are no splits are left out: {', '.join(others)}.")
     if "test" in splits and not folders_in(splits["test"]):
         note(f"{splits['test']} is left out, since it has no folders of classes.")
         del splits["test"]
@@ -155,13 +158,14 @@ def _walk(folder: Path) -> Iterator[str]:
     """Yields the visible files of a folder and of all visible folders below it.
 
     Each folder is visited once, however many links lead to it. Links that lead to a folder above
-    are not followed.
+    are not followed, nor is one above the place to which ``folder`` itself is a link.
     """
 
     def fail(error: OSError) -> None:
         raise error
 
-    seen = {_identity(above) for above in folder.absolute().parents}
+    above = {*folder.absolute().parents, *folder.resolve().parents}
+    seen = set(map(_identity, above))
     for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         identity = _identity(Path(place))
         if identity in seen:

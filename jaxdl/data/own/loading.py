@@ -21,7 +21,7 @@ from jaxdl.data.own.reading import Remark, read_pictures, read_texts
 from jaxdl.data.own.splitting import NumberedExamples, divide, sort_classes
 
 FOLDER = "own"
-READER = 2
+READER = 3
 """Version of how pictures and texts are read; to be increased when that gives other arrays."""
 
 Features = dict[str, np.ndarray]
@@ -87,21 +87,15 @@ def load_own_images(
     key = dataclasses.replace(options, side=0) if options.stream else options
     decoded, short_name = _read_or_load(name, "image", listing, read, data_dir, key)
     splits = _with_validation(decoded.splits, validation_fraction)
-    checksums = {
-        split: {
-            "image": f"{side} pixels, reader {READER}, of {arrays.checksum(features['digest'])}"
-        }
-        for split, features in splits.items()
-    }
-
-    def as_images(split: str) -> dict[str, Any]:
-        features = splits[split]
+    loaded: dict[str, dict[str, Any]] = {}
+    checksums = {}
+    for split, features in splits.items():
+        checksum = f"{side} pixels, reader {READER}, of {arrays.checksum(features['digest'])}"
+        checksums[split] = {"image": checksum}
         images = features.get("image")
         if images is None:
-            images = LazyImages(contents, features["number"], side, checksums[split]["image"])
-        return {"image": images, "label": features["label"]}
-
-    loaded = {split: as_images(split) for split in splits}
+            images = LazyImages(contents, features["number"], side, checksum)
+        loaded[split] = {"image": images, "label": features["label"]}
     return Dataset(short_name, **loaded, class_names=decoded.class_names, checksums=checksums)
 
 

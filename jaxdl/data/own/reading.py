@@ -13,7 +13,7 @@ from PIL import Image
 
 from jaxdl.data.own.listing import Content, Record
 from jaxdl.data.own.threads import in_threads
-from jaxdl.data.pictures import read_photograph, require_regular
+from jaxdl.data.pictures import read_photograph, require_regular, unreadable
 from jaxdl.data.tracking import tracked
 from jaxdl.errors import BrokenFileError, UserError, reason_of
 
@@ -38,7 +38,8 @@ def read_pictures(
 
     Returns:
       The images, uint8 (pictures, side, side, 3); digests of the files, uint64 (pictures,), equal
-      if and only if the files are; and whether each could be read, bool (pictures,).
+      for equal files only, but for a rare accident; and whether each could be read, bool
+      (pictures,).
 
     Raises:
       UserError: some pictures cannot be read, and are not left out.
@@ -144,7 +145,8 @@ def _read_picture(content: Content, side: int) -> tuple[np.ndarray, bytes]:
 
 def _read_text(content: Content) -> tuple[str, bytes]:
     text: Any = content
-    name = content if isinstance(content, Path) else "A text"
+    name = f"The text {content[:40]!r}" if isinstance(content, str) else content
+    name = "it" if isinstance(content, Record) else name
     try:
         if isinstance(content, Path):
             require_regular(content)
@@ -158,7 +160,7 @@ def _read_text(content: Content) -> tuple[str, bytes]:
     except AttributeError as error:
         raise BrokenFileError("it has no text.") from error
     except OSError as error:
-        raise UserError(f"{name} cannot be read: {reason_of(error)}.") from error
+        raise unreadable(name, error) from error
 
 
 def _read_record(record: Record) -> bytes | str:

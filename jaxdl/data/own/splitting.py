@@ -19,7 +19,7 @@ class NumberedExamples:
     Attributes:
       numbers: int (examples,), the positions.
       labels: int32 (examples,).
-      digests: uint64 (examples,), equal if and only if the contents are.
+      digests: uint64 (examples,), equal for equal contents only, but for a rare accident.
     """
 
     numbers: np.ndarray
@@ -41,7 +41,7 @@ def divide(
 
     Without a test split, the validation split becomes it. Without either, a tenth of the training
     examples does. Whether an example is chosen depends only on its content, except in the smallest
-    classes, so that it stays in its split when others are added. The order of the examples, which
+    classes, so that it is chosen as well when others are added. The order of the examples, which
     mixes the classes, also depends only on their contents.
 
     Args:
@@ -97,21 +97,14 @@ def is_test(labels: np.ndarray, positions: np.ndarray) -> np.ndarray:
       bool (examples,): whether the position is below a tenth. In a class whose positions differ,
       at least one example is chosen and at least one is not.
     """
-    smallest, largest = _extremes(labels, positions)
+    smallest, largest = np.full((2, labels.max() + 1), [[np.inf], [-np.inf]])
+    np.minimum.at(smallest, labels, positions)
+    np.maximum.at(largest, labels, positions)
     chosen = positions < TEST_FRACTION
     has_none = np.bincount(labels, chosen) == 0
     chosen |= has_none[labels] & (positions == smallest[labels])
     has_all = np.bincount(labels, chosen) == np.bincount(labels)
     return chosen & ~(has_all[labels] & (positions == largest[labels]))
-
-
-def _extremes(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the smallest and the largest value of each label, both float64 (classes,)."""
-    count = labels.max() + 1
-    smallest, largest = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(smallest, labels, values)
-    np.maximum.at(largest, labels, values)
-    return smallest, largest
 
 
 def _cut_off_test(
@@ -120,15 +113,14 @@ def _cut_off_test(
     class_names: Sequence[str],
     remark: Callable[[str], None],
 ) -> dict[str, NumberedExamples]:
-    positions = train.digests / 2.0**64
-    smallest, largest = _extremes(train.labels, positions)
-    single = [class_names[label] for label in np.flatnonzero(smallest == largest)]
+    chosen = is_test(train.labels, train.digests / 2.0**64)
+    without = np.setdiff1d(train.labels, train.labels[chosen])
+    single = [class_names[label] for label in without]
     if single:
         raise UserError(
             f"{name} has a single example of {_name_some(single)}, or equal ones, but training and "
             "test need one each: add others, or remove the class."
         )
-    chosen = is_test(train.labels, positions)
     count = f"{chosen.sum():,} of {len(chosen):,}"
     remark(f"{name} has no test split: {count} examples are set aside for it.")
     return {"train": train.take(~chosen), "test": train.take(chosen)}

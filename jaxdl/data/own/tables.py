@@ -19,6 +19,8 @@ NAMES_OF_ALL = ("labels", "data")
 """Names of tables that hold all examples, besides the names of splits."""
 LONGEST_HEADER, LONGEST_FIELD = 2**20, 2**27
 MOST_CLASSES = 1000
+ROWS_AT_ONCE, LARGEST_PARQUET, MOST_EXPANSION = 1024, 2**30, 100
+"""A Parquet file of more bytes than that may not unpack to more than that many times its size."""
 
 Columns = list[list[Any]]
 Choose = Callable[[list[str]], list[str]]
@@ -26,7 +28,7 @@ Choose = Callable[[list[str]], list[str]]
 
 
 class NoLabelsError(UserError):
-    """A table has no column with one of the names `LABELS`."""
+    """A table or a split has no labels."""
 
 
 def find_tables(folder: Path) -> dict[str, Path]:
@@ -111,7 +113,7 @@ def list_pictures(path: Path, label_column: str) -> FoundExamples:
     for row, file in enumerate(files, start=1):
         _require_text(file, path, row)
         _require_file_name(file, path, row)
-        name = os.path.normpath(f"{folder}/{file}") if file[:1] != "/" else file
+        name = os.path.normpath(os.path.join(folder, file))  # noqa: PTH118
         if not Path(name).is_relative_to(folder):
             raise UserError(f"{path} names {file}, which is not in {folder}: move it there.")
         names.append(name)
@@ -144,7 +146,7 @@ def _read_separated(path: Path, choose: Choose) -> Columns:
         separators = "\t" if path.suffix.lower() == ".tsv" else ",;\t"
         separator = max(separators, key=header.count)
         file.seek(0)
-        rows = csv.reader(file, delimiter=separator, strict=True)
+        rows = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
         names = next(rows, [])
         if len({*names}) < len(names):
             raise UserError(f"{path} has two columns of the same name: rename one of them.")
@@ -154,6 +156,11 @@ def _read_separated(path: Path, choose: Choose) -> Columns:
             if len(row) == len(names):
                 for column, number in zip(columns, numbers, strict=True):
                     column.append(row[number])
+                if path.suffix.lower() == ".tsv" and any({*"\n\t"} <= {*cell} for cell in row):
+                    raise UserError(
+                        f"{path}, line {rows.line_num}: a cell has quotation marks around several "
+                        "lines: double those that are part of a text."
+                    )
             elif row:  # not an empty line
                 raise UserError(
                     f"{path}, line {rows.line_num}: it has {len(row)} cells, but the header "
@@ -186,9 +193,17 @@ def _read_json_lines(path: Path, choose: Choose) -> Columns:
 def _read_parquet(path: Path, choose: Choose) -> Columns:
     from pyarrow import parquet
 
-    names = choose(parquet.read_schema(path).names)
-    table = parquet.read_table(path, columns=names)
-    return [table[name].to_pylist() for name in names]
+    most_bytes, num_bytes = max(LARGEST_PARQUET, MOST_EXPANSION * path.stat().st_size), 0
+    with parquet.ParquetFile(path) as file:
+        names = choose(file.schema_arrow.names)
+        columns: Columns = [[] for _ in names]
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
+            num_bytes += batch.nbytes
+            if num_bytes > most_bytes:
+                raise UserError(f"{path} unpacks to {MOST_EXPANSION} times its size: repair it.")
+            for column, name in zip(columns, names, strict=True):
+                column += batch[name].to_pylist()
+    return columns
 
 
 def choose_column(
@@ -204,13 +219,14 @@ def choose_column(
       table: the table, for messages.
 
     Raises:
-      NoLabelsError: ``usual`` is `LABELS`, and no column has such a name.
+      NoLabelsError: ``usual`` is `LABELS`, and there is no such column.
       UserError: there is no such column, or more than one.
     """
     names = ", ".join(columns)
     if given:
         if given not in columns:
-            raise UserError(f"{table} has no column {given}; {option} is one of {names}.")
+            error = NoLabelsError if usual is LABELS else UserError
+            raise error(f"{table} has no column {given}; {option} is one of {names}.")
         return given
     found = [name for name in columns if name.strip().lower() in usual]
     if len(found) == 1:
@@ -225,8 +241,11 @@ def clean_labels(values: Sequence[Any], table: Path | str) -> list[str]:
     """Turns the values of a column into names of classes.
 
     Raises:
+      NoLabelsError: all values are empty.
       UserError: a value is empty or cannot be a name, or there are too many different ones.
     """
+    if all(value in (None, "") or value != value for value in values):
+        raise NoLabelsError(f"{table} has no labels: fill in those of its examples.")
     labels = []
     for row, value in enumerate(values, start=1):
         if isinstance(value, list | dict):

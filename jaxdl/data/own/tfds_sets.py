@@ -68,11 +68,7 @@ def _find_version(folder: Path, config: str | None) -> Path | None:
         raise UsageError(
             f"tfds:{folder.name} has several configurations: add :{' or :'.join(configs)}."
         )
-    return max(versions, key=_version_of, default=None)
-
-
-def _version_of(folder: Path) -> list[int]:
-    return [int(part) for part in folder.name.split(".")]
+    return max(versions, key=lambda path: [*map(int, path.name.split("."))], default=None)
 
 
 def _prepare(name: str, config: str | None, data_dir: Path) -> Path:
@@ -88,9 +84,8 @@ def _prepare(name: str, config: str | None, data_dir: Path) -> Path:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         builder = tfds.builder(full_name, data_dir=data_dir, file_format=records.FILE_FORMAT)
-        with filelock.FileLock(
-            data_dir / f"{folder_name(full_name)}.lock"
-        ):  # one process at a time
+        lock = data_dir / f"{folder_name(full_name)}.lock"
+        with filelock.FileLock(lock):  # one process at a time
             builder.download_and_prepare()  # which does nothing if another has done it
     except Exception as error:
         raise UserError(f"tfds:{name} cannot be prepared: {reason_of(error)}.") from error
@@ -107,8 +102,9 @@ def _list_splits(
         info = tfds.builder_from_directory(folder).info
     key, label = _choose_features(name, info, feature)
     class_names = info.features[label].names
+    features = tfds.features.FeaturesDict({name: info.features[name] for name in (key, label)})
     decoders = {key: tfds.decode.SkipDecoding()} if feature == "image" else None
-    deserialize = partial(info.features.deserialize_example_np, decoders=decoders)
+    deserialize = partial(features.deserialize_example_np, decoders=decoders)
     sources = {split: _open(info, split) for split in SPLITS if split in info.splits}
 
     def read_labels() -> arrays.Decoded:
@@ -120,13 +116,13 @@ def _list_splits(
             tuple(class_names),
         )
 
-    kept = data_dir / LABELS / f"{name.replace(':', '-').replace('/', '-')}-{label}"
+    kept = data_dir / LABELS / re.sub(r"[^\w.-]", "-", f"{name}-{label}")
     labels = arrays.read_or_make(kept, fingerprint, read_labels).splits
     listing = {}
     for split, source in sources.items():
         numbers = labels[split]["label"]
         if numbers.min(initial=0) < 0:
-            note(f"The {split} split of tfds:{name} is left out, since its labels are secret.")
+            note(f"The {split} split of tfds:{name} is left out, since it lacks labels.")
             continue
         read = partial(_read, source, deserialize, key)
         contents = [Record(split, number, read) for number in range(len(source))]

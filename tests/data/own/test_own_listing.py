@@ -46,6 +46,13 @@ def test_splits_above_the_classes(tmp_path, validation):
     }
 
 
+def test_folders_beside_the_splits_are_left_out_with_a_note(tmp_path, capsys):
+    make(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/dog/3.png", "more/dog/4.png")
+    assert {*found(tmp_path)} == {"train", "test"}
+    line = f"Folders in {tmp_path} that are no splits are left out: more.\n"
+    assert capsys.readouterr().err == line
+
+
 def test_classes_may_have_the_names_of_splits(tmp_path):
     make(tmp_path, "train/1.png", "bus/1.png", "test/1.png")  # vehicles, and an exam
     assert [label for _, label in found(tmp_path)["train"]] == ["bus", "test", "train"]

@@ -164,6 +164,17 @@ def test_a_directory_that_cannot_be_written_is_no_obstacle(load, tmp_path, capsy
     assert "the next start takes as long" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["label_column", "text_column"])
+def test_a_folder_has_no_columns(tmp_path, option):
+    for name in ("good/1.txt", "bad/1.txt"):
+        path = tmp_path / "texts" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("some words")
+    words = f"--{option.replace('_', '-')} has no effect with .*texts, which is no table"
+    with pytest.raises(UsageError, match=words):
+        load_own_texts(str(tmp_path / "texts"), tmp_path, 0.0, ReadOptions(**{option: "x"}))
+
+
 def test_what_is_not_there_is_wrong_usage(tmp_path):
     with pytest.raises(
         UsageError, match=r"There is no data set mnits: give one of mnist, .* or hf:OWNER/NAME\."

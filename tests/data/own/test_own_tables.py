@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given, strategies
 
+from jaxdl.data.own import tables
 from jaxdl.data.own.tables import find_tables, list_pictures, list_texts, read_table
 from jaxdl.errors import UserError
 
@@ -75,7 +76,9 @@ def test_any_texts_are_read_as_they_were_written(tmp_path_factory, rows):
         ("text,label\na\n", "t.csv", "line 2: it has 1 cells, but the header 2"),
         ('text,label\n"a,b\n', "t.csv", "cannot be read as a table"),
         (b"text,label\n\xff,b\n", "t.csv", "cannot be read as a table"),
-        ("text,label\na,\n", "t.csv", "row 1: the label is empty"),
+        ("text,label\na,b\nc,\n", "t.csv", "row 2: the label is empty"),
+        ("text,label\na,\nc,\n", "t.csv", "t.csv has no labels"),
+        ('text\tlabel\n"a\tb\nc"\td\n', "t.tsv", "line 3: a cell has quotation marks around"),
         (
             "words,label\na,b\n",
             "t.csv",
@@ -87,7 +90,7 @@ def test_any_texts_are_read_as_they_were_written(tmp_path_factory, rows):
         ("[1]\n", "t.jsonl", "line 1: it is not an object"),
         ('{"text": 1, "label": "a"}', "t.jsonl", "row 1: there is no text"),
         ('{"text": "b", "label": "a"}\n{"text": "b"}', "t.jsonl", "row 2: the label is empty"),
-        ('{"text": "b", "label": NaN}', "t.jsonl", "row 1: the label is empty"),
+        ('{"text": "b", "label": NaN}', "t.jsonl", "t.jsonl has no labels"),
         ('{"text": "b", "label": ["a"]}', "t.jsonl", "row 1: the label is .*, no name"),
         ("text,label\n ,a\n", "t.csv", "row 1: there is no text"),
         ("not parquet", "t.parquet", "t.parquet (cannot be read as a table|needs pyarrow)"),
@@ -99,6 +102,18 @@ def test_a_table_that_cannot_be_used_is_one_line(table, content, name, words):
     assert "\n" not in str(failure.value)
 
 
+def test_a_small_parquet_file_does_not_fill_the_memory(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    monkeypatch.setattr(tables, "LARGEST_PARQUET", 2**20)
+    path = tmp_path / "t.parquet"
+    columns = {"text": ["a long text " * 100] * 20_000, "label": ["a", "b"] * 10_000}
+    parquet.write_table(pyarrow.table(columns), path)
+    with pytest.raises(UserError, match="unpacks to 100 times its size"):
+        list_texts(path, "", "")
+
+
 def test_a_column_of_numbers_is_no_class(table):
     path = table("text,label\n" + "".join(f"a,{n}\n" for n in range(3000)))
     with pytest.raises(UserError, match="has 3,000 different labels in 3,000 rows, too many"):
@@ -108,7 +123,7 @@ def test_a_column_of_numbers_is_no_class(table):
 def test_pictures_lie_in_the_folder_of_their_table(table, tmp_path):
     found = list_pictures(table("file,label\na/b.png,1\nc.png,2\n"), "")
     assert [*found.contents] == [tmp_path / "a" / "b.png", tmp_path / "c.png"]
-    for outside in ("../x.png", "/etc/passwd", "a/../../x.png"):
+    for outside in ("../x.png", "/etc/passwd", "a/../../x.png", f"{tmp_path}/../x.png"):
         with pytest.raises(UserError, match=r"which is not in .*: move it there"):
             list_pictures(table(f"file,label\n{outside},1\n"), "")
 

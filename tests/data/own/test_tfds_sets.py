@@ -97,6 +97,13 @@ def test_pictures_of_several_sizes(paint_dir):
     assert (brightest == np.array([2, 1, 0])[dataset.test["label"]]).all()
 
 
+def test_a_picture_beside_a_text_is_not_decoded(paint_dir, monkeypatch):
+    """For some formats Pillow would start other programs."""
+    monkeypatch.setattr(tfds.features.Image, "decode_example", None)
+    dataset = load_own_texts("tfds:paint", paint_dir, 0.0, ReadOptions())
+    assert {*dataset.train["text"]} == {str(number) for number in range(24)}
+
+
 def write_as_tfrecords(version):
     """Writes the records of a split again in the other format, as TensorFlow would."""
     information = (version / records.INFORMATION).read_text()
