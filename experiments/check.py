@@ -4,7 +4,8 @@
 
 Every checkpoint is read completely. config.json, summary.json, the tokenizer and all arrays of the
 checkpoints are compared with the checksums that were written with them. The lines of metrics.jsonl
-and the figures have none: what is verified is that all are there, and can be read.
+and the figures have none: what is verified is that all lines are there, and that the PNG files that
+are there can be read.
 
 One line is printed for each part. Exit status 0: nothing is wrong; 1: something is; 2: it is not
 the directory of a run; 3: it is being trained, try again later. A run that was interrupted is not

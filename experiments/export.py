@@ -86,14 +86,14 @@ def describe_inputs(network: TrainedNetwork) -> list[jax.ShapeDtypeStruct]:
 
 
 def draw_examples(network: TrainedNetwork, count: int) -> list[np.ndarray]:
-    """Draws features of random examples; texts have two tokens or more."""
+    """Draws features of random examples; texts have two tokens or more, if they can."""
     random = np.random.default_rng(0)
     shapes = network.example_shapes
     if "image" in shapes:
         return [random.integers(0, 256, (count, *shapes["image"]), np.uint8)]
     (time,) = shapes["tokens"]
     vocabulary_size = getattr(network.model, "vocabulary_size", 2)  # a user's model may lack it
-    length = random.integers(2, time + 1, count).astype(np.int32)
+    length = random.integers(min(2, time), time + 1, count).astype(np.int32)
     tokens = random.integers(1, vocabulary_size, (count, time)).astype(np.int32)
     return [np.where(np.arange(time) < length[:, None], tokens, 0).astype(np.int32), length]
 

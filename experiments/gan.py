@@ -52,7 +52,12 @@ from jaxdl.training.feature_extractor import (
     make_feature_extractor,
 )
 from jaxdl.training.generator import Adversarial, make_sampler
-from jaxdl.training.optimization import Optimization, require, require_fractions
+from jaxdl.training.optimization import (
+    Optimization,
+    require,
+    require_fractions,
+    require_positive,
+)
 from jaxdl.training.processes import text_of_first
 
 INTERPOLATION_STEPS = 8
@@ -87,7 +92,7 @@ class ModelOptions:
     """Probability that a unit of the DCGAN's discriminator is dropped in training."""
 
     def __post_init__(self) -> None:
-        require(self, "width", self.width >= 1, "at least 1")
+        require_positive(self, "width")
         require_fractions(self, "dropout_rate")
 
     def without_effect(self) -> dict[str, str]:

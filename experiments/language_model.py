@@ -28,7 +28,13 @@ from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions, TextData
 from jaxdl.runs.writing import MASK, LanguageModel, continue_sentences, fill_masks
 from jaxdl.training.language_objectives import Objective, masked_tokens, next_token
-from jaxdl.training.optimization import Optimization, require, require_fractions, require_heads
+from jaxdl.training.optimization import (
+    Optimization,
+    require,
+    require_fractions,
+    require_heads,
+    require_positive,
+)
 
 BEGINNINGS = ("this film", "the acting", "i expected", "the worst", "my favorite")
 NUM_WORDS = 40
@@ -70,7 +76,7 @@ class ModelOptions:
     """Probability that a unit of the head, or of a Transformer's blocks, is dropped in training."""
 
     def __post_init__(self) -> None:
-        require(self, "num_layers", self.num_layers >= 1, "at least 1")
+        require_positive(self, "num_layers", "embed_dim", "hidden_dim", "mlp_dim")
         one = not self.bidirectional or self.num_layers == 1
         require(self, "num_layers", one, "1 with --bidirectional, to hide the word to predict")
         names = ("embedding_dropout_rate", "word_dropout_rate", "dropout_rate")

@@ -28,7 +28,10 @@ from jaxdl.runs.inputs import TEXT_INPUTS, Examples
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions, TextData
 from jaxdl.training.ngrams import find_ngrams, find_rows, fit_ngrams, predict_ngrams
-from jaxdl.training.optimization import require
+from jaxdl.training.optimization import (
+    require,
+    require_positive,
+)
 
 LEAST_TEXTS, NUM_SHOWN = 50, 25
 
@@ -43,7 +46,7 @@ class ModelOptions:
     """Number of buckets into which n-grams are hashed."""
 
     def __post_init__(self) -> None:
-        require(self, "largest_n", self.largest_n >= 1, "at least 1")
+        require_positive(self, "largest_n")
         require(self, "num_buckets", 1 <= self.num_buckets < 2**31, "1 to 2**31 - 1")
 
 
@@ -103,7 +106,8 @@ def draw_strongest(result: Result) -> None:
     split = encode(tokenizer, result.dataset.test["text"], data.sequence_length, data.truncation)
     rows = find_rows(split, model.largest_n, model.num_buckets)
     counts = np.bincount(rows.bucket, minlength=model.num_buckets)
-    frequent = np.flatnonzero(counts >= min(LEAST_TEXTS, counts.max()))
+    least = min(max(2, len(split["length"]) // 500), LEAST_TEXTS, counts.max())
+    frequent = np.flatnonzero(counts >= least)
     strongest = [frequent[np.argsort(-column[frequent])[:NUM_SHOWN]] for column in weights.T]
     found = find_ngrams(model, split, np.concatenate(strongest))
     shown = {
@@ -112,7 +116,7 @@ def draw_strongest(result: Result) -> None:
         ]
         for name, column, buckets in zip(names, weights.T, strongest, strict=True)
     }
-    title = f"Strongest n-grams among those in {LEAST_TEXTS} test texts or more"
+    title = f"Strongest n-grams among those in {least} test texts or more"
     text_figures.strongest_ngrams(shown, title, result.run.figures / "ngrams.png")
 
 

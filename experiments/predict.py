@@ -31,17 +31,22 @@ import tyro
 
 from experiments.explanation import draw_explanation
 from experiments.registry import find_experiment
-from experiments.trained_networks import load_network
+from experiments.trained_networks import ALIASES, load_network
 from jaxdl.console import console
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError, UserError, printable
+from jaxdl.pretrained import PUBLISHED
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.language_model_experiment import LanguageModelExperiment
 from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.networks import TrainedNetwork, require_image_path
-from jaxdl.training.optimization import refuse_changed, require
+from jaxdl.training.optimization import (
+    refuse_changed,
+    require,
+    require_positive,
+)
 
 MAX_SAMPLES = 10_000
 OF_SAMPLES = ("samples", "class_", "output")
@@ -77,7 +82,7 @@ class Options:
     """Image file to which the samples of a run of gan are written."""
 
     def __post_init__(self) -> None:
-        require(self, "top", self.top >= 1, "at least 1")
+        require_positive(self, "top")
         require(self, "samples", 1 <= self.samples <= MAX_SAMPLES, f"1 to {MAX_SAMPLES:,}")
         require(self, "seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1")
         for name in ("output", "explain"):
@@ -156,7 +161,8 @@ def main() -> None:
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
     set_up_devices()
     path, inputs = Path(options.network), read_inputs(options.inputs)
-    run = Run.open(path) if (path / "config.json").is_file() else None
+    is_published = options.network in (*PUBLISHED, *ALIASES)
+    run = None if is_published or not (path / "config.json").is_file() else Run.open(path)
     experiment = find_experiment(run.experiment) if run else None
     if inputs:
         refuse_changed(options, OF_SAMPLES, OF_GAN_ONLY)
@@ -169,10 +175,14 @@ def main() -> None:
         raise UsageError("No input: give image files or sentences after the network.")
     if isinstance(experiment, LanguageModelExperiment):
         refuse_changed(options, ("json", "explain", "weights"), "is not for a language model")
+        unused = "seed" if run.options["network"] == "transformer" else "top"
+        refuse_changed(options, (unused,), "has no effect with this language model")
         for line in experiment.complete_sentences(run, inputs, options.top, options.seed):
             console.print(printable(line))
         return
     refuse_changed(options, ("seed",), OF_GAN_ONLY)
+    if options.json:
+        refuse_changed(options, ("top",), "has no effect with --json, which has all labels")
     network = load_network(options.network, options.data_dir, options.weights)
     if options.explain and "image" not in network.example_shapes:
         raise UsageError(f"--explain is for images, but {network.name} reads sentences.")

@@ -206,8 +206,8 @@ def with_tables(readme: str) -> str:
     """Returns the README with each table between its two markers, where it has them."""
     for name, format_ in TABLES.items():
         begin, end = BEGIN.format(name), END.format(name)
-        before, found, rest = readme.partition(begin)
-        if found:
+        before, _, rest = readme.partition(begin)
+        if end in rest:
             readme = f"{before}{begin}\n{format_()}\n{end}{rest.partition(end)[2]}"
     return readme
 

@@ -27,7 +27,12 @@ from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions, TextData
 from jaxdl.runs.text_options import NGramOptions, PretrainingOptions, TextAugmentation
 from jaxdl.training.finetuning import PretrainedStart
-from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
+from jaxdl.training.optimization import (
+    ClassifierOptimization,
+    require,
+    require_fractions,
+    require_positive,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ class ModelOptions(NGramOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, "num_layers", self.num_layers >= 1, "at least 1")
+        require_positive(self, "num_layers", "embed_dim", "hidden_dim")
         require_fractions(self, "embedding_dropout_rate", "dropout_rate")
 
 

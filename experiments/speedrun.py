@@ -18,7 +18,8 @@ convolution that is computed instead of trained, kernels initialised as identiti
 mirrored in every other epoch, label smoothing, and test-time augmentation. These differ: the
 optimizer, Muon for the kernels and Adam for all else instead of SGD, with no average of past
 parameters; the learning rate, which climbs for a fifth of the steps and falls linearly to zero; and
-sixteen epochs in batches of 512. The whitening has no bias, and all six versions count equally.
+sixteen epochs in batches of 512. The whitening has no bias, all six versions count equally, GELU is
+approximated by tanh, and the head is initialised as Flax does it.
 
 Batch normalisation makes the outputs independent of a kernel's norm, but the larger the norm, the
 less an update of Muon, whose size is fixed, turns the kernel. Weight decay keeps the norms small.
@@ -46,7 +47,10 @@ from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
 from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.optimization import ClassifierOptimization, require
+from jaxdl.training.optimization import (
+    ClassifierOptimization,
+    require_positive,
+)
 
 WHITENED_PIXELS = 5_000 * 32 * 32
 """Number of pixels from which the whitening is computed: 5,000 images, as in the paper."""
@@ -60,7 +64,7 @@ class ModelOptions:
     """Number of channels of the first block; the others have four times as many."""
 
     def __post_init__(self) -> None:
-        require(self, "width", self.width >= 1, "at least 1")
+        require_positive(self, "width")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

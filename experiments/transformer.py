@@ -34,9 +34,9 @@ from jaxdl.runs.text_options import NGramOptions, PretrainingOptions, TextAugmen
 from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.optimization import (
     ClassifierOptimization,
-    require,
     require_fractions,
     require_heads,
+    require_positive,
 )
 
 SENTENCE = "I expected to hate this film, but the acting is wonderful and I loved every minute."
@@ -61,8 +61,8 @@ class ModelOptions(NGramOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_positive(self, "num_layers", "embed_dim", "mlp_dim")
         require_heads(self)
-        require(self, "num_layers", self.num_layers >= 1, "at least 1")
         require_fractions(self, "dropout_rate")
 
 

@@ -21,7 +21,8 @@ GPUs; FOLDER has train/CLASS/ and test/CLASS/.
 """
 
 import dataclasses
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import jax
 
@@ -37,7 +38,12 @@ from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.optimization import ClassifierOptimization, require, require_fractions
+from jaxdl.training.optimization import (
+    ClassifierOptimization,
+    require,
+    require_fractions,
+    require_positive,
+)
 
 NUM_SHOWN = 16
 
@@ -70,8 +76,7 @@ class ModelOptions:
     """Probability that an output of an attention or of an MLP is dropped in training."""
 
     def __post_init__(self) -> None:
-        require(self, "num_layers", self.num_layers >= 1, "at least 1")
-        require(self, "mlp_ratio", self.mlp_ratio >= 1, "at least 1")
+        require_positive(self, "num_layers", "mlp_ratio")
         multiple = self.embed_dim >= 4 and self.embed_dim % 4 == 0
         require(self, "embed_dim", multiple, "a multiple of 4")
         divides = self.num_heads >= 1 and self.embed_dim % self.num_heads == 0
@@ -164,16 +169,9 @@ def build_model(config: Config, num_classes: int) -> ViT:
 def draw_attention(result: Result) -> None:
     """Draws which parts of the first test images the model attends to."""
     images = result.dataset.test["image"][:NUM_SHOWN]
-
-    @jax.jit
-    def sow(images: jax.Array) -> dict[str, Any]:
-        inputs = normalise(images)
-        _, sown = result.model.apply(
-            result.variables, inputs, train=False, mutable=["intermediates"]
-        )
-        return sown["intermediates"]
-
-    rollout = rollout_of_blocks(sow(images), result.config.model.pooling == "token")
+    apply = jax.jit(partial(result.model.apply, train=False, mutable=["intermediates"]))
+    _, sown = apply(result.variables, normalise(images))
+    rollout = rollout_of_blocks(sown["intermediates"], result.config.model.pooling == "token")
     predicted = result.logits[:NUM_SHOWN].argmax(-1)
     captions = [result.dataset.class_names[label] for label in predicted]
     path = result.run.figures / "attention.png"

@@ -12,10 +12,10 @@ The peers are Keras 3 and PyTorch, as far as they are installed (``pip install -
 GPU needs TensorFlow and PyTorch built for it), each in its plain form and in the forms that its
 documentation recommends: Keras on TensorFlow and on JAX, with one or many steps in each call;
 PyTorch with fused optimizers, with channels last, with torch.compile. All train the same layers,
-which is checked by the number of parameters here and by the logits in the tests, with the same
-optimizer on the same random data in memory, in separate processes that take turns. For ResNets and
-the speed run, glibc keeps freed memory in all processes; each framework trains the GAN as its own
-tutorial does.
+which is checked by the number of parameters here and for most by the logits in the tests, with the
+same optimizer on the same random data in memory, in separate processes that take turns. For ResNets
+and the speed run, glibc keeps freed memory in all processes; each framework trains the GAN as its
+own tutorial does.
 
 Before and after each turn a matrix product is timed. While it is a tenth slower than the fastest
 one, something else uses the machine: turns wait, for up to half a minute each on average, and one
@@ -80,6 +80,9 @@ def compare_to_accuracy(options: Options) -> None:
     models = [model for model in options.models if model in TARGETS]
     if not models:
         raise UsageError(f"--to-accuracy needs --models among {', '.join(TARGETS)}.")
+    left_out = [model for model in options.models if model not in TARGETS]
+    if left_out:
+        note(f"Left out, since the tutorial trains no such model: {', '.join(left_out)}.")
     if "keras-tensorflow" not in installed_peers(models[0]):
         raise UsageError('--to-accuracy needs Keras: pip install -e ".[peers]".')
     output = choose_output(options)

@@ -41,7 +41,10 @@ from jaxdl.runs.sampling import COLUMNS
 from jaxdl.runs.seeds import average
 from jaxdl.training.adversarial import to_pixels, to_signed
 from jaxdl.training.feature_extractor import FeatureExtractor
-from jaxdl.training.optimization import require
+from jaxdl.training.optimization import (
+    require,
+    require_positive,
+)
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 10, 64, 2e-4
 
@@ -62,7 +65,7 @@ class Options:
     """File to write."""
 
     def __post_init__(self) -> None:
-        require(self, "seeds", self.seeds >= 1, "at least 1")
+        require_positive(self, "seeds")
         fits = self.beside is None or shows_digits(Run.open(self.beside))
         require(self, "beside", fits, "a run of experiments.gan on mnist, with figures/samples.png")
 

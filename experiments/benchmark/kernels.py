@@ -24,7 +24,10 @@ from jaxdl.nn import CELLS, attend, recurrence
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.environment import describe_environment
-from jaxdl.training.optimization import require
+from jaxdl.training.optimization import (
+    require,
+    require_positive,
+)
 
 Implementation = tuple[Callable[..., jax.Array], tuple[jax.Array, ...]]
 LSTMS = ((64, 400, 128, 64), (64, 400, 256, 256))
@@ -46,7 +49,7 @@ class Options:
     """JSON file to write."""
 
     def __post_init__(self) -> None:
-        require(self, "rounds", self.rounds >= 1, "at least 1")
+        require_positive(self, "rounds")
         require(self, "examples", self.examples >= 0, "at least 0")
 
 

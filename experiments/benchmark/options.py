@@ -9,7 +9,12 @@ from experiments.benchmark.contestants import PEERS, PICTURES, PIPELINE_PEERS
 from experiments.benchmark.race import installed_peers
 from experiments.benchmark.workloads import WORKLOADS, Precision, workload_of
 from jaxdl.errors import UsageError
-from jaxdl.training.optimization import option_name, refuse_changed, require
+from jaxdl.training.optimization import (
+    option_name,
+    refuse_changed,
+    require,
+    require_positive,
+)
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 CORES = len(os.sched_getaffinity(0)) if CAN_PIN else os.cpu_count() or 1
@@ -55,7 +60,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Rejects values that cannot be timed."""
-        require(self, "rounds", self.rounds >= 1, "at least 1")
+        require_positive(self, "rounds")
         require(self, "seconds", self.seconds > 0, "above 0")
         lowest = 1 if CAN_PIN else CORES
         fits = lowest <= self.threads <= CORES

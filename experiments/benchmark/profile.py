@@ -22,7 +22,7 @@ ORIGIN = re.compile(r'^\s*(?:ROOT )?%?(\S+) = .*metadata=\{op_name="([^"]*)"', r
 def profile(model: str, batch_size: int, precision: Precision) -> None:
     """Prints the ten most expensive operations of our train step and their shares of its time.
 
-    The operations inside a loop are listed as well as the loop, whose time includes theirs.
+    The operations inside a loop are listed as well as the loop, whose time may include theirs.
     """
     workload = WORKLOADS[model]
     data = random_data(workload, batch_size * STEPS)

@@ -88,7 +88,7 @@ def build(
 
 
 def peak_memory() -> int:
-    """Returns the peak memory of this process in bytes: that of the GPU if it uses one."""
+    """Returns the peak memory of this process in bytes: of the GPU if PyTorch or JAX has one."""
     for name, peak in (
         ("torch", lambda torch: torch.cuda.is_available() and torch.cuda.max_memory_allocated()),
         ("jax", lambda jax: (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")),

@@ -79,7 +79,8 @@ class Contestant(Protocol):
 
     Attributes:
       parameters: number of trainable values, compared with ours: without the second bias that
-        some frameworks give to a recurrent cell, which is redundant beside the first.
+        some frameworks give to a recurrent cell, which is redundant beside the first, except for
+        the candidate of a GRU.
     """
 
     parameters: int

@@ -59,6 +59,8 @@ def main() -> None:
         for work in options.work
         for precision in options.precisions
     ]
+    for name, _, precision in cases:  # wrong usage is found before anything is compiled
+        configure(find_experiment(name), precision, options, mesh)
     results = []
     console.print(format_header(options.chips), style="bold")
     with progress("compiling", len(cases)) as show:

@@ -97,8 +97,7 @@ class Bert(nn.Module):
             )(x, mask, train)
         x = x.astype(jnp.float32)
         if self.pooling == "mean":
-            present = mask[:, :, None]
-            x = jnp.where(present, x, 0).sum(1) / present.sum(1)
+            x = x.mean(1, where=mask[:, :, None])
         else:
             x = getattr(nn, self.pooling)(Dense(self.embed_dim, name="pooler")(x[:, 0]))
         return Dense(self.num_classes, name="head")(drop(x)) if self.num_classes else x

@@ -116,7 +116,7 @@ class ResNet(nn.Module):
       residual: whether blocks have shortcuts; without them, it is the paper's "plain" network.
       strides_first: see `Block`.
       normalisation: "batch", or "group" (Wu and He 2018), which needs no batch statistics.
-      epsilon: added to the variance in batch normalisation.
+      epsilon: added to the variance in batch normalisation; group normalisation has 1e-6.
       frozen_statistics: whether batch normalisation uses its running averages in training too.
       num_classes: number of logits; 0 omits the head, so that the pooled features are returned.
       dtype: dtype of the computation; parameters and batch statistics are float32.
@@ -162,8 +162,7 @@ class ResNet(nn.Module):
                 self.strides_first,
                 name=f"block_{index}",
             )(x)
-        if self.is_mutable_collection("intermediates"):
-            self.sow("intermediates", "maps", x.astype(jnp.float32))
+        self.sow("intermediates", "maps", x.astype(jnp.float32))
         x = x.mean(axis=(1, 2))
         if self.num_classes:
             x = Dense(self.num_classes, dtype=self.dtype, name="head")(x)

@@ -168,9 +168,9 @@ class TextRNN(RecurrentEncoder):
         """Maps hidden states (time, batch, features) to (batch, features), ignoring the padding."""
         present = mask[:, :, None]
         if self.pooling == "mean":
-            return jnp.where(present, states, 0).sum(0) / present.sum(0)
+            return states.mean(0, where=present)
         if self.pooling == "max":
-            return jnp.where(present, states, -jnp.inf).max(0)
+            return states.max(0, where=present, initial=-jnp.inf)
         last = states[-1]
         if not self.bidirectional:
             return last

@@ -110,8 +110,7 @@ class SpeedrunNet(nn.Module):
         x = nn.gelu(Whitening(dtype=self.dtype, name="stem_conv")(images))
         for index, features in enumerate(self.features):
             x = Block(features, dtype=self.dtype, name=f"block_{index}")(x, train=train)
-        if self.is_mutable_collection("intermediates"):
-            self.sow("intermediates", "maps", x.astype(jnp.float32))
+        self.sow("intermediates", "maps", x.astype(jnp.float32))
         x = x.max(axis=(1, 2))
         x = Dense(self.num_classes, use_bias=False, dtype=self.dtype, name="head")(x)
         return x.astype(jnp.float32) * LOGIT_SCALE

@@ -220,9 +220,8 @@ class TextTransformer(TransformerEncoder):
         """
         mask = jnp.arange(tokens.shape[1]) < length[:, None]
         encoded = self.encode(tokens, mask, train)
-        present = mask[:, :, None]
         dropout = nn.Dropout(self.dropout_rate, deterministic=not train)
-        x = dropout(jnp.where(present, encoded, 0).sum(1) / present.sum(1))
+        x = dropout(encoded.mean(1, where=mask[:, :, None]))
         ratios = ngram_ratios(self, tokens, length, ratios)
         if ratios is not None:
             corrections = Dense(

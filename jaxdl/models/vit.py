@@ -103,8 +103,7 @@ class ViT(nn.Module):
         if self.pooling == "sequence":
             scores = Dense(1, dtype=self.dtype, name="pool")(x).astype(jnp.float32)
             weights = jax.nn.softmax(scores, axis=1)
-            if self.is_mutable_collection("intermediates"):
-                self.sow("intermediates", "pooling", weights[..., 0])
+            self.sow("intermediates", "pooling", weights[..., 0])
             x = (weights.astype(self.dtype) * x).sum(axis=1)
         else:
             x = x[:, 0] if self.pooling == "token" else x.mean(axis=1)

@@ -21,7 +21,12 @@ from jaxdl.data.catalog import CATALOG
 from jaxdl.data.tokenizer import Truncation
 from jaxdl.errors import UsageError, UserError
 from jaxdl.training.mesh import parse_layout
-from jaxdl.training.optimization import option_name, require, require_fractions
+from jaxdl.training.optimization import (
+    option_name,
+    require,
+    require_fractions,
+    require_positive,
+)
 
 Config = TypeVar("Config")
 
@@ -100,7 +105,7 @@ class TextData(DataOptions):
         super().__post_init__()
         self.require_kind(TEXT_DATASETS)
         require(self, "vocabulary_size", self.vocabulary_size >= 3, "at least 3")
-        require(self, "sequence_length", self.sequence_length >= 1, "at least 1")
+        require_positive(self, "sequence_length")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -142,7 +147,7 @@ class MachineOptions:
     def __post_init__(self) -> None:
         if self.mesh:
             parse_layout(self.mesh)
-        require(self, "process_count", self.process_count >= 1, "at least 1")
+        require_positive(self, "process_count")
         within = 0 <= self.process_id < self.process_count
         require(self, "process_id", within, f"below --process-count, {self.process_count}")
         if self.process_count > 1 and not self.coordinator:

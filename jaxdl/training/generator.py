@@ -29,6 +29,7 @@ from jaxdl.training.optimization import (
     configure_optimizer,
     require,
     require_fractions,
+    require_positive,
 )
 from jaxdl.training.plan import Plan, Trained
 from jaxdl.training.precision import Precision, with_dtype, with_products
@@ -52,7 +53,7 @@ class Adversarial:
     """How far below 1 the discriminator's target for real images is."""
 
     def __post_init__(self) -> None:
-        require(self, "latent_dim", self.latent_dim >= 1, "at least 1")
+        require_positive(self, "latent_dim")
         require_fractions(self, "b1", "label_smoothing")
         require(self, "gradient_penalty", self.gradient_penalty >= 0, "at least 0")
 

@@ -45,8 +45,7 @@ class Optimization:
     """Precision; bfloat16-products rounds only factors of products, float32-highest nothing."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            require(self, name, getattr(self, name) >= 1, "at least 1")
+        require_positive(self, "epochs", "batch_size")
         for name in ("patience", "weight_decay", "gradient_clip"):
             require(self, name, getattr(self, name) >= 0, "at least 0")
         require(self, "learning_rate", 0 < self.learning_rate < math.inf, "above 0 and finite")
@@ -117,6 +116,12 @@ def refuse_changed(options: object, names: Iterable[str], reason: str) -> None:
     for name in names:
         if getattr(options, name) != getattr(type(options), name):
             raise UsageError(f"{option_name(name)} {reason}.")
+
+
+def require_positive(options: object, *names: str) -> None:
+    """Raises a UsageError unless each of the options is at least 1."""
+    for name in names:
+        require(options, name, getattr(options, name) >= 1, "at least 1")
 
 
 def require_fractions(options: object, *names: str) -> None:

@@ -48,11 +48,19 @@ def test_a_recipe_for_imagenet_fits_in_the_memory_of_eight_chips(command, tmp_pa
 
 
 def test_an_unknown_preset_is_refused_in_one_line(command, tmp_path):
-    options = ("--experiments", "resnet", "--preset", "imagnet", "--output", tmp_path / "tpu.json")
+    experiments = ("--experiments", "mlp", "resnet")
+    options = (*experiments, "--preset", "imagnet", "--output", tmp_path / "tpu.json")
     status, _, err = command("compile", *options)
     assert status == 2
     assert "--preset" in err
-    assert "quick, imagenet for resnet" in err
+    assert "tutorial, quick for mlp" in err
+
+
+def test_a_preset_that_one_lacks_is_found_before_anything_is_compiled(command, monkeypatch):
+    monkeypatch.setattr("experiments.compile.__main__.analyse", None)
+    status, _, err = command("compile", "--preset", "quick")
+    assert status == 2
+    assert "one of default for language_model" in err
 
 
 def test_an_unknown_topology_is_refused_in_one_line(command, tmp_path):

@@ -44,6 +44,9 @@ def test_a_run_says_its_perplexity_and_writes_texts(command, folders, tmp_path, 
     assert "can be read" in output
     status, _, errors = command("predict", run, sentence, "--json")
     assert (status, errors) == (2, "error: --json is not for a language model.\n")
+    unused = ("--seed", 3) if network == "transformer" else ("--top", 1)
+    status, _, errors = command("predict", run, sentence, *unused)
+    assert (status, unused[0] in errors) == (2, True)
 
 
 @pytest.mark.slow

@@ -33,6 +33,8 @@ def test_a_run_predicts_is_exported_and_leaves_figures(command, run, tmp_path):
     assert labels == ["positive", "negative"]
     status, _, errors = command("export", run, "--output", tmp_path / "exported")
     assert status == 0, errors
+    status, output, _ = command("check", run)
+    assert status == 0, output
 
 
 def test_own_texts_of_three_classes(command, tmp_path):

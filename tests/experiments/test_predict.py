@@ -130,6 +130,16 @@ def test_help_can_be_piped():
     assert "\x1b" not in process.stdout
 
 
+def test_a_published_name_is_not_a_folder(command, small_published, tmp_path, monkeypatch):
+    """Such as one in which a model was downloaded by other means."""
+    small_published("minilm", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "minilm").mkdir()
+    (tmp_path / "minilm" / "config.json").write_text("{}")
+    status, _, errors = command("predict", "minilm", "a film", "a story", "--data-dir", tmp_path)
+    assert status == 0, errors
+
+
 def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
     (tmp_path / "text.png").write_text("hello")
     status, output, errors = command("predict", trained_run, picture, tmp_path / "text.png")
@@ -156,6 +166,7 @@ def test_a_text_file_is_no_picture(command, trained_run, picture, tmp_path):
         (("RUN", "PICTURE", "--explain", "why.png"), 2, "--explain is for resnet, speedrun"),
         (("RUN", "PICTURE", "--weights", "a.safetensors"), 2, "--weights needs a published model"),
         (("RUN", "PICTURE", "--top", 0), 2, "--top is 0"),
+        (("RUN", "PICTURE", "--json", "--top", 2), 2, "--top has no effect with --json"),
         (("similarity", "a film", "a story", "--top", 2), 2, "--top is for labels, but minilm"),
         (("similarity", "one sentence"), 2, "minilm compares sentences: give two or more"),
         (("similarity", "a film", "a story", "--explain", "why.png"), 2, "minilm reads sentences"),

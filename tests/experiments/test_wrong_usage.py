@@ -59,7 +59,10 @@ def test_a_wrong_option_is_one_line_and_status_2(refused, options, words):
     [
         ("transformer", ("--num-layers", 0), "--num-layers is 0, but must be at least 1"),
         ("transformer", ("--embed-dim", 6, "--positions", "rotary", "--num-heads", 2), "is even"),
+        ("transformer", ("--embed-dim", 0), "--embed-dim is 0, but must be at least 1"),
         ("rnn", ("--num-layers", 0), "--num-layers is 0, but must be at least 1"),
+        ("rnn", ("--hidden-dim", -3), "--hidden-dim is -3, but must be at least 1"),
+        ("language_model", ("--embed-dim", 0), "--embed-dim is 0, but must be at least 1"),
     ],
 )
 def test_a_network_of_texts_that_cannot_be_built_is_refused(refused, experiment, options, words):
