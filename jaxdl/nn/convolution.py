@@ -43,7 +43,8 @@ def convolve(
       padding: "SAME", "VALID" or a (low, high) pair for height and for width.
       lhs_dilation: as in ``lax.conv_general_dilated``.
       rhs_dilation: as in ``lax.conv_general_dilated``.
-      dimension_numbers: the layout; with any other than `NHWC`, XLA's own convolution is used.
+      dimension_numbers: the layout. XLA's own convolution is used with any other than `NHWC`, with
+        dilation, with several groups of features, and for batches of any size.
       feature_group_count: as in ``lax.conv_general_dilated``.
       precision: as in ``lax.conv_general_dilated``.
 
@@ -104,6 +105,9 @@ def convolve_transposed(images: jax.Array, kernel: jax.Array, strides: Sequence[
 
     def by_xla(images, kernel):
         return lax.conv_transpose(images, kernel, strides, "SAME")
+
+    if is_symbolic_dim(images.shape[0]):  # exported for batches of any size
+        return by_xla(images, kernel)
 
     def on_cpu(images, kernel):
         sizes = [size * stride for size, stride in zip(images.shape[1:3], strides, strict=True)]

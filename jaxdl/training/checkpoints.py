@@ -124,7 +124,7 @@ class CheckpointStore:
         return step, trees["training"], trees["model"]
 
 
-def load_model(directory: Path) -> Any:
+def load_model(directory: Path | str) -> Any:
     """Loads the "model" tree of the newest undamaged checkpoint, and changes nothing on disk.
 
     The arrays are put on the first device of this process, wherever they were when saved.
@@ -133,7 +133,7 @@ def load_model(directory: Path) -> Any:
       UserError: there is no checkpoint, none can be restored, one cannot be read now, or the model
         is not trained.
     """
-    restored = None
+    restored, directory = None, Path(directory)
     if directory.is_dir():
         with _opened_to_read(directory) as manager:
             restored = _restore_newest(manager, partial(_stored, manager, ("model",)))

@@ -45,7 +45,8 @@ def train_classifier(
     """Trains on one split, and keeps the model of the epoch with the best validation accuracy.
 
     Args:
-      model: called as ``model.apply(variables, *inputs, train=...)``, returns logits.
+      model: called as ``model.apply(variables, *inputs, train=...)``, returns logits. On CPU its
+        convolutions are fastest if they are `jaxdl.nn.Conv`.
       train: arrays (examples, ...): int "label", and the features that the pipeline takes.
       options: options of the optimization; their ``precision`` sets the ``dtype`` of the model.
       validation: arrays like ``train``; without them the model of the last epoch is kept.
@@ -67,11 +68,12 @@ def train_classifier(
     model = with_dtype(model, options.precision)
     mesh, pipeline = mesh or make_mesh(), pipeline or features_as_inputs(train)
     validation = validation or {name: array[:0] for name, array in train.items()}
+    require_same_features(train, validation)
+    train = {**train, **(start.features if start else {})}
     require_examples(train)
     require_examples(validation)
     train, validation = as_32_bits(train), as_32_bits(validation)
     require_trainable(options, len(train["label"]), len(validation["label"]), mesh)
-    train |= start.features if start else {}
     steps_per_epoch = len(train["label"]) // options.batch_size
     state, step, schedule = init_classifier(
         model, train, options, pipeline, steps_per_epoch, seed, mesh, start
@@ -79,7 +81,8 @@ def train_classifier(
     if pipeline.lengths:
         step = cut_to_longest(step, pipeline.lengths)
     logits = jax.eval_shape(logits_of(model, pipeline), state.variables, example_shapes(train, 1))
-    require_labels(train["label"], logits.shape[-1])
+    for split in (train, validation):
+        require_labels(split["label"], logits.shape[-1])
     predict = make_predict_logits(model, pipeline, mesh, options.precision)
     plan = Plan(
         epochs=options.epochs,
@@ -129,6 +132,13 @@ def init_classifier(
     return state, with_products(step, options.precision), schedule
 
 
+def require_same_features(train: Split, validation: Split) -> None:
+    """Raises a UserError unless the validation split has the arrays that the training split has."""
+    missing = ", ".join(sorted(train.keys() - validation.keys()))
+    if missing:
+        raise UserError(f"The validation split lacks {missing}, which the training split has.")
+
+
 def require_examples(split: Split) -> None:
     """Refuses arrays that are not the examples of a classification.
 
@@ -165,7 +175,7 @@ def as_32_bits(split: Split) -> Split:
 
 def require_labels(label: np.ndarray, num_logits: int) -> None:
     """Raises a UserError unless each label is the index of a logit."""
-    if label.min() < 0 or label.max() >= num_logits:
+    if len(label) and (label.min() < 0 or label.max() >= num_logits):
         raise UserError(
             f"The labels are {label.min()} to {label.max()}, but the model has {num_logits} "
             f"logits, for the labels 0 to {num_logits - 1}."

@@ -106,7 +106,11 @@ class CompiledEpoch:
         with tracing_steps(self._in_loop):
             program = jax.jit(self._run_steps, donate_argnums=0)
             carry = (self.step_arguments[0], history)
-            return program.lower(carry, rows, order, np.int32(0), np.int32(0))
+            lowered = program.lower(carry, rows, order, np.int32(0), np.int32(0))
+        if self._in_loop and is_cpu(self._mesh) and "stablehlo.convolution" in lowered.as_text():
+            self._in_loop = False  # a convolution that is not `jaxdl.nn.convolve` is slow in a loop
+            return self.lower()
+        return lowered
 
     def run(
         self, program: jax.stages.Compiled, state: State, history: Arrays, start: int, stop: int

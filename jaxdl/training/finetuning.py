@@ -23,8 +23,8 @@ class PretrainedStart:
       variables: variables of the model, "params" and "batch_stats".
       layer_decay: learning rate of a block, as a fraction of that of the block after it; the head
         has that of the options (discriminative fine-tuning: Howard and Ruder 2018, section 3.2).
-      frozen_blocks: number of leading blocks to freeze, with all that comes before them; 0 freezes
-        nothing.
+      frozen_blocks: number of leading blocks whose parameters are frozen, with all that comes
+        before them; 0 freezes nothing. Batch statistics are for the model to freeze.
       seconds_apart: seconds that the training of this model took in a separate run, whose summary
         counts them.
       features: additional features (examples, ...) of the training examples.

@@ -31,7 +31,7 @@ from jaxdl.training.optimization import (
     require_fractions,
     require_positive,
 )
-from jaxdl.training.plan import Plan, Trained
+from jaxdl.training.plan import Plan, Trained, require_trainable
 from jaxdl.training.precision import Precision, with_dtype, with_products
 from jaxdl.training.prediction import make_predict
 
@@ -85,16 +85,19 @@ def train_generator(
       evaluate: ``evaluate(variables)`` returns metrics of a generator, "frechet_distance" among
         them; if it returns {}, the generator of the last epoch is kept.
       after_epoch: see `jaxdl.training.plan.Plan`.
-      seed: determines initial parameters, order of the examples, noise and dropout.
+      seed: determines initial parameters, order of the examples, noise and the discriminator's
+        dropout; the generator has none.
       mesh: the devices over which batches and states are sharded; None for all devices.
       checkpoints: directory of checkpoints, from which an earlier training is resumed.
       log: receives the metrics.
 
     Raises:
+      UsageError: see `jaxdl.training.plan.require_trainable`.
       UserError: the discriminator has BatchNorm, or a model cannot compute in the precision of
         the options; see also `fit`.
     """
     mesh = mesh or make_mesh()
+    require_trainable(options, len(split["image"]), len(split["image"]), mesh)
     generator, discriminator = (
         with_dtype(model, options.precision) for model in (generator, discriminator)
     )

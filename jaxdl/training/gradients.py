@@ -30,18 +30,16 @@ def accumulate(grad_fn: GradFn, micro_batches: int) -> GradFn:
             lambda x: x.reshape(-1, micro_batches, *x.shape[1:]).swapaxes(0, 1), batch
         )
         keys = jax.random.split(key, micro_batches)
-        first = jax.tree.map(lambda x: x[0], (parts, keys))
-        shapes = jax.eval_shape(grad_fn, params, batch_stats, *first)
-        grads, (_, metrics) = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
-        def add(carry: Any, part: Any) -> tuple[Any, None]:
+        def add(carry: Any, part: Any) -> tuple[Any, Any]:
             batch_stats, totals = carry
             with tracing_loop():
                 grads, (batch_stats, metrics) = grad_fn(params, batch_stats, *part)
-            return (batch_stats, jax.tree.map(jnp.add, totals, (grads, metrics))), None
+            return (batch_stats, jax.tree.map(jnp.add, totals, grads)), metrics
 
-        (batch_stats, totals), _ = lax.scan(add, (batch_stats, (grads, metrics)), (parts, keys))
-        grads, metrics = jax.tree.map(lambda total: total / micro_batches, totals)
-        return grads, (batch_stats, metrics)
+        start = (batch_stats, jax.tree.map(jnp.zeros_like, params))
+        (batch_stats, totals), metrics = lax.scan(add, start, (parts, keys))
+        grads = jax.tree.map(lambda total: total / micro_batches, totals)
+        return grads, (batch_stats, jax.tree.map(jnp.mean, metrics))
 
     return accumulated

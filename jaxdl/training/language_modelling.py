@@ -80,7 +80,8 @@ def train_language_model(
         model, train, options, objective, steps_per_epoch, seed, mesh, num_words
     )
     step = cut_to_longest(step, lengths_up_to(train["tokens"].shape[1]))
-    score = make_score(model, objective, train["tokens"].shape[1], options.precision, mesh)
+    longest = max(train["tokens"].shape[1], validation["tokens"].shape[1])
+    score = make_score(model, objective, longest, options.precision, mesh)
     plan = Plan(
         epochs=options.epochs,
         batch_size=options.batch_size,

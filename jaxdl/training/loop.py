@@ -80,8 +80,8 @@ def fit(
     Raises:
       InterruptedTraining: Ctrl-C, SIGTERM or SIGHUP arrived; if there is a directory, a checkpoint
         has been saved.
-      UserError: a metric is no longer finite; or the directory is in use by another process, none
-        of its checkpoints can be read, or they are of a longer training.
+      UserError: a metric of the last step of a call is not finite; or the directory is in use by
+        another process, none of its checkpoints can be read, or they are of a longer training.
     """
     checkpoints = checkpoints and Path(checkpoints)
     if log is None:
@@ -113,8 +113,11 @@ def fit(
             while not finished and not stopped:
                 end_of_epoch = (step // epoch.steps_per_epoch + 1) * epoch.steps_per_epoch
                 stop = min(step + steps_per_call, end_of_epoch)
-                training = _advance(epoch, program, training, step, stop, throughput)
-                step = stop
+                started = time.perf_counter()
+                carry = epoch.run(program, training.state, training.history, step, stop)
+                state, history = jax.block_until_ready(carry)
+                throughput.record(stop - step, time.perf_counter() - started)
+                training, step = training.replace(state=state, history=history), stop
                 if throughput.estimates() and step < total_steps:
                     duration = format_duration(throughput.seconds_for(total_steps - step))
                     note(f"The training will take about {duration}.")
@@ -194,22 +197,6 @@ def _save(store: CheckpointStore, step: int, training: Training) -> float:
 def _split_model(training: Training) -> tuple[Training, Any]:
     """Separates the model of the best epoch, which a checkpoint holds under its own name."""
     return training.replace(best_variables=None), training.best_variables
-
-
-def _advance(
-    epoch: CompiledEpoch,
-    program: jax.stages.Compiled,
-    training: Training,
-    start: int,
-    stop: int,
-    throughput: Throughput,
-) -> Training:
-    """Runs the steps from ``start`` up to but excluding ``stop``, and records their duration."""
-    started = time.perf_counter()
-    carry = epoch.run(program, training.state, training.history, start, stop)
-    state, history = jax.block_until_ready(carry)
-    throughput.record(stop - start, time.perf_counter() - started)
-    return training.replace(state=state, history=history)
 
 
 def _metrics_of(training: Training, step: int, steps_per_epoch: int) -> dict[str, np.ndarray]:

@@ -42,7 +42,8 @@ def make_predict(
 
     def part(array: Any, start: int) -> Any:
         wanted = start + rows
-        array = with_zeros(array[wanted[wanted < len(array)]], len(rows))
+        array = array[wanted[wanted < len(array)]]
+        array = np.pad(array, [(0, len(rows) - len(array))] + [(0, 0)] * (array.ndim - 1))
         return put_rows(array, batch_size, mesh) if mesh else array
 
     def batches(split: dict[str, Any], starts: range) -> Iterator[dict[str, Any]]:
@@ -65,8 +66,3 @@ def make_predict(
         return jax.tree.map(lambda *parts: np.concatenate(parts)[:num_examples], *outputs)
 
     return predict
-
-
-def with_zeros(array: np.ndarray, length: int) -> np.ndarray:
-    """Appends zeros to an array (examples, ...) until it has the length."""
-    return np.pad(array, [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1))

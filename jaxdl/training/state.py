@@ -13,7 +13,13 @@ from flax.training import train_state
 from jax.sharding import Mesh
 
 from jaxdl.randomness import Purpose, key_for
-from jaxdl.training.mesh import constrain_state, make_mesh, with_gathered_params
+from jaxdl.training.mesh import (
+    constrain_state,
+    device_put,
+    make_mesh,
+    replicated,
+    with_gathered_params,
+)
 
 
 class TrainState(train_state.TrainState):
@@ -94,7 +100,7 @@ def create_train_state(
         )
         return constrain_state(state, mesh)
 
-    return create(np.uint32(seed), variables)
+    return create(np.uint32(seed), device_put(variables, replicated(mesh)))
 
 
 def count_parameters(params: Any) -> int:

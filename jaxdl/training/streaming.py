@@ -36,10 +36,12 @@ class StreamedEpoch(CompiledEpoch):
         self, program: jax.stages.Compiled, state: State, history: Arrays, start: int, stop: int
     ) -> Carry:
         """See `CompiledEpoch.run`."""
-        epoch = start // self.steps_per_epoch
-        if start != self._next_step or start % self.steps_per_epoch == 0:
+        epoch, first = divmod(start, self.steps_per_epoch)
+        if start != self._next_step or first == 0:
             self.close()
-            self._batches = self._read_epoch(epoch, start % self.steps_per_epoch)
+            order = np.asarray(self.order_of(epoch))
+            arguments = (self._split, order, epoch, self._batch_size, self._mesh, first)
+            self._batches = read_batches(*arguments)
         carry = (state, history)
         for step in range(start, stop):
             carry = program(carry, next(self._batches), np.int32(step))
@@ -56,11 +58,6 @@ class StreamedEpoch(CompiledEpoch):
         state, history = carry
         state, metrics = self._train_step(state, batch, jax.random.fold_in(self._key, step))
         return self.constrain((state, self.record(metrics, step, history)))
-
-    def _read_epoch(self, epoch: int, first: int) -> Iterator[Arrays]:
-        """Reads this process's rows of the batches of an epoch, from batch ``first`` on."""
-        order = np.asarray(self.order_of(epoch))
-        return read_batches(self._split, order, epoch, self._batch_size, self._mesh, first)
 
 
 def read_batches(

@@ -165,8 +165,12 @@ def test_a_batch_of_any_size_is_left_to_xla():
             exported = export.export(jax.jit(lambda i: by_backend(i, kernel, (1, 1), "SAME")))(
                 images
             )
-        assert "stablehlo.convolution" in exported.mlir_module()
-        assert "dot_general" not in exported.mlir_module()
+            of_transpose = export.export(jax.jit(lambda i: convolve_transposed(i, kernel, (1, 1))))(
+                images
+            )
+        for program in (exported.mlir_module(), of_transpose.mlir_module()):
+            assert "stablehlo.convolution" in program
+            assert "dot_general" not in program
 
 
 @pytest.mark.parametrize(

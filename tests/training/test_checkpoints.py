@@ -133,8 +133,9 @@ def test_a_checkpoint_that_cannot_be_written_is_a_remark(tmp_path, monkeypatch, 
 def test_without_a_checkpoint_nothing_is_restored_and_loading_a_model_is_an_error(tmp_path):
     assert restore(tmp_path / "empty") is None
     for directory in (tmp_path / "empty", tmp_path / "nothing"):
-        with pytest.raises(UserError, match="holds no checkpoint"):
-            load_model(directory)
+        for path in (directory, str(directory)):
+            with pytest.raises(UserError, match="holds no checkpoint"):
+                load_model(path)
     assert not (tmp_path / "nothing").exists()
 
 

@@ -161,9 +161,17 @@ def test_integers_that_need_64_bits_are_a_clear_error():
         train_classifier(MODEL, split, OPTIONS)
 
 
-def test_a_validation_split_without_labels_is_a_clear_error():
-    with pytest.raises(UserError, match='needs "label"'):
-        train_classifier(MODEL, TRAIN, OPTIONS, validation={"points": VALIDATION["points"]})
+@pytest.mark.parametrize("name", ["points", "label"])
+def test_a_validation_split_that_lacks_an_array_is_a_clear_error(name):
+    others = {n: array for n, array in VALIDATION.items() if n != name}
+    with pytest.raises(UserError, match=rf"^The validation split lacks {name}, which the training"):
+        train_classifier(MODEL, TRAIN, OPTIONS, validation=others)
+
+
+def test_a_validation_split_of_more_classes_is_a_clear_error():
+    others = VALIDATION | {"label": VALIDATION["label"] + 2}
+    with pytest.raises(UserError, match=r"^The labels are 2 to 4, but the model has 3 logits"):
+        train_classifier(MODEL, TRAIN, OPTIONS, validation=others)
 
 
 def test_a_batch_larger_than_the_split_is_a_clear_error():

@@ -1,3 +1,4 @@
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import small_training as small
 from hypothesis import given, settings, strategies
 
+from jaxdl.nn import Conv
 from jaxdl.training import epoch
 from jaxdl.training.epoch import CompiledEpoch, batch_shapes
 from jaxdl.training.mesh import make_mesh
@@ -181,6 +183,24 @@ def test_shapes_of_state_and_split_are_enough_to_trace_the_program():
         for arguments in ((state, data), shapes)
     ]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("convolution", "in_loop"), [(nn.Conv, False), (Conv, True)], ids=["of Flax", "ours"]
+)
+def test_a_convolution_that_is_not_ours_is_kept_out_of_a_loop(convolution, in_loop):
+    layer = convolution(4, (3, 3), use_bias=False)
+
+    def step(params, batch, key):
+        gradient = jax.grad(lambda params: layer.apply(params, batch["image"]).sum())(params)
+        return jax.tree.map(jnp.subtract, params, gradient), {"one": jnp.ones(())}
+
+    split = {"image": np.ones((EXAMPLES, 8, 8, 3), np.float32)}
+    params = layer.init(jax.random.key(0), split["image"][:1])
+    one, calls = CompiledEpoch(step, params, split, BATCH, 0, make_mesh()), []
+    one.lower()
+    one.run(lambda *arguments: calls.append(arguments), params, {}, 0, 3)
+    assert len(calls) == (1 if in_loop else 3)
 
 
 def test_the_step_and_its_shapes_decide_whether_a_loop_pays(monkeypatch):

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,3 +76,20 @@ def test_the_initial_state_has_step_zero_and_is_its_own_average():
 def test_count_parameters_counts_values():
     params = {"a": jnp.zeros((2, 3)), "b": {"c": jnp.zeros(4), "d": jnp.zeros(())}}
     assert count_parameters(params) == 11
+
+
+ON_TWO_DEVICES = """
+import flax.linen as nn, jax, jax.numpy as jnp, optax
+from jaxdl.training.state import create_train_state
+model, points = nn.Dense(3), jnp.ones((1, 2))
+variables = jax.device_put(model.init(jax.random.key(0), points), jax.devices()[0])
+inputs = [jax.ShapeDtypeStruct(points.shape, points.dtype)]
+state = create_train_state(model, optax.sgd(0.1), inputs, 0, variables=variables)
+print(len(state.params["kernel"].devices()))
+"""
+
+
+def test_variables_on_one_device_start_a_training_on_all():
+    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", ON_TWO_DEVICES]
+    assert subprocess.check_output(command, env=os.environ | devices, text=True) == "2\n"

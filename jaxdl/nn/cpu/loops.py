@@ -3,7 +3,8 @@
 Many small steps run fastest in one loop on the device. Inside a loop, XLA for CPU has no fast
 convolution, so `jaxdl.nn.convolve` uses matrix products there; for wide layers over large images
 XLA's own convolution outside a loop is faster than these. Which of the two a model needs is
-decided here, while its train step is traced, from the convolutions in it.
+decided here, while its train step is traced, from the convolutions in it that have such a form;
+`jaxdl.training.epoch` also keeps all others out of loops.
 """
 
 import contextlib
