@@ -46,18 +46,9 @@ from jaxdl.runs.lifecycle import checksums_of
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions, with_changes
 from jaxdl.runs.run import readable_runs
 from jaxdl.runs.sampling import ROWS_SHOWN, SEED_OF_SHOWN, draw_in_order, samples_in_a_row
-from jaxdl.training.feature_extractor import (
-    FeatureExtractor,
-    class_shares,
-    make_feature_extractor,
-)
+from jaxdl.training.feature_extractor import FeatureExtractor, class_shares, make_feature_extractor
 from jaxdl.training.generator import Adversarial, make_sampler
-from jaxdl.training.optimization import (
-    Optimization,
-    require,
-    require_fractions,
-    require_positive,
-)
+from jaxdl.training.optimization import Optimization, require, require_fractions, require_positive
 from jaxdl.training.processes import text_of_first
 
 INTERPOLATION_STEPS = 8

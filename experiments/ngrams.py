@@ -28,10 +28,7 @@ from jaxdl.runs.inputs import TEXT_INPUTS, Examples
 from jaxdl.runs.launch import launch
 from jaxdl.runs.options import MachineOptions, RunOptions, TextData
 from jaxdl.training.ngrams import find_ngrams, find_rows, fit_ngrams, predict_ngrams
-from jaxdl.training.optimization import (
-    require,
-    require_positive,
-)
+from jaxdl.training.optimization import require, require_positive
 
 LEAST_TEXTS, NUM_SHOWN = 50, 25
 

@@ -42,11 +42,7 @@ from jaxdl.runs.commands import run_command
 from jaxdl.runs.language_model_experiment import LanguageModelExperiment
 from jaxdl.runs.launch import set_up_devices
 from jaxdl.runs.networks import TrainedNetwork, require_image_path
-from jaxdl.training.optimization import (
-    refuse_changed,
-    require,
-    require_positive,
-)
+from jaxdl.training.optimization import refuse_changed, require, require_positive
 
 MAX_SAMPLES = 10_000
 OF_SAMPLES = ("samples", "class_", "output")

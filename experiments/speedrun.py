@@ -47,10 +47,7 @@ from jaxdl.runs.launch import launch
 from jaxdl.runs.options import ImageData, MachineOptions, RunOptions
 from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.images import ImageAugmentation
-from jaxdl.training.optimization import (
-    ClassifierOptimization,
-    require_positive,
-)
+from jaxdl.training.optimization import ClassifierOptimization, require_positive
 
 WHITENED_PIXELS = 5_000 * 32 * 32
 """Number of pixels from which the whitening is computed: 5,000 images, as in the paper."""

@@ -26,10 +26,7 @@ SIDES = ("ours", "keras")
 
 
 def time_to_accuracy(
-    models: Sequence[str],
-    rounds: int,
-    yardstick: Yardstick,
-    save: Callable[[list[Record]], None],
+    models: Sequence[str], rounds: int, yardstick: Yardstick, save: Callable[[list[Record]], None]
 ) -> None:
     """Runs both processes in turn, from the start of the command to its exit, on prepared data.
 

@@ -41,10 +41,7 @@ from jaxdl.runs.sampling import COLUMNS
 from jaxdl.runs.seeds import average
 from jaxdl.training.adversarial import to_pixels, to_signed
 from jaxdl.training.feature_extractor import FeatureExtractor
-from jaxdl.training.optimization import (
-    require,
-    require_positive,
-)
+from jaxdl.training.optimization import require, require_positive
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 10, 64, 2e-4
 
@@ -137,11 +134,7 @@ def train_and_score(
         **describe_environment(),
         "keras_version": keras.__version__,
         "tensorflow_version": tf.__version__,
-        "options": {
-            "epochs": EPOCHS,
-            "batch_size": BATCH_SIZE,
-            "learning_rate": LEARNING_RATE,
-        },
+        "options": {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "learning_rate": LEARNING_RATE},
     }
     return summary, samples
 

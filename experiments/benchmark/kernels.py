@@ -24,10 +24,7 @@ from jaxdl.nn import CELLS, attend, recurrence
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.environment import describe_environment
-from jaxdl.training.optimization import (
-    require,
-    require_positive,
-)
+from jaxdl.training.optimization import require, require_positive
 
 Implementation = tuple[Callable[..., jax.Array], tuple[jax.Array, ...]]
 LSTMS = ((64, 400, 128, 64), (64, 400, 256, 256))

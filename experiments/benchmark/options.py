@@ -9,12 +9,7 @@ from experiments.benchmark.contestants import PEERS, PICTURES, PIPELINE_PEERS
 from experiments.benchmark.race import installed_peers
 from experiments.benchmark.workloads import WORKLOADS, Precision, workload_of
 from jaxdl.errors import UsageError
-from jaxdl.training.optimization import (
-    option_name,
-    refuse_changed,
-    require,
-    require_positive,
-)
+from jaxdl.training.optimization import option_name, refuse_changed, require, require_positive
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 CORES = len(os.sched_getaffinity(0)) if CAN_PIN else os.cpu_count() or 1

@@ -106,9 +106,7 @@ def devices_of(target: str) -> list[jax.Device]:
     try:
         if gpu:
             return topologies.get_topology_desc(
-                platform="cuda",
-                topology=f"1x1x{gpu[2] or 1}",
-                target_config=describe_gpu(gpu[1]),
+                platform="cuda", topology=f"1x1x{gpu[2] or 1}", target_config=describe_gpu(gpu[1])
             ).devices
         for variable, value in WITHOUT_A_TPU.items():
             os.environ.setdefault(variable, value)

@@ -3,10 +3,4 @@
 from jaxdl.data.catalog import IMAGE_DATASETS, TEXT_DATASETS
 from jaxdl.data.dataset import DEFAULT_DATA_DIR, Dataset, load
 
-__all__ = [
-    "DEFAULT_DATA_DIR",
-    "IMAGE_DATASETS",
-    "TEXT_DATASETS",
-    "Dataset",
-    "load",
-]
+__all__ = ["DEFAULT_DATA_DIR", "IMAGE_DATASETS", "TEXT_DATASETS", "Dataset", "load"]

@@ -101,11 +101,7 @@ def write(decoded: Decoded, fingerprint: str, folder: Path) -> None:
         for feature, array in pack(features).items():
             np.save(folder / _file_name(split, feature), array, allow_pickle=False)
             described.setdefault(split, {})[feature] = checksum(array)
-    manifest = {
-        "fingerprint": fingerprint,
-        "class_names": decoded.class_names,
-        "splits": described,
-    }
+    manifest = {"fingerprint": fingerprint, "class_names": decoded.class_names, "splits": described}
     if decoded.remarks:
         manifest["remarks"] = decoded.remarks
     manifest |= {"crc32": _crc32(manifest)}

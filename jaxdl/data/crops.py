@@ -54,10 +54,7 @@ class Rectangle(NamedTuple):
 
 
 def read_random_crop(
-    path: Path | bytes,
-    side: int,
-    draws: np.ndarray,
-    smallest_share: float,
+    path: Path | bytes, side: int, draws: np.ndarray, smallest_share: float
 ) -> np.ndarray:
     """Reads a random rectangle of an image file, resized to a square and turned upright.
 

@@ -83,8 +83,7 @@ class Mnist(Builder, skip_registration=True):
         folder = Path(dl_manager.manual_dir)
         return {
             split: self._generate_examples(
-                folder / f"{prefix}-images-idx3-ubyte.gz",
-                folder / f"{prefix}-labels-idx1-ubyte.gz",
+                folder / f"{prefix}-images-idx3-ubyte.gz", folder / f"{prefix}-labels-idx1-ubyte.gz"
             )
             for split, prefix in (("train", "train"), ("test", "t10k"))
         }

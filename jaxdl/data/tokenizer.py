@@ -60,10 +60,7 @@ def _word_tokenizer(vocabulary: dict[str, int]) -> Tokenizer:
 
 
 def encode(
-    tokenizer: Tokenizer,
-    texts: Sequence[str],
-    length: int,
-    truncation: Truncation = "start",
+    tokenizer: Tokenizer, texts: Sequence[str], length: int, truncation: Truncation = "start"
 ) -> dict[str, np.ndarray]:
     """Turns texts into ids, on all cores.
 

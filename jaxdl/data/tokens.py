@@ -10,12 +10,7 @@ from jaxdl.data import arrays
 from jaxdl.data.dataset import Dataset
 from jaxdl.data.folders import folder_name
 from jaxdl.data.texts import pack
-from jaxdl.data.tokenizer import (
-    Tokenizer,
-    Truncation,
-    encode,
-    train_tokenizer,
-)
+from jaxdl.data.tokenizer import Tokenizer, Truncation, encode, train_tokenizer
 
 READER = 1
 """Version of how texts become tokens; to be increased when that gives others."""

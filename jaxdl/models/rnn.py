@@ -141,12 +141,7 @@ class TextRNN(RecurrentEncoder):
 
     @nn.compact
     def __call__(
-        self,
-        tokens: jax.Array,
-        length: jax.Array,
-        ratios: jax.Array | None = None,
-        *,
-        train: bool,
+        self, tokens: jax.Array, length: jax.Array, ratios: jax.Array | None = None, *, train: bool
     ) -> jax.Array:
         """Returns float32 logits (batch, num_classes); with two classes the first is always 0.
 

@@ -12,11 +12,7 @@ from jax.sharding import Mesh
 
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary, draw_figures
 from jaxdl.runs.inputs import Examples, Inputs
-from jaxdl.runs.lifecycle import (
-    create_or_resume_run,
-    print_header,
-    summarise,
-)
+from jaxdl.runs.lifecycle import create_or_resume_run, print_header, summarise
 from jaxdl.runs.networks import TrainedNetwork
 from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import load_model

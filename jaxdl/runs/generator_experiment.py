@@ -19,11 +19,7 @@ from jaxdl.runs import sample_figures
 from jaxdl.runs.experiment import Experiment, InitialTraining, Result, Summary, draw_figures
 from jaxdl.runs.figures import optional_figure
 from jaxdl.runs.inputs import IMAGE_INPUTS, Examples, load_images
-from jaxdl.runs.lifecycle import (
-    create_or_resume_run,
-    print_header,
-    summarise,
-)
+from jaxdl.runs.lifecycle import create_or_resume_run, print_header, summarise
 from jaxdl.runs.run import Run
 from jaxdl.runs.sampling import (
     ROWS_SHOWN,
@@ -34,12 +30,7 @@ from jaxdl.runs.sampling import (
     samples_in_a_row,
 )
 from jaxdl.training.checkpoints import load_model
-from jaxdl.training.feature_extractor import (
-    FeatureExtractor,
-    class_shares,
-    compare,
-    has_collapsed,
-)
+from jaxdl.training.feature_extractor import FeatureExtractor, class_shares, compare, has_collapsed
 from jaxdl.training.generator import (
     draw_classes,
     init_generator,

@@ -26,12 +26,7 @@ from jaxdl.runs.run import Run
 from jaxdl.training.interruption import InterruptedTraining
 from jaxdl.training.optimization import option_name
 from jaxdl.training.plan import Trained
-from jaxdl.training.processes import (
-    exiting_together,
-    is_first,
-    scratch_directory,
-    text_of_first,
-)
+from jaxdl.training.processes import exiting_together, is_first, scratch_directory, text_of_first
 
 Data = dict[str, dict[str, str]]
 

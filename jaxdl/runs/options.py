@@ -21,12 +21,7 @@ from jaxdl.data.catalog import CATALOG
 from jaxdl.data.tokenizer import Truncation
 from jaxdl.errors import UsageError, UserError
 from jaxdl.training.mesh import parse_layout
-from jaxdl.training.optimization import (
-    option_name,
-    require,
-    require_fractions,
-    require_positive,
-)
+from jaxdl.training.optimization import option_name, require, require_fractions, require_positive
 
 Config = TypeVar("Config")
 

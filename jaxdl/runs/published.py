@@ -20,14 +20,7 @@ from jaxdl.models.vit import ViT, resize_positions
 from jaxdl.pretrained import PUBLISHED, ModelName, load_published, load_tokenizer_of
 from jaxdl.randomness import Purpose, key_for
 from jaxdl.runs.features import cached_features
-from jaxdl.runs.inputs import (
-    IMAGE_INPUTS,
-    TEXT_INPUTS,
-    Examples,
-    Inputs,
-    load_images,
-    load_texts,
-)
+from jaxdl.runs.inputs import IMAGE_INPUTS, TEXT_INPUTS, Examples, Inputs, load_images, load_texts
 from jaxdl.runs.networks import PREDICT_BATCH_SIZE, TrainedNetwork, picture_reader, sentence_reader
 from jaxdl.runs.options import DataOptions
 from jaxdl.training.classifier import make_predict_logits

@@ -5,10 +5,4 @@ from jaxdl.training.classifier import score, train_classifier
 from jaxdl.training.optimization import ClassifierOptimization
 from jaxdl.training.pipeline import InputPipeline
 
-__all__ = [
-    "ClassifierOptimization",
-    "InputPipeline",
-    "load_model",
-    "score",
-    "train_classifier",
-]
+__all__ = ["ClassifierOptimization", "InputPipeline", "load_model", "score", "train_classifier"]

@@ -9,11 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.analysis.sample_quality import (
-    frechet_distance,
-    kernel_distance,
-    precision_and_recall,
-)
+from jaxdl.analysis.sample_quality import frechet_distance, kernel_distance, precision_and_recall
 from jaxdl.data.augmentation import normalise
 from jaxdl.training.prediction import make_predict
 

@@ -9,12 +9,7 @@ import optax
 
 from jaxdl.console import progress
 from jaxdl.models.ngram_ratios import ratios_at_words
-from jaxdl.models.ngrams import (
-    NGramClassifier,
-    buckets_of_size,
-    distinct_ngrams,
-    log_count_ratios,
-)
+from jaxdl.models.ngrams import NGramClassifier, buckets_of_size, distinct_ngrams, log_count_ratios
 from jaxdl.models.text_logits import num_outputs, with_first_logit
 from jaxdl.training.lbfgs import minimise
 
@@ -139,10 +134,7 @@ def fit_ngrams(
     is_shared = counted["counts"].sum(axis=1, keepdims=True) > 1
     ratios = np.where(is_shared, log_count_ratios(**counted, xp=np), np.float32(0))
     entries, used = weighted_entries(rows, ratios)
-    params = {
-        "kernel": jnp.zeros((len(used), ratios.shape[1])),
-        "bias": jnp.zeros(ratios.shape[1]),
-    }
+    params = {"kernel": jnp.zeros((len(used), ratios.shape[1])), "bias": jnp.zeros(ratios.shape[1])}
     targets = jnp.asarray(split["label"])
 
     def loss_fn(params: Any, entries: Any, targets: jax.Array) -> jax.Array:

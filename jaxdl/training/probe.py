@@ -34,10 +34,7 @@ def fit_linear_probe(
     mean, std = features.mean(0), features.std(0) + 1e-6
     scaled = jnp.asarray((features - mean) / std)
     targets = jnp.asarray(labels)
-    params = {
-        "kernel": jnp.zeros((features.shape[1], num_classes)),
-        "bias": jnp.zeros(num_classes),
-    }
+    params = {"kernel": jnp.zeros((features.shape[1], num_classes)), "bias": jnp.zeros(num_classes)}
 
     def loss_fn(params: Any, scaled: jax.Array, targets: jax.Array) -> jax.Array:
         logits = scaled @ params["kernel"] + params["bias"]

@@ -53,9 +53,6 @@ def test_patches_that_are_pooled_by_weights_count_by_their_weights():
     second = np.broadcast_to(np.eye(4)[1], weights.shape)
     expected = 0.5 * np.eye(4)[1] + 0.5 * attention.mean(1)[:, 1]
     np.testing.assert_allclose(attention_rollout([attention], False, second), expected)
-    sown = {
-        "block_0": {"attention": {"attention": (attention,)}},
-        "pooling": (second,),
-    }
+    sown = {"block_0": {"attention": {"attention": (attention,)}}, "pooling": (second,)}
     rollout = rollout_of_blocks(sown, has_token=False)
     np.testing.assert_allclose(rollout, expected.reshape(-1, 2, 2))

@@ -2,12 +2,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxdl.analysis.programs import (
-    count_bytes,
-    count_collectives,
-    count_kernels,
-    describe_program,
-)
+from jaxdl.analysis.programs import count_bytes, count_collectives, count_kernels, describe_program
 
 PROGRAM = """
   %sum = f32[128,64]{1,0} all-reduce(%grads), channel_id=1, to_apply=%add

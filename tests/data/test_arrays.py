@@ -9,8 +9,7 @@ from jaxdl.data.arrays import Decoded
 features = strategies.dictionaries(
     strategies.sampled_from(["image", "label"]),
     numpy_strategies.arrays(
-        strategies.sampled_from([np.uint8, np.int32]),
-        numpy_strategies.array_shapes(min_side=0),
+        strategies.sampled_from([np.uint8, np.int32]), numpy_strategies.array_shapes(min_side=0)
     ),
     min_size=1,
 )

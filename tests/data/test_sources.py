@@ -138,11 +138,7 @@ class Endless(Server):
 
 @pytest.mark.parametrize(
     ("handler", "reason"),
-    [
-        (Silent, "no answer within"),
-        (Stalling, "broke off"),
-        (Endless, "is not the published file"),
-    ],
+    [(Silent, "no answer within"), (Stalling, "broke off"), (Endless, "is not the published file")],
 )
 def test_a_server_that_does_not_deliver_is_abandoned(
     files, folder, temporary, serve, monkeypatch, handler, reason

@@ -9,11 +9,7 @@ from hypothesis import given, strategies
 from jaxdl.data.tokenizer import encode, load_tokenizer, save_tokenizer, train_tokenizer
 from jaxdl.errors import UsageError, UserError
 
-TEXTS = [
-    "A good film.<br /><br />A GOOD film!",
-    "not good, not bad: a film",
-    "bad bad film",
-]
+TEXTS = ["A good film.<br /><br />A GOOD film!", "not good, not bad: a film", "bad bad film"]
 TOKENIZER = train_tokenizer(TEXTS)
 VOCABULARY = TOKENIZER.get_vocab()
 

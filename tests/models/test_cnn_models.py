@@ -88,9 +88,7 @@ def test_vgg_updates_its_batch_statistics_in_training_and_uses_them_in_evaluatio
         nn.Conv(2, (3, 3), use_bias=False), {"params": variables["params"]["conv_0"]}, images
     )
     np.testing.assert_allclose(
-        updates["batch_stats"]["norm_0"]["mean"],
-        0.1 * first_convolution.mean((0, 1, 2)),
-        atol=1e-6,
+        updates["batch_stats"]["norm_0"]["mean"], 0.1 * first_convolution.mean((0, 1, 2)), atol=1e-6
     )
     evaluate = jax.jit(partial(model.apply, train=False))
     in_evaluation = evaluate(variables, images)

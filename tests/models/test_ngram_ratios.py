@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from modules import apply, init
 
-from jaxdl.models.ngram_ratios import (
-    NGRAM_COUNTS,
-    NGramRatios,
-    ratios_at_words,
-    sum_ratios,
-)
+from jaxdl.models.ngram_ratios import NGRAM_COUNTS, NGramRatios, ratios_at_words, sum_ratios
 from jaxdl.models.ngrams import log_count_ratios
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer

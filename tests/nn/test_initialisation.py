@@ -9,10 +9,7 @@ from jaxdl.nn.initialisation import with_flat_window
 
 @pytest.mark.parametrize(
     "initializer",
-    [
-        nn.initializers.lecun_normal(),
-        nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
-    ],
+    [nn.initializers.lecun_normal(), nn.initializers.variance_scaling(2.0, "fan_out", "normal")],
     ids=["fan_in", "fan_out"],
 )
 @pytest.mark.parametrize("shape", [(3, 3, 4, 5), (5, 2, 1, 3), (1, 1, 2, 2)])

@@ -11,13 +11,7 @@ from jaxdl.errors import UsageError, UserError
 from jaxdl.files import with_checksum, write_json
 from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse
-from jaxdl.runs.options import (
-    DataOptions,
-    MachineOptions,
-    RunOptions,
-    to_options,
-    with_changes,
-)
+from jaxdl.runs.options import DataOptions, MachineOptions, RunOptions, to_options, with_changes
 from jaxdl.training.optimization import require
 
 

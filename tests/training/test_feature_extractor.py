@@ -32,10 +32,7 @@ def test_features_and_classes_are_those_of_the_network(dtype):
 
 def test_the_checksum_of_a_feature_extractor_depends_on_every_value_and_name():
     weights = {"a": np.zeros(3, np.float32), "b": np.ones(2, np.float32)}
-    changed = [
-        weights | {"b": np.float32([1, 2])},
-        {"a": weights["a"], "c": weights["b"]},
-    ]
+    changed = [weights | {"b": np.float32([1, 2])}, {"a": weights["a"], "c": weights["b"]}]
     sums = {sha256_of(each) for each in (weights, *changed)}
     assert len(sums) == 3
     assert sha256_of({name: array.copy() for name, array in weights.items()}) in sums

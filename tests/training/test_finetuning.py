@@ -23,13 +23,7 @@ def updates(**options):
 
 
 def test_distances_count_blocks_to_the_head():
-    assert distances() == {
-        "embedding": 4,
-        "block_0": 3,
-        "block_1": 2,
-        "block_2": 1,
-        "head": 0,
-    }
+    assert distances() == {"embedding": 4, "block_0": 3, "block_1": 2, "block_2": 1, "head": 0}
 
 
 def test_the_layers_before_frozen_blocks_are_frozen_too():

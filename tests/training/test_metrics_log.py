@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
 
-from jaxdl.training.metrics_log import (
-    MetricsLog,
-    format_epoch,
-    format_metrics,
-    read_records,
-)
+from jaxdl.training.metrics_log import MetricsLog, format_epoch, format_metrics, read_records
 
 
 @pytest.mark.parametrize("steps", [1, 7, 20, 45])

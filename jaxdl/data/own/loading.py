@@ -119,12 +119,7 @@ def load_own_texts(
 
 
 def _read_or_load(
-    name: str,
-    feature: str,
-    listing: Listing,
-    read_all: ReadAll,
-    data_dir: Path,
-    key: ReadOptions,
+    name: str, feature: str, listing: Listing, read_all: ReadAll, data_dir: Path, key: ReadOptions
 ) -> tuple[arrays.Decoded, str]:
     """Reads examples, or loads what a call with the same key cached; also returns a short name."""
     root = Path(name).expanduser().resolve()

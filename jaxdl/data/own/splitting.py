@@ -108,10 +108,7 @@ def is_test(labels: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _cut_off_test(
-    name: str,
-    train: NumberedExamples,
-    class_names: Sequence[str],
-    remark: Callable[[str], None],
+    name: str, train: NumberedExamples, class_names: Sequence[str], remark: Callable[[str], None]
 ) -> dict[str, NumberedExamples]:
     chosen = is_test(train.labels, train.digests / 2.0**64)
     without = np.setdiff1d(train.labels, train.labels[chosen])

@@ -13,12 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxdl.nn.cpu.grouping import group_size, into_groups
-from jaxdl.nn.cpu.patches import (
-    Padding,
-    convolved_size,
-    extract_patches,
-    transposed_kernel,
-)
+from jaxdl.nn.cpu.patches import Padding, convolved_size, extract_patches, transposed_kernel
 from jaxdl.nn.cpu.products import rounded_product
 
 CACHED_VALUES = 2**21

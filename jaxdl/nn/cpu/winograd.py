@@ -34,14 +34,12 @@ FROM_KERNEL = np.array(
         [0, 0, 1],
     ]
 )
-TO_OUTPUTS = np.array(
-    [
-        [1, 1, 1, 1, 1, 0],
-        [0, 1, -1, 2, -2, 0],
-        [0, 1, 1, 4, 4, 0],
-        [0, 1, -1, 8, -8, 1],
-    ]
-)
+TO_OUTPUTS = np.array([
+    [1, 1, 1, 1, 1, 0],
+    [0, 1, -1, 2, -2, 0],
+    [0, 1, 1, 4, 4, 0],
+    [0, 1, -1, 8, -8, 1],
+])  # fmt: skip
 
 CACHED_VALUES = 2**21
 """Number of transformed values that are processed together: 8 MiB, which fit into a cache."""

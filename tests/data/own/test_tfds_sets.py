@@ -169,8 +169,7 @@ def test_a_broken_picture_is_named(tmp_path, monkeypatch):
     prepare(Paint, tmp_path)
     monkeypatch.setattr(Image, "open", lambda *_, **__: Image.new("RGB", (3, 3)).tobytes().nothing)
     with pytest.raises(
-        UserError,
-        match=r"30 of 30 pictures .*Record 0 of the train split: the picture .*Record 1",
+        UserError, match=r"30 of 30 pictures .*Record 0 of the train split: the picture .*Record 1"
     ):
         load_own_images("tfds:paint", tmp_path, 0.1, ReadOptions(side=16))
 
