@@ -42,7 +42,7 @@ class FittedExperiment(ClassifierExperiment):
             parameters = self.inputs.count_parameters(config, model)
             print_header(run, config, examples.dataset, model, parameters)
             with CheckpointStore(run.checkpoints) as store:
-                store.save(0, training={"step": np.int32(0)}, model=variables)
+                store.save(0, training={"step": np.zeros((), np.int32)}, model=variables)
             trained = Trained(variables)
             return run, self.finish(run, config, examples, model, trained, predict, started)
 

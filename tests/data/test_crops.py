@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -146,7 +147,9 @@ def test_a_damaged_jpeg_is_left_to_pillow(monkeypatch):
 def test_pillow_decodes_what_is_no_plain_jpeg(mode):
     exif = Image.Exif()
     exif[crops.ORIENTATION] = 6
-    turned = encode(paint(), xmp=b'<rdf:Description tiff:Orientation="3"/>')
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<rdf:Description tiff:Orientation="3"/>'
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(xmp)) + xmp
+    turned = encode(paint()).replace(b"\xff\xd8", b"\xff\xd8" + segment, 1)
     for content in (
         encode(paint(mode=mode)),
         encode(paint(), exif=exif),
