@@ -138,7 +138,10 @@ def test_wrong_options_are_rejected_in_one_line(command, option):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", WORKLOADS)
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(model, marks=[pytest.mark.long] * (model == "resnet18")) for model in WORKLOADS],
+)
 def test_every_model_trains_across_epochs_and_predicts(model):
     workload = WORKLOADS[model]
     contestant = Ours(workload, random_data(workload, 10), 4, "float32")
