@@ -47,11 +47,12 @@ def write_text(path: Path, text: str) -> None:
             _write_through(file, text)
         temporary.replace(path)
         sync_directory(path.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
+    except BaseException as error:
         with contextlib.suppress(OSError):
-            temporary.unlink()  # which is there only if something failed
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def append_text(path: Path, text: str) -> None:
@@ -92,6 +93,11 @@ def _sync(descriptor: int) -> None:
     except OSError as error:
         if error.errno not in WITHOUT_SYNC:
             raise
+
+
+def expand_home(path: Path | str) -> Path:
+    """Replaces ``~`` at the start of a path, unless it names an unknown user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111, which raises a RuntimeError for one
 
 
 def require_plain_path(directory: Path) -> None:

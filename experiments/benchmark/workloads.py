@@ -79,8 +79,8 @@ class Contestant(Protocol):
 
     Attributes:
       parameters: number of trainable values, compared with ours: without the second bias that
-        some frameworks give to a recurrent cell, which is redundant beside the first, except for
-        the candidate of a GRU.
+        some frameworks give to a recurrent cell. Only in the candidate of a GRU is it not redundant
+        beside the first.
     """
 
     parameters: int

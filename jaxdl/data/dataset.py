@@ -9,8 +9,11 @@ import numpy as np
 from jaxdl.data.catalog import CATALOG
 from jaxdl.data.preparation import decoded
 from jaxdl.errors import UsageError
+from jaxdl.files import expand_home
 
-DEFAULT_DATA_DIR = Path(os.environ.get("TFDS_DATA_DIR") or "~/.cache/jaxdl/datasets").expanduser()
+DEFAULT_DATA_DIR = expand_home(
+    os.environ.get("TFDS_DATA_DIR") or "~/.cache/jaxdl/datasets"
+).absolute()
 
 
 @dataclasses.dataclass(frozen=True)

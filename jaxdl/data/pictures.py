@@ -24,7 +24,7 @@ INK_THRESHOLD = 0.2
 LARGEST_SIDE = 1024
 MNIST_SIZE = 28
 AVERAGED_AS_THEY_ARE = ("RGB", "RGBA", "L", "LA", "CMYK")
-"""Modes whose pixels can be averaged; those of others are numbers in a palette, bits, or wider."""
+"""Modes whose pixels can be averaged; others have entries of a palette, bits, or wide numbers."""
 BROKEN = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP)
 """Errors of the operating system that are the fault of one file, which can be left out."""
 
@@ -98,13 +98,13 @@ def open_picture(path: Path | bytes) -> Image.Image:
         file.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # decodes a JPEG at a reduced size
         if file.mode == "F" and not np.isfinite(np.asarray(file)).all():
             raise ValueError("a pixel is not a number")
-        picture = ImageOps.exif_transpose(file)
-        if picture.mode.startswith(("I", "F")):
-            picture = Image.fromarray(to_grey(picture))
-        elif picture.mode not in AVERAGED_AS_THEY_ARE:
-            picture = picture.convert("RGBA")
+        picture = file
+        if file.mode not in AVERAGED_AS_THEY_ARE:
+            picture = ImageOps.exif_transpose(file)
+            is_wide = picture.mode.startswith(("I", "F"))
+            picture = Image.fromarray(to_grey(picture)) if is_wide else picture.convert("RGBA")
         picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-        return picture
+        return ImageOps.exif_transpose(picture)
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def convolve(
       lhs_dilation: as in ``lax.conv_general_dilated``.
       rhs_dilation: as in ``lax.conv_general_dilated``.
       dimension_numbers: the layout. XLA's own convolution is used with any other than `NHWC`, with
-        dilation, with several groups of features, and for batches of any size.
+        dilation, with several groups of features, and if the batch size is symbolic.
       feature_group_count: as in ``lax.conv_general_dilated``.
       precision: as in ``lax.conv_general_dilated``.
 

@@ -14,6 +14,7 @@ import tyro
 from jaxdl.console import note
 from jaxdl.data.catalog import CATALOG
 from jaxdl.errors import UsageError, UserError
+from jaxdl.files import expand_home
 from jaxdl.runs.options import MACHINE, PLACES, from_options, groups, to_options, with_changes
 from jaxdl.runs.run import Run, module_of
 from jaxdl.training.optimization import option_name
@@ -60,7 +61,7 @@ def parse(
     start, _ = first.parse_known_args(arguments)
     default = config_class()
     if start.resume:
-        default = _options_of_run(name, start.resume.expanduser(), default)
+        default = _options_of_run(name, expand_home(start.resume), default)
     elif start.preset in presets:
         default = with_changes(default, {"preset": start.preset, **presets[start.preset]})
     description = f"{description}\n{_describe_presets(presets)}"
@@ -81,9 +82,9 @@ def parse(
 def _with_whole_paths(config: Config) -> Config:
     """Expands ``~``, and lets data be found again when a run is resumed from another directory."""
     paths = {"runs_dir": config.run.runs_dir, "resume": config.run.resume}
-    changes = {name: path.expanduser() for name, path in paths.items() if path}
-    changes["data_dir"] = config.data.data_dir.expanduser().absolute()
-    own = Path(config.data.dataset).expanduser()
+    changes = {name: expand_home(path) for name, path in paths.items() if path}
+    changes["data_dir"] = expand_home(config.data.data_dir).absolute()
+    own = expand_home(config.data.dataset)
     if own.exists() and config.data.dataset not in CATALOG:
         changes["dataset"] = str(own.resolve())
     return with_changes(config, changes)

@@ -51,7 +51,10 @@ def exiting_on_error() -> Iterator[None]:
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        note("error: The memory of the device is too small for this: give a smaller --batch-size.")
+        note(
+            f"error: The memory of the device is too small ({reason_of(error)}): give a smaller "
+            "--batch-size, or fewer inputs."
+        )
         sys.exit(UserError.exit_status)
     except OSError as error:
         where = error.filename or "while reading or writing a file or a standard stream"

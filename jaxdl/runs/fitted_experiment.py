@@ -1,6 +1,7 @@
 """Experiments that fit a classifier by L-BFGS, without epochs."""
 
 import dataclasses
+import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,7 @@ class FittedExperiment(ClassifierExperiment):
             model = self.network(config, len(run.class_names))
             parameters = self.inputs.count_parameters(config, model)
             print_header(run, config, examples.dataset, model, parameters)
+            shutil.rmtree(run.checkpoints, ignore_errors=True)  # of a resumed run
             with CheckpointStore(run.checkpoints) as store:
                 store.save(0, training={"step": np.zeros((), np.int32)}, model=variables)
             trained = Trained(variables)

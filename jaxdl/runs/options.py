@@ -114,7 +114,7 @@ class RunOptions:
     seeds: int = 1
     """Number of runs to train, with seeds from --seed upwards; reports mean and deviation."""
     runs_dir: Path = Path("runs")
-    """Directory in which runs are made, in a folder for each experiment."""
+    """Directory in which runs are made, in one folder per experiment."""
     resume: Path | None = None
     """Directory of a run to resume, with its options, of which --epochs may be raised."""
     group: Annotated[str, tyro.conf.Fixed, tyro.conf.Suppress] = ""
@@ -133,7 +133,7 @@ class MachineOptions:
     mesh: str = ""
     """Number of devices along each axis, like data=4,fsdp=2; by default all shard the batch."""
     coordinator: str = ""
-    """Address of the first process, host:port; auto finds all three on TPUs. SLURM needs none."""
+    """Address of the first process, host:port; auto on TPUs, without --process-*; none on SLURM."""
     process_id: int = 0
     """Number of this process among several, from 0."""
     process_count: int = 1

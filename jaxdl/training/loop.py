@@ -80,7 +80,7 @@ def fit(
     Raises:
       InterruptedTraining: Ctrl-C, SIGTERM or SIGHUP arrived; if there is a directory, a checkpoint
         has been saved.
-      UserError: a metric of the last step of a call is not finite; or the directory is in use by
+      UserError: a metric is not finite when progress is shown; or the directory is in use by
         another process, none of its checkpoints can be read, or they are of a longer training.
     """
     checkpoints = checkpoints and Path(checkpoints)

@@ -40,8 +40,9 @@ class StreamedEpoch(CompiledEpoch):
         if start != self._next_step or first == 0:
             self.close()
             order = np.asarray(self.order_of(epoch))
-            arguments = (self._split, order, epoch, self._batch_size, self._mesh, first)
-            self._batches = read_batches(*arguments)
+            self._batches = read_batches(
+                self._split, order, epoch, self._batch_size, self._mesh, first
+            )
         carry = (state, history)
         for step in range(start, stop):
             carry = program(carry, next(self._batches), np.int32(step))

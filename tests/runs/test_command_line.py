@@ -203,6 +203,7 @@ def test_places_in_the_home_directory_are_found_as_a_shell_would(make_run, monke
     assert config.run.runs_dir == directory.parent / "runs"
     assert config.data.data_dir == directory.parent / "data"
     assert parse_line(f"--resume=~/{directory.name}").run.resume == directory
+    assert parse_line("--runs-dir=~nobody-here/runs").run.runs_dir == Path("~nobody-here/runs")
 
 
 def test_fewer_epochs_may_not_be_given_to_a_resumed_run(make_run):

@@ -23,7 +23,8 @@ def raise_(error):
         (
             jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes."),
             1,
-            "error: The memory of the device is too small for this: give a smaller --batch-size.\n",
+            "error: The memory of the device is too small (RESOURCE_EXHAUSTED: Out of memory "
+            "allocating 8 bytes.): give a smaller --batch-size, or fewer inputs.\n",
         ),
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
         (InterruptedTraining("Stopped. Resume with: ..."), 130, "Stopped. Resume with: ...\n"),

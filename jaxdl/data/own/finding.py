@@ -9,6 +9,7 @@ from jaxdl.data.own.hub_sets import list_hub_set
 from jaxdl.data.own.listing import FoundExamples, Listing, folders_in, list_folder
 from jaxdl.data.own.tfds_sets import list_prepared
 from jaxdl.errors import UsageError, UserError, reason_of
+from jaxdl.files import expand_home
 
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 FILES = {"image": (PICTURES, "pictures"), "text": (frozenset((".txt",)), "texts")}
@@ -28,7 +29,7 @@ def find_examples(
       text_column: the same for the texts.
 
     Raises:
-      UsageError: there is no such data set, or a column is named, but it is no table.
+      UsageError: there is no such data set, or a column is named for one that is no table.
       UserError: it cannot be read.
     """
     kind, _, rest = name.partition(":")
@@ -39,7 +40,7 @@ def find_examples(
         return list_prepared(rest, data_dir.expanduser(), feature)
     if kind == "hf":
         return list_hub_set(rest, feature, text_column, label_column)
-    path = Path(name).expanduser()
+    path = expand_home(name)
 
     def list_table(table: Path) -> FoundExamples:
         if feature == "image":

@@ -59,12 +59,16 @@ def list_hub_set(name: str, feature: str, text_column: str, label_column: str) -
     for split, examples in splits.items():
         ours = SPLIT_NAMES.get(split.lower())
         if ours in listing:
-            raise UserError(f"hf:{name} has several splits for {ours}: {', '.join(splits)}.")
+            raise UserError(
+                f"hf:{name} has several splits for {ours}: {', '.join(splits)}; download it, and "
+                "give a folder or tables of those that you want."
+            )
         try:
             if ours:
                 of_split = f"The {split} split of hf:{name}"
-                columns = (feature, text_column, label_column)
-                listing[ours] = _list_split(of_split, split, examples, *columns)
+                listing[ours] = _list_split(
+                    of_split, split, examples, feature, text_column, label_column
+                )
             else:
                 note(f"The {split} split of hf:{name} is left out.")
         except tables.NoLabelsError:
@@ -84,7 +88,8 @@ def _list_split(
     column = _choose_column(name, examples, feature, text_column)
     label = _choose_label(name, examples, label_column)
     values, class_names = examples[label][:], getattr(examples.features[label], "names", None)
-    if all(value == -1 for value in values) or (class_names and {None, -1} & {*values}):
+    is_hidden = any if class_names else all
+    if values and is_hidden(value in (None, -1) for value in values):
         raise tables.NoLabelsError(f"{name} has examples without labels.")
     values = [class_names[value] for value in values] if class_names else values
     labels = tables.clean_labels(values, name)

@@ -158,7 +158,7 @@ def _walk(folder: Path) -> Iterator[str]:
     """Yields the visible files of a folder and of all visible folders below it.
 
     Each folder is visited once, however many links lead to it. Links that lead to a folder above
-    are not followed, nor is one above the place to which ``folder`` itself is a link.
+    are not followed; if ``folder`` is itself a link, neither are those to one above its target.
     """
 
     def fail(error: OSError) -> None:

@@ -37,9 +37,9 @@ def read_pictures(
       remark: called with that remark.
 
     Returns:
-      The images, uint8 (pictures, side, side, 3); digests of the files, uint64 (pictures,), equal
-      for equal files only, but for a rare accident; and whether each could be read, bool
-      (pictures,).
+      The images, uint8 (pictures, side, side, 3); digests of the files, uint64 (pictures,), the
+      same for equal files and, barring a rare collision, for no others; and whether each could be
+      read, bool (pictures,).
 
     Raises:
       UserError: some pictures cannot be read, and are not left out.
@@ -145,8 +145,8 @@ def _read_picture(content: Content, side: int) -> tuple[np.ndarray, bytes]:
 
 def _read_text(content: Content) -> tuple[str, bytes]:
     text: Any = content
-    name = f"The text {content[:40]!r}" if isinstance(content, str) else content
-    name = "it" if isinstance(content, Record) else name
+    name = f"The text {content[:40]!r}" if isinstance(content, str) else "it"
+    name = content if isinstance(content, Path) else name
     try:
         if isinstance(content, Path):
             require_regular(content)

@@ -19,7 +19,8 @@ class NumberedExamples:
     Attributes:
       numbers: int (examples,), the positions.
       labels: int32 (examples,).
-      digests: uint64 (examples,), equal for equal contents only, but for a rare accident.
+      digests: uint64 (examples,), the same for equal contents and, barring a rare collision, for
+        no others.
     """
 
     numbers: np.ndarray
@@ -41,8 +42,8 @@ def divide(
 
     Without a test split, the validation split becomes it. Without either, a tenth of the training
     examples does. Whether an example is chosen depends only on its content, except in the smallest
-    classes, so that it is chosen as well when others are added. The order of the examples, which
-    mixes the classes, also depends only on their contents.
+    classes, so that the choice stays the same when others are added. The order of the examples,
+    which mixes the classes, also depends only on their contents.
 
     Args:
       name: name of the data set, for messages.

@@ -19,8 +19,9 @@ NAMES_OF_ALL = ("labels", "data")
 """Names of tables that hold all examples, besides the names of splits."""
 LONGEST_HEADER, LONGEST_FIELD = 2**20, 2**27
 MOST_CLASSES = 1000
-ROWS_AT_ONCE, LARGEST_PARQUET, MOST_EXPANSION = 1024, 2**30, 100
-"""A Parquet file of more bytes than that may not unpack to more than that many times its size."""
+ROWS_AT_ONCE = 1024
+LARGEST_PARQUET, MOST_EXPANSION = 2**30, 100
+"""Bytes to which a Parquet file may unpack; a larger one, to this many times its size."""
 
 Columns = list[list[Any]]
 Choose = Callable[[list[str]], list[str]]
@@ -146,7 +147,7 @@ def _read_separated(path: Path, choose: Choose) -> Columns:
         separators = "\t" if path.suffix.lower() == ".tsv" else ",;\t"
         separator = max(separators, key=header.count)
         file.seek(0)
-        rows = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
+        rows = csv.reader(file, delimiter=separator, strict=True)
         names = next(rows, [])
         if len({*names}) < len(names):
             raise UserError(f"{path} has two columns of the same name: rename one of them.")
@@ -156,11 +157,6 @@ def _read_separated(path: Path, choose: Choose) -> Columns:
             if len(row) == len(names):
                 for column, number in zip(columns, numbers, strict=True):
                     column.append(row[number])
-                if path.suffix.lower() == ".tsv" and any({*"\n\t"} <= {*cell} for cell in row):
-                    raise UserError(
-                        f"{path}, line {rows.line_num}: a cell has quotation marks around several "
-                        "lines: double those that are part of a text."
-                    )
             elif row:  # not an empty line
                 raise UserError(
                     f"{path}, line {rows.line_num}: it has {len(row)} cells, but the header "
@@ -200,7 +196,10 @@ def _read_parquet(path: Path, choose: Choose) -> Columns:
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
             num_bytes += batch.nbytes
             if num_bytes > most_bytes:
-                raise UserError(f"{path} unpacks to {MOST_EXPANSION} times its size: repair it.")
+                raise UserError(
+                    f"{path} unpacks to more than {MOST_EXPANSION} times its size: it may be "
+                    "damaged, make it again."
+                )
             for column, name in zip(columns, names, strict=True):
                 column += batch[name].to_pylist()
     return columns
@@ -245,7 +244,9 @@ def clean_labels(values: Sequence[Any], table: Path | str) -> list[str]:
       UserError: a value is empty or cannot be a name, or there are too many different ones.
     """
     if all(value in (None, "") or value != value for value in values):
-        raise NoLabelsError(f"{table} has no labels: fill in those of its examples.")
+        raise NoLabelsError(
+            f"{table} has no labels: fill in the column, or choose another by --label-column."
+        )
     labels = []
     for row, value in enumerate(values, start=1):
         if isinstance(value, list | dict):

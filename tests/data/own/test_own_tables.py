@@ -78,7 +78,6 @@ def test_any_texts_are_read_as_they_were_written(tmp_path_factory, rows):
         (b"text,label\n\xff,b\n", "t.csv", "cannot be read as a table"),
         ("text,label\na,b\nc,\n", "t.csv", "row 2: the label is empty"),
         ("text,label\na,\nc,\n", "t.csv", "t.csv has no labels"),
-        ('text\tlabel\n"a\tb\nc"\td\n', "t.tsv", "line 3: a cell has quotation marks around"),
         (
             "words,label\na,b\n",
             "t.csv",
@@ -110,7 +109,7 @@ def test_a_small_parquet_file_does_not_fill_the_memory(tmp_path, monkeypatch):
     path = tmp_path / "t.parquet"
     columns = {"text": ["a long text " * 100] * 20_000, "label": ["a", "b"] * 10_000}
     parquet.write_table(pyarrow.table(columns), path)
-    with pytest.raises(UserError, match="unpacks to 100 times its size"):
+    with pytest.raises(UserError, match="unpacks to more than 100 times its size"):
         list_texts(path, "", "")
 
 
