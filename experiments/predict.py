@@ -31,12 +31,10 @@ import tyro
 
 from experiments.explanation import draw_explanation
 from experiments.registry import find_experiment
-from experiments.trained_networks import ALIASES, load_network
+from experiments.trained_networks import find_run, load_network
 from jaxdl.console import console
 from jaxdl.data import DEFAULT_DATA_DIR
 from jaxdl.errors import UsageError, UserError, printable
-from jaxdl.pretrained import PUBLISHED
-from jaxdl.runs import Run
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.language_model_experiment import LanguageModelExperiment
@@ -156,9 +154,8 @@ def main() -> None:
     """Parses the command line, predicts, prints."""
     options = parse_dataclass(Options, "experiments.predict", description=__doc__)
     set_up_devices()
-    path, inputs = Path(options.network), read_inputs(options.inputs)
-    is_published = options.network in (*PUBLISHED, *ALIASES)
-    run = None if is_published or not (path / "config.json").is_file() else Run.open(path)
+    inputs = read_inputs(options.inputs)
+    run = find_run(options.network)
     experiment = find_experiment(run.experiment) if run else None
     if inputs:
         refuse_changed(options, OF_SAMPLES, OF_GAN_ONLY)

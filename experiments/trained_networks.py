@@ -12,6 +12,12 @@ from jaxdl.runs.published import load_published_network
 ALIASES = {"sentiment": "distilbert-sst2", "similarity": "minilm"}
 
 
+def find_run(name: str) -> Run | None:
+    """Opens the run that a command names; None for a published model, or if there is no run."""
+    is_published = name in (*PUBLISHED, *ALIASES)
+    return None if is_published or not Path(name, "config.json").is_file() else Run.open(Path(name))
+
+
 def load_network(name: str, data_dir: Path, weights: Path | None = None) -> TrainedNetwork:
     """Loads the network that a command names.
 
@@ -30,8 +36,8 @@ def load_network(name: str, data_dir: Path, weights: Path | None = None) -> Trai
         return load_published_network(name, data_dir, weights)
     if weights:
         raise UsageError(f"--weights needs a published model, one of {', '.join(PUBLISHED)}.")
-    if not Path(name, "config.json").is_file():
+    run = find_run(name)
+    if run is None:
         known = ", ".join([*PUBLISHED, *ALIASES])
         raise UsageError(f"{name} is not the directory of a run, nor one of {known}.")
-    run = Run.open(Path(name))
     return find_experiment(run.experiment).load_network(run)

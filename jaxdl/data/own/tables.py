@@ -1,15 +1,13 @@
-"""Reads tables of examples: CSV, TSV, JSON Lines and Parquet."""
+"""Finds the tables of a data set, and the columns of their examples and labels."""
 
-import csv
-import json
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxdl.data.own.listing import SPLIT_NAMES, Files, FoundExamples, folders_in
-from jaxdl.data.pictures import require_regular
-from jaxdl.errors import UserError, reason_of
+from jaxdl.data.own.table_files import read_table
+from jaxdl.errors import UserError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 TEXTS = ("text", "sentence", "review", "content", "comment", "message", "body", "tweet")
@@ -17,15 +15,7 @@ LABELS = ("label", "labels", "class", "category", "sentiment", "target", "rating
 FILES = ("file", "filename", "file_name", "image", "path", "picture", "photo")
 NAMES_OF_ALL = ("labels", "data")
 """Names of tables that hold all examples, besides the names of splits."""
-LONGEST_HEADER, LONGEST_FIELD = 2**20, 2**27
 MOST_CLASSES = 1000
-ROWS_AT_ONCE = 1024
-LARGEST_PARQUET, MOST_EXPANSION = 2**30, 100
-"""Bytes to which a Parquet file may unpack; a larger one, to this many times its size."""
-
-Columns = list[list[Any]]
-Choose = Callable[[list[str]], list[str]]
-"""Takes the names of all columns and returns the names of those to read, in order."""
 
 
 class NoLabelsError(UserError):
@@ -119,90 +109,6 @@ def list_pictures(path: Path, label_column: str) -> FoundExamples:
             raise UserError(f"{path} names {file}, which is not in {folder}: move it there.")
         names.append(name)
     return FoundExamples(Files(names), clean_labels(labels, path))
-
-
-def read_table(path: Path, choose: Choose) -> Columns:
-    """Reads the columns that ``choose`` selects; all have the same number of cells.
-
-    Raises:
-      UserError: the table cannot be read, or has no rows.
-    """
-    require_regular(path)
-    readers = {".jsonl": _read_json_lines, ".parquet": _read_parquet}
-    try:
-        columns = readers.get(path.suffix.lower(), _read_separated)(path, choose)
-    except (UserError, MemoryError):
-        raise
-    except Exception as error:  # csv, json and pyarrow each have their own errors
-        raise UserError(f"{path} cannot be read as a table: {reason_of(error)}.") from error
-    if not columns[0]:
-        raise UserError(f"The table {path} has no rows below its header.")
-    return columns
-
-
-def _read_separated(path: Path, choose: Choose) -> Columns:
-    csv.field_size_limit(LONGEST_FIELD)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = file.readline(LONGEST_HEADER)
-        separators = "\t" if path.suffix.lower() == ".tsv" else ",;\t"
-        separator = max(separators, key=header.count)
-        file.seek(0)
-        rows = csv.reader(file, delimiter=separator, strict=True)
-        names = next(rows, [])
-        if len({*names}) < len(names):
-            raise UserError(f"{path} has two columns of the same name: rename one of them.")
-        numbers = [names.index(name) for name in choose(names)]
-        columns: Columns = [[] for _ in numbers]
-        for row in rows:
-            if len(row) == len(names):
-                for column, number in zip(columns, numbers, strict=True):
-                    column.append(row[number])
-            elif row:  # not an empty line
-                raise UserError(
-                    f"{path}, line {rows.line_num}: it has {len(row)} cells, but the header "
-                    f"{len(names)}: put what contains {separator!r} in double quotes."
-                )
-    return columns
-
-
-def _read_json_lines(path: Path, choose: Choose) -> Columns:
-    names: list[str] = []
-    columns: Columns = [[]]
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"{path}, line {number}: it is not JSON; repair it.") from error
-            if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}: it is not an object, {{...}}; repair it.")
-            if not names:
-                names = choose(list(row))
-                columns = [[] for _ in names]
-            for column, name in zip(columns, names, strict=True):
-                column.append(row.get(name))
-    return columns
-
-
-def _read_parquet(path: Path, choose: Choose) -> Columns:
-    from pyarrow import parquet
-
-    most_bytes, num_bytes = max(LARGEST_PARQUET, MOST_EXPANSION * path.stat().st_size), 0
-    with parquet.ParquetFile(path) as file:
-        names = choose(file.schema_arrow.names)
-        columns: Columns = [[] for _ in names]
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
-            num_bytes += batch.nbytes
-            if num_bytes > most_bytes:
-                raise UserError(
-                    f"{path} unpacks to more than {MOST_EXPANSION} times its size: it may be "
-                    "damaged, make it again."
-                )
-            for column, name in zip(columns, names, strict=True):
-                column += batch[name].to_pylist()
-    return columns
 
 
 def choose_column(

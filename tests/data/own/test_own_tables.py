@@ -3,8 +3,9 @@ import json
 import pytest
 from hypothesis import given, strategies
 
-from jaxdl.data.own import tables
-from jaxdl.data.own.tables import find_tables, list_pictures, list_texts, read_table
+from jaxdl.data.own import table_files
+from jaxdl.data.own.table_files import read_table
+from jaxdl.data.own.tables import find_tables, list_pictures, list_texts
 from jaxdl.errors import UserError
 
 
@@ -105,7 +106,7 @@ def test_a_small_parquet_file_does_not_fill_the_memory(tmp_path, monkeypatch):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    monkeypatch.setattr(tables, "LARGEST_PARQUET", 2**20)
+    monkeypatch.setattr(table_files, "LARGEST_PARQUET", 2**20)
     path = tmp_path / "t.parquet"
     columns = {"text": ["a long text " * 100] * 20_000, "label": ["a", "b"] * 10_000}
     parquet.write_table(pyarrow.table(columns), path)
