@@ -1,4 +1,8 @@
-"""Convolution with kernels of 3x3 by minimal filtering, for wide layers on CPU."""
+"""Convolution with kernels of 3x3 by minimal filtering, for wide layers on CPU.
+
+The transforms are hundreds of sums. Under `jax.jit` they are traced once for each shape, and not in
+each layer, which takes seconds of a GAN's penalty; XLA compiles them as parts of their callers.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +10,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxdl.nn.cpu.grouping import group_size, into_groups
@@ -14,38 +17,33 @@ from jaxdl.nn.cpu.patches import Padding, convolved_size, transposed_kernel
 
 # F(4x4, 3x3): a tile of 4x4 outputs comes from a patch of 6x6 pixels.
 TILE, PATCH, KERNEL = 4, 6, 3
-FROM_PIXELS = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ]
+FROM_PIXELS = (
+    (4, 0, -5, 0, 1, 0),
+    (0, -4, -4, 1, 1, 0),
+    (0, 4, -4, -1, 1, 0),
+    (0, -2, -1, 2, 1, 0),
+    (0, 2, -1, -2, 1, 0),
+    (0, 4, 0, -5, 0, 1),
 )
-FROM_KERNEL = np.array(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ]
+FROM_KERNEL = (
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
 )
-TO_OUTPUTS = np.array([
-    [1, 1, 1, 1, 1, 0],
-    [0, 1, -1, 2, -2, 0],
-    [0, 1, 1, 4, 4, 0],
-    [0, 1, -1, 8, -8, 1],
-])  # fmt: skip
+TO_OUTPUTS = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+TO_KERNEL, FROM_OUTPUTS = (tuple(zip(*m, strict=True)) for m in (FROM_KERNEL, TO_OUTPUTS))
+
+Matrix = tuple[tuple[float, ...], ...]
 
 CACHED_VALUES = 2**21
 """Number of transformed values that are processed together: 8 MiB, which fit into a cache."""
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
+@partial(jax.jit, static_argnums=2)
 def convolve_by_winograd(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:
     """Convolves in two dimensions with stride 1 and a kernel of 3x3.
 
@@ -109,6 +107,7 @@ def winograd_pays(
     return fits and min(kernel_shape[2:]) >= 32 and min(image_shape[1:3]) >= TILE
 
 
+@partial(jax.jit, static_argnums=3)
 def _kernel_gradient(
     images: jax.Array, cotangent: jax.Array, kernel: jax.Array, padding: Padding
 ) -> jax.Array:
@@ -123,7 +122,7 @@ def _kernel_gradient(
     def add_group(total: jax.Array, group: tuple[jax.Array, jax.Array]):
         images, cotangent = group
         tiles = cotangent.astype(jnp.float32).reshape(-1, rows, TILE, columns, TILE, features)
-        tiles = _transform(TO_OUTPUTS.T, tiles, axes=(2, 4)).reshape(PATCH**2, -1, features)
+        tiles = _transform(FROM_OUTPUTS, tiles, axes=(2, 4)).reshape(PATCH**2, -1, features)
         patches = _transform_patches(images, padding).reshape(PATCH**2, -1, channels)
         return total + jnp.matmul(patches.swapaxes(1, 2), tiles), None
 
@@ -132,7 +131,7 @@ def _kernel_gradient(
     zeros = jnp.zeros((PATCH**2, channels, features), jnp.float32)
     total, _ = lax.scan(add_group, zeros, groups)
     total = total.reshape(PATCH, PATCH, channels, features)
-    return _transform(FROM_KERNEL.T, total, axes=(0, 1)).astype(kernel.dtype)
+    return _transform(TO_KERNEL, total, axes=(0, 1)).astype(kernel.dtype)
 
 
 def _transform_patches(images: jax.Array, padding: Padding) -> jax.Array:
@@ -149,14 +148,15 @@ def _transform_patches(images: jax.Array, padding: Padding) -> jax.Array:
     return _combine(FROM_PIXELS, [images[:, :, :, i : i + TILE * columns : TILE] for i in starts])
 
 
-def _transform(matrix: np.ndarray, array: jax.Array, axes: tuple[int, int]) -> jax.Array:
+def _transform(matrix: Matrix, array: jax.Array, axes: tuple[int, int]) -> jax.Array:
     """Applies ``matrix`` to both axes, which come out in front, the second before the first."""
     for axis in axes:
         array = _combine(matrix, jnp.unstack(array, axis=axis))
     return array
 
 
-def _combine(matrix: np.ndarray, terms: Sequence[jax.Array]) -> jax.Array:
+@partial(jax.jit, static_argnums=0)
+def _combine(matrix: Matrix, terms: Sequence[jax.Array]) -> jax.Array:
     """Sums the terms weighted by each row of ``matrix``, in a new first axis."""
     return jnp.stack(
         [
