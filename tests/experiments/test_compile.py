@@ -10,8 +10,13 @@ from jaxdl.analysis.roofline import TPUS
 
 pytestmark = pytest.mark.tpu
 
+LARGE = ("resnet", "vit", "gan")  # each takes a minute
 
-@pytest.mark.parametrize("name", FROM_SCRATCH)
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in LARGE)) for name in FROM_SCRATCH],
+)
 def test_its_step_compiles_and_fits_in_the_memory_of_a_chip(name, command, tmp_path):
     output = tmp_path / "tpu.json"
     status, out, err = command("compile", "--experiments", name, "--output", output)

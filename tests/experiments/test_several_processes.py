@@ -61,7 +61,7 @@ def options_for(data_dir, runs_dir, epochs):
     return (*quick, "--data-dir", data_dir, "--runs-dir", runs_dir)
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.long)])
 def test_they_train_as_one_process_does_and_the_first_writes(count, data_dir, tmp_path, start_all):
     processes = start_all(count, *options_for(data_dir, tmp_path / "several", 2))
     statuses, outputs = wait_for(processes)

@@ -1,13 +1,11 @@
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
+from commands import train_in_a_process
 
 from experiments import transformer
 from experiments.trained_networks import load_network
@@ -26,10 +24,7 @@ def text_run(review_dir, tmp_path_factory):
     """Trains the LSTM, and returns the directory of the run."""
     runs_dir = tmp_path_factory.mktemp("text-runs")
     folders = ("--data-dir", review_dir, "--runs-dir", runs_dir)
-    arguments = map(str, (*OPTIONS, "--epochs", 8, *folders))
-    command = [sys.executable, "-m", "experiments.lstm", *arguments]
-    compiled_faster = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    subprocess.run(command, check=True, env=compiled_faster)
+    train_in_a_process("lstm", *OPTIONS, "--epochs", 8, *folders)
     (run,) = (runs_dir / "lstm").iterdir()
     return run
 

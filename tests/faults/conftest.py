@@ -1,7 +1,7 @@
 """The campaign of faults: commands are disturbed in many ways, and must lose nothing.
 
     python -m pytest -m faults                                    # some minutes: a few of each kind
-    python -m pytest -m faults --trials 0.4                       # two fifths of that: the gate
+    python -m pytest -m faults --trials 0.25                      # a quarter of that: the gate
     python -m pytest -m faults --trials 20 --report faults.json   # hours: twenty times as many
 
 Each trial draws its fault from its own number, so that one that fails can be run again. The report
