@@ -52,6 +52,11 @@ def _read_separated(path: Path, choose: Choose) -> Columns:
         numbers = [names.index(name) for name in choose(names)]
         columns: Columns = [[] for _ in numbers]
         for row in rows:
+            if separator == "\t" and any("\t" in cell and "\n" in cell for cell in row):
+                raise UserError(
+                    f"{path}, line {rows.line_num}: double quotes join several lines to one cell; "
+                    "if they belong to the text, double them, and put the cell in double quotes."
+                )
             if len(row) == len(names):
                 for column, number in zip(columns, numbers, strict=True):
                     column.append(row[number])

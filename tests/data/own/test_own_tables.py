@@ -32,6 +32,15 @@ def test_the_separator_is_that_of_the_header(table, separator):
     assert read_table(path, list) == [["a"], ["b"]]
 
 
+def test_quotation_marks_that_belong_to_texts_do_not_join_rows(table):
+    path = table('text\tlabel\n" a film\tbad\nof " the end "\tgood\nthe end"\tbad\n', "t.tsv")
+    with pytest.raises(UserError, match="expected after"):
+        read_table(path, list)
+    path = table('text\tlabel\n" a film\tbad\nthe end"\tgood\n', "t.tsv")
+    with pytest.raises(UserError, match="line 3: double quotes join several lines to one cell"):
+        read_table(path, list)
+
+
 def test_a_byte_order_mark_is_not_part_of_a_name(table):
     assert read_table(table("\ufefftext,label\na,b\n"), lambda names: ["text"]) == [["a"]]
 
