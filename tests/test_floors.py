@@ -55,4 +55,6 @@ def test_the_layers_leave_the_forms_for_cpu_to_their_room():
         and "nn" not in path.parts
     }
     epochs = {f"jaxdl/training/{name}.py" for name in ("epoch", "gradients", "streaming")}
-    assert users == epochs | {f"experiments/benchmark/{n}.py" for n in ("our_pipeline", "race")}
+    assert users == epochs | {
+        f"experiments/benchmark/{n}.py" for n in ("our_pipeline", "processes")
+    }

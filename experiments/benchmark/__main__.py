@@ -31,8 +31,9 @@ from experiments.benchmark import charts
 from experiments.benchmark.accuracy import TARGETS, time_to_accuracy
 from experiments.benchmark.measure import measure, versions
 from experiments.benchmark.options import Options
+from experiments.benchmark.processes import Record, installed_peers
 from experiments.benchmark.profile import profile
-from experiments.benchmark.race import Record, installed_peers, start_yardstick
+from experiments.benchmark.race import start_yardstick
 from jaxdl.console import console, note
 from jaxdl.errors import UsageError
 from jaxdl.files import write_json

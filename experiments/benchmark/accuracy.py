@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.benchmark.race import Record, inherited_environment
+from experiments.benchmark.processes import Record, inherited_environment
 from experiments.benchmark.steady import Yardstick
 from experiments.benchmark.tutorial_data import load_data
 from experiments.registry import find_experiment

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.benchmark.comparison import Comparison, compare_with_peers
-from experiments.benchmark.race import Record
+from experiments.benchmark.processes import Record
 from jaxdl.runs.figures import save_figure
 
 BAR = 0.8

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.benchmark.contestants import CONTESTANTS, PIPELINES, VARIANT, contestants_of
-from experiments.benchmark.race import Record
+from experiments.benchmark.processes import Record
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,8 @@ from functools import partial
 
 from experiments.benchmark.comparison import compare_with_peers, geometric_mean
 from experiments.benchmark.options import Options
-from experiments.benchmark.race import Record, race, start_workers, start_yardstick, summarise
+from experiments.benchmark.processes import Record, start_workers
+from experiments.benchmark.race import race, start_yardstick, summarise
 from experiments.benchmark.steady import Yardstick
 from jaxdl.console import console, note, progress
 from jaxdl.runs.environment import describe_environment

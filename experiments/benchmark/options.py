@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from experiments.benchmark.contestants import PEERS, PICTURES, PIPELINE_PEERS
-from experiments.benchmark.race import installed_peers
+from experiments.benchmark.processes import installed_peers
 from experiments.benchmark.workloads import WORKLOADS, Precision, workload_of
 from jaxdl.errors import UsageError
 from jaxdl.training.optimization import option_name, refuse_changed, require, require_positive

@@ -1,153 +1,16 @@
 """Times contestants in separate processes that take turns, so that noise affects all equally."""
 
 import contextlib
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from experiments.benchmark.contestants import contestants_of
+from experiments.benchmark.processes import Record, Worker, start_workers
 from experiments.benchmark.steady import Turn, Yardstick
 from jaxdl.console import note
 from jaxdl.errors import UserError
-from jaxdl.nn.cpu import WITHOUT_YNN_CONVOLUTION
-
-Record = dict[str, Any]
-
-# All processes live at once: on a GPU none may preallocate its memory.
-ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-}
-# These let glibc keep freed memory in one heap instead of returning it to the system, which would
-# clear it again for the next step. Our trainings that make one step in each call set the same by
-# mallopt. Other C libraries ignore them.
-KEEP_FREED_MEMORY = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1),
-}
-ONE_STEP_A_CALL = ("resnet", "speedrun")
 
 PRODUCT_SECONDS = 0.25
-SECONDS_TO_END = 10.0
-
-
-def inherited_environment() -> dict[str, str]:
-    """Returns the environment without the flag of XLA that jaxdl sets for its own process."""
-    flags = os.environ.get("XLA_FLAGS", "").replace(WITHOUT_YNN_CONVOLUTION, "")
-    return os.environ | {"XLA_FLAGS": flags}
-
-
-def environment_of(model: str) -> dict[str, str]:
-    """Returns the environment of the processes that train a model, the same for all contestants."""
-    memory = KEEP_FREED_MEMORY if model.startswith(ONE_STEP_A_CALL) else {}
-    return inherited_environment() | ENVIRONMENT | memory
-
-
-def installed_peers(model: str) -> list[str]:
-    """Returns the names of the peers of a model whose packages are installed."""
-    return [
-        name
-        for name, entry in contestants_of(model).items()
-        if entry.peer and all(map(importlib.util.find_spec, entry.packages))
-    ]
-
-
-class Worker:
-    """Talks to the process of one contestant."""
-
-    def __init__(self, framework: str, model: str):
-        """Starts the process, which waits for its first request."""
-        self.framework = framework
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the process
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.benchmark.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            env=environment_of(model),
-        )
-
-    def ask(self, **request: Any) -> Record:
-        """Sends a request and returns the answer.
-
-        Raises:
-          UserError: the process has ended, or it refuses; the message has its last line.
-        """
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline() or "{}")
-        if "refused" in answer:
-            raise UserError(f"{self.framework} is left out: {answer['refused']}.")
-        if not answer:
-            self._errors.seek(0)
-            lines = self._errors.read().strip().splitlines()
-            reason = lines[-1] if lines else "it printed nothing"
-            raise UserError(f"The process of {self.framework} has ended: {reason}")
-        return answer
-
-    def close(self) -> None:
-        """Ends the process, and with it those that it has started."""
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-        self._errors.close()
-
-
-@contextlib.contextmanager
-def start_workers(
-    frameworks: Sequence[str], show: Callable[[str], None], *, model: str, **request: Any
-) -> Iterator[dict[str, tuple[Worker, Record]]]:
-    """Starts a worker for each framework and kills them all at the end of the context.
-
-    A peer that cannot start, or whose model differs from ours, is left out; a line on standard
-    error says why.
-
-    Yields:
-      The worker and its description for each framework.
-
-    Raises:
-      UserError: the first framework cannot start.
-    """
-    started: dict[str, tuple[Worker, Record]] = {}
-    with contextlib.ExitStack() as stack:
-        for framework in frameworks:
-            show(f"starting {framework}")
-            worker = stack.enter_context(contextlib.closing(Worker(framework, model)))
-            try:
-                description = worker.ask(framework=framework, model=model, **request)
-                if started:
-                    _check_same_model(framework, description, started["ours"][1])
-            except UserError as error:
-                if not started:
-                    raise
-                note(str(error))
-                continue
-            started[framework] = (worker, description)
-        yield started
-
-
-def _check_same_model(framework: str, peer: Record, ours: Record) -> None:
-    if peer["parameters"] != ours["parameters"]:
-        raise UserError(
-            f"The model of {framework} has {peer['parameters']:,} parameters "
-            f"and ours has {ours['parameters']:,}: they cannot be compared."
-        )
 
 
 @contextlib.contextmanager
@@ -177,27 +40,46 @@ def race(
 ) -> list[Record]:
     """Gives each worker one turn in each round, and repeats those that were disturbed.
 
+    A peer whose process ends is left out; a line on standard error says why.
+
     Returns:
       For each worker its description, "framework", "peak_memory" in bytes, and "turns": for each
       round those of `Yardstick.repeat`, with "seconds_each" (per train step or per prediction).
+
+    Raises:
+      UserError: the process of the first one, ours, has ended.
     """
     records = {
         framework: description | {"framework": framework, "turns": []}
         for framework, (_, description) in workers.items()
     }
-    for worker, _ in workers.values():
+    first = next(iter(records))
+
+    def in_turn(take: Callable[[Worker, Record], None], note_of_round: str) -> None:
+        for framework, record in list(records.items()):
+            show(f"{framework}, {note_of_round}")
+            try:
+                take(workers[framework][0], record)
+            except UserError as error:
+                if framework == first:
+                    raise
+                note(f"{error}; it is left out.")
+                del records[framework]
+
+    def warm_up(worker: Worker, record: Record) -> None:
         worker.ask(work=work, seconds=seconds / 4)  # measures how many repetitions fit
+
+    def take_turn(worker: Worker, record: Record) -> None:
+        def time() -> Turn:
+            answer = worker.ask(work=work, seconds=seconds)
+            record["peak_memory"] = answer["peak_memory"]
+            return {"seconds_each": _seconds_each(answer)}
+
+        record["turns"].append(yardstick.repeat(time))
+
+    in_turn(warm_up, "warming up")
     for number in range(rounds):
-        for framework, (worker, _) in workers.items():
-            show(f"{framework}, round {number + 1} of {rounds}")
-            record = records[framework]
-
-            def take_turn(worker: Worker = worker, record: Record = record) -> Turn:
-                answer = worker.ask(work=work, seconds=seconds)
-                record["peak_memory"] = answer["peak_memory"]
-                return {"seconds_each": _seconds_each(answer)}
-
-            record["turns"].append(yardstick.repeat(take_turn))
+        in_turn(take_turn, f"round {number + 1} of {rounds}")
     return list(records.values())
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from experiments.benchmark.comparison import compare_with_peers
-from experiments.benchmark.race import Record
+from experiments.benchmark.processes import Record
 
 
 def format_times_to_accuracy(report: Record) -> str:

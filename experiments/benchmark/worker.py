@@ -1,4 +1,4 @@
-"""Runs one contestant in a process that `experiments.benchmark.race` starts.
+"""Runs one contestant in a process that `experiments.benchmark.processes` starts.
 
 It reads requests from standard input and writes answers to standard output, each a line of
 JSON. The first request says which contestant to build; every later one names the work to time

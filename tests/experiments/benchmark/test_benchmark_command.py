@@ -4,7 +4,7 @@ import json
 import pytest
 from PIL import Image
 
-from experiments.benchmark import accuracy, charts, options, race, tables
+from experiments.benchmark import accuracy, charts, options, processes, tables
 from experiments.benchmark.comparison import compare_with_peers, geometric_mean
 from experiments.benchmark.ours import Ours
 from experiments.benchmark.workloads import WORKLOADS, random_data
@@ -159,7 +159,7 @@ def test_the_models_of_all_frameworks_have_as_many_parameters_as_ours(model):
     ours = Ours(workload, random_data(workload, 10), 4, "float32")
     request = {"model": model, "batch_size": 4, "precision": "float32", "cores": 1}
     for framework in ("keras-tensorflow", "torch"):
-        with contextlib.closing(race.Worker(framework, model)) as peer:
+        with contextlib.closing(processes.Worker(framework, model)) as peer:
             answer = peer.ask(framework=framework, **request)
             assert answer["parameters"] == ours.parameters, framework
             assert peer.ask(work="predict", seconds=0.01)["times"] >= 1

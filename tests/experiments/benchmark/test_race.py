@@ -1,31 +1,12 @@
-import subprocess
-import sys
-from typing import ClassVar
-
 import pytest
 
-from experiments.benchmark import race
-from experiments.benchmark.race import summarise
+from experiments.benchmark.race import race, summarise
 from experiments.benchmark.steady import TRIES, Yardstick
 from experiments.benchmark.worker import Stopwatch
 from jaxdl.errors import UserError
-from jaxdl.nn.cpu import WITHOUT_YNN_CONVOLUTION
 
 OURS = {"framework": "ours", "parameters": 10, "flops_per_example": 5}
 PEER = {"framework": "torch", "parameters": 10, "flops_per_example": None}
-COUNT_PAGE_FAULTS = """
-import ctypes, resource
-
-libc = ctypes.CDLL(None)
-libc.malloc.restype = ctypes.c_void_p
-for repetition in range(2):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(10):
-        block = ctypes.c_void_p(libc.malloc(1 << 26))
-        ctypes.memset(block, 1, 1 << 26)
-        libc.free(block)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
 
 
 @pytest.fixture
@@ -64,63 +45,27 @@ def test_ratios_come_from_rounds_in_which_both_are_steady(yardstick):
     assert (ours["discarded_turns"], peer["discarded_turns"]) == (1, 1 + TRIES)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="counts page faults with glibc")
-def test_the_processes_of_wide_convolutions_keep_freed_memory():
-    program = [sys.executable, "-c", COUNT_PAGE_FAULTS]
-    faults = {
-        model: int(subprocess.check_output(program, env=race.environment_of(model)))
-        for model in ("mlp", "resnet20", "speedrun")
-    }
-    assert max(faults["resnet20"], faults["speedrun"]) < 0.01 * faults["mlp"]
+class Runner:
+    """Stands in for a worker that answers a number of requests before it ends."""
 
-
-def test_peers_do_not_get_the_flag_that_is_ours(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", f"--of_the_user {WITHOUT_YNN_CONVOLUTION}")
-    assert race.environment_of("cnn")["XLA_FLAGS"].split() == ["--of_the_user"]
-
-
-class FakeWorker:
-    """Stands in for a worker that takes part, "refuses" or is "larger", and records its end."""
-
-    closed: ClassVar[list[str]] = []
-
-    def __init__(self, framework, model):
-        self.framework = framework
+    def __init__(self, answers):
+        self.answers = answers
 
     def ask(self, **request):
-        if self.framework == "refuses":
-            raise UserError("refuses takes no part.")
-        return {"parameters": 11 if self.framework == "larger" else 10}
-
-    def close(self):
-        self.closed.append(self.framework)
+        self.answers -= 1
+        if self.answers < 0:
+            raise UserError("The process has ended: out of memory")
+        return {"seconds": 2.0, "times": 4, "peak_memory": 8}
 
 
-def test_a_peer_that_cannot_be_compared_is_left_out_with_a_reason(monkeypatch, capsys):
-    monkeypatch.setattr(race, "Worker", FakeWorker)
-    frameworks = ["ours", "refuses", "larger", "torch"]
-    with race.start_workers(frameworks, print, model="mlp") as workers:
-        assert list(workers) == ["ours", "torch"]
-    assert sorted(FakeWorker.closed) == sorted(frameworks)
-    refused, larger = capsys.readouterr().err.splitlines()
-    assert refused == "refuses takes no part."
-    assert larger.startswith("The model of larger has 11 parameters and ours has 10")
-
-
-def test_without_ours_there_is_nothing_to_compare(monkeypatch):
-    monkeypatch.setattr(race, "Worker", FakeWorker)
-    with pytest.raises(UserError), race.start_workers(["refuses"], print, model="mlp"):
-        pass
-
-
-def test_a_process_that_has_ended_is_reported_with_its_last_line():
-    worker = race.Worker("nonsense", "mlp")
-    request = {"model": "mlp", "batch_size": 1, "precision": "float32", "cores": 1}
-    with pytest.raises(UserError, match=r"^The process of nonsense has ended: KeyError"):
-        worker.ask(framework="nonsense", **request)
-    with pytest.raises(UserError, match="has ended"):
-        worker.ask(work="train", seconds=1)
-    worker.close()
+def test_a_peer_that_ends_during_the_race_is_left_out_with_a_reason(yardstick, capsys):
+    workers = {"ours": (Runner(100), OURS), "torch": (Runner(2), PEER), "keras": (Runner(9), PEER)}
+    records = race(workers, "train", 3, 1.0, lambda _: None, yardstick)
+    assert [record["framework"] for record in records] == ["ours", "keras"]
+    assert [len(record["turns"]) for record in records] == [3, 3]
+    assert capsys.readouterr().err == "The process has ended: out of memory; it is left out.\n"
+    with pytest.raises(UserError, match="out of memory"):
+        race({"ours": (Runner(2), OURS)}, "train", 3, 1.0, lambda _: None, yardstick)
 
 
 def test_a_turn_repeats_the_work_as_often_as_fits_into_its_seconds(monkeypatch):
