@@ -18,65 +18,27 @@ from jaxdl.data.builder import Builder, png, read_members
 from jaxdl.data.catalog import CATALOG
 from jaxdl.data.npm import NpmPackage
 from jaxdl.data.pictures import decoding
-from jaxdl.data.sources import File, damaged
+from jaxdl.data.sources import damaged, listed
 from jaxdl.data.tracking import tracked
 from jaxdl.data.website import Website
 from jaxdl.errors import UserError, reason_of
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 
-CIFAR10_ARCHIVE = File(
-    "cifar-10-binary.tar.gz",
-    170_052_171,
-    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-)
-CIFAR100_ARCHIVE = File(
-    "cifar-100-binary.tar.gz",
-    168_513_733,
-    "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-)
-SHEETS = (
-    File(
-        "data_batch_1.png",
-        23_138_647,
-        "9a148385817b16e1840832575ee46ccac2ced61a305f07d4804805773c64e9bc",
-    ),
-    File(
-        "data_batch_2.png",
-        23_162_285,
-        "47d610b8eb06af0c885fc499afc396d55f3a029b865725720a4f10474aac9d6f",
-    ),
-    File(
-        "data_batch_3.png",
-        23_174_917,
-        "ca5d6af61c1791820d0fa2b0a842a73ed48978b698d74c26531d2c80373d4c10",
-    ),
-    File(
-        "data_batch_4.png",
-        23_142_959,
-        "b9342d4f3cc3db72a731ca8ceb196a37d61480ea2da598ed0b32b74339bd04a5",
-    ),
-    File(
-        "data_batch_5.png",
-        23_112_461,
-        "183d6d9af763804a99e1a6d8af723b9cfe906a61276466041dea4511ce015144",
-    ),
-    File(
-        "test_batch.png",
-        23_141_302,
-        "ca44572a4066ea28c710ad4dc633d2ce24469a5e869ede5cc69495b0ef4c7d09",
-    ),
-    File(
-        "train_lables.json",
-        100_001,
-        "a3a0d804911c71de4b73015af980e237de5f82da7b1482a8efaf7adcc1722f45",
-    ),
-    File(
-        "test_lables.json",
-        20_001,
-        "a5df9ed6f395827dd69906fe5ac740be70395ca9d841974d4351818628b48bb6",
-    ),
-)
+CIFAR10_ARCHIVE, CIFAR100_ARCHIVE = listed("""
+cifar-10-binary.tar.gz 170052171 c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd
+cifar-100-binary.tar.gz 168513733 58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec
+""")
+SHEETS = listed("""
+data_batch_1.png 23138647 9a148385817b16e1840832575ee46ccac2ced61a305f07d4804805773c64e9bc
+data_batch_2.png 23162285 47d610b8eb06af0c885fc499afc396d55f3a029b865725720a4f10474aac9d6f
+data_batch_3.png 23174917 ca5d6af61c1791820d0fa2b0a842a73ed48978b698d74c26531d2c80373d4c10
+data_batch_4.png 23142959 b9342d4f3cc3db72a731ca8ceb196a37d61480ea2da598ed0b32b74339bd04a5
+data_batch_5.png 23112461 183d6d9af763804a99e1a6d8af723b9cfe906a61276466041dea4511ce015144
+test_batch.png 23141302 ca44572a4066ea28c710ad4dc633d2ce24469a5e869ede5cc69495b0ef4c7d09
+train_lables.json 100001 a3a0d804911c71de4b73015af980e237de5f82da7b1482a8efaf7adcc1722f45
+test_lables.json 20001 a5df9ed6f395827dd69906fe5ac740be70395ca9d841974d4351818628b48bb6
+""")
 
 
 class Examples(NamedTuple):

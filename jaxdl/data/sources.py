@@ -28,6 +28,12 @@ class File:
             return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
 
 
+def listed(table: str) -> tuple[File, ...]:
+    """Reads a list of files, one in each line: its name, its size and its sha256."""
+    rows = (line.split() for line in table.strip().splitlines())
+    return tuple(File(name, int(size), sha256) for name, size, sha256 in rows)
+
+
 class SourceError(Exception):
     """A source did not deliver; the message is a short reason, in lower case.
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from jaxdl.data.hub import hub
 from jaxdl.data.npm import NpmPackage
-from jaxdl.data.sources import File, Source
+from jaxdl.data.sources import Source, listed
 from jaxdl.data.wheel import Wheel
 from jaxdl.models.bert import BERTS
 from jaxdl.models.resnet import RESNETS
@@ -22,29 +22,13 @@ from jaxdl.pretrained.keras_shards import KERAS_RESNET50
 from jaxdl.pretrained.name_maps import NameMap
 from jaxdl.pretrained.preprocessing import AS_TORCHVISION, CAFFE, Preprocessing
 
-VOCABULARY = File(
-    "vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
-)
-MINILM = File(
-    "model.safetensors",
-    90_868_376,
-    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-)
-DISTILBERT_SST2 = File(
-    "model.safetensors",
-    267_832_558,
-    "7c3919835e442510166d267fe7cbe847e0c51cd26d9ba07b89a57b952b49b8aa",
-)
-TORCHVISION_RESNET50 = File(
-    "model.safetensors",
-    102_469_840,
-    "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
-)
-VIT_BASE = File(
-    "model.safetensors",
-    346_284_714,
-    "32aa17d6e17b43500f531d5f6dc9bc93e56ed8841b8a75682e1bb295d722405b",
-)
+VOCABULARY, MINILM, DISTILBERT_SST2, TORCHVISION_RESNET50, VIT_BASE = listed("""
+vocab.txt 231508 07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3
+model.safetensors 90868376 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
+model.safetensors 267832558 7c3919835e442510166d267fe7cbe847e0c51cd26d9ba07b89a57b952b49b8aa
+model.safetensors 102469840 5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888
+model.safetensors 346284714 32aa17d6e17b43500f531d5f6dc9bc93e56ed8841b8a75682e1bb295d722405b
+""")
 
 
 @dataclasses.dataclass(frozen=True)
