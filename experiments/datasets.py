@@ -21,6 +21,7 @@ from jaxdl.data.folders import folder_name
 from jaxdl.data.own.loading import FOLDER, ReadOptions, load_own_images, load_own_texts
 from jaxdl.data.own.tables import SUFFIXES
 from jaxdl.errors import UserError
+from jaxdl.files import expand_home
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
 from jaxdl.runs.dataset_figures import dataset_overview
@@ -83,8 +84,13 @@ def load_any(options: Options) -> Dataset:
     if options.dataset in CATALOG:
         return load(options.dataset, options.data_dir, validation_fraction=0.0)
     where = (options.dataset, options.data_dir, 0.0)
-    own = (getattr(options, name) for name in OF_OWN_DATA)
-    read_options = ReadOptions(*own, stream=True)
+    read_options = ReadOptions(
+        options.label_column,
+        options.skip_broken,
+        options.text_column,
+        side=options.image_size,
+        stream=True,
+    )
     try:
         return load_own_images(*where, read_options)
     except UserError as of_images:
@@ -92,7 +98,7 @@ def load_any(options: Options) -> Dataset:
             return load_own_texts(*where, read_options)
         except UserError as of_texts:
             has_texts = Path(options.dataset).suffix.lower() in SUFFIXES or any(
-                Path(options.dataset).expanduser().rglob("*.txt")
+                expand_home(options.dataset).rglob("*.txt")
             )
             raise of_texts if has_texts else of_images from None
 
@@ -119,12 +125,12 @@ def main() -> None:
     """Parses the command line, prints, draws."""
     options = parse_dataclass(Options, "experiments.datasets", description=__doc__)
     if not options.dataset:
-        list_datasets(options.data_dir.expanduser())
+        list_datasets(expand_home(options.data_dir))
         return
     dataset = load_any(options)
     print_table(describe(dataset))
     name = f"{folder_name(dataset.name)}.png"
-    output = options.output or options.data_dir.expanduser() / "figures" / name
+    output = options.output or expand_home(options.data_dir) / "figures" / name
     output.parent.mkdir(parents=True, exist_ok=True)
     dataset_overview(dataset.train, dataset.class_names, output)
     note(f"Samples and balance: {output}")

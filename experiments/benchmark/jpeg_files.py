@@ -21,7 +21,7 @@ def jpeg_files(num_classes: int) -> dict[str, np.ndarray]:
     Returns:
       "file", str (pictures,), FOLDER/CLASS/NUMBER.jpg, and "label", int32 (pictures,).
     """
-    folder = DEFAULT_DATA_DIR.expanduser() / "benchmark" / f"pictures-{num_classes}"
+    folder = DEFAULT_DATA_DIR / "benchmark" / f"pictures-{num_classes}"
     if not folder.exists():
         with making(folder) as temporary:
             if not folder.exists():  # another process may have made it meanwhile

@@ -59,7 +59,7 @@ def load(name: str, data_dir: Path, validation_fraction: float = 0.2) -> Dataset
         raise UsageError(
             f"The validation fraction is {validation_fraction}, but must be at least 0 and below 1."
         )
-    everything = decoded(name, Path(data_dir).expanduser())
+    everything = decoded(name, expand_home(data_dir))
     train, validation = split_off_end(everything.splits["train"], validation_fraction)
     class_names = CATALOG[name].class_names or everything.class_names
     return Dataset(name, train, validation, everything.splits["test"], class_names)

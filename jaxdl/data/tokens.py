@@ -11,6 +11,7 @@ from jaxdl.data.dataset import Dataset
 from jaxdl.data.folders import folder_name
 from jaxdl.data.texts import pack
 from jaxdl.data.tokenizer import Tokenizer, Truncation, encode, train_tokenizer
+from jaxdl.files import expand_home
 
 READER = 1
 """Version of how texts become tokens; to be increased when that gives others."""
@@ -41,7 +42,7 @@ def tokenise(
     """
     known = vocabulary if isinstance(vocabulary, int) else vocabulary.to_str()
     key = _key(dataset, known, length, truncation)
-    folder = data_dir.expanduser() / "tokens" / f"{folder_name(dataset.name)}-{key}"
+    folder = expand_home(data_dir) / "tokens" / f"{folder_name(dataset.name)}-{key}"
 
     def make() -> arrays.Decoded:
         tokenizer = vocabulary

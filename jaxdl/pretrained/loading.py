@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from jaxdl.data import sources
 from jaxdl.data.folders import making
 from jaxdl.errors import UserError, reason_of
+from jaxdl.files import expand_home
 from jaxdl.pretrained.catalog import PUBLISHED, VOCABULARY, Published
 from jaxdl.pretrained.conversion import Tensors, import_variables, likeliest_names
 from jaxdl.pretrained.name_maps import NameMap
@@ -96,7 +97,7 @@ def fetch(name: str, data_dir: Path, only: str | None = None) -> Path:
     Raises:
       UserError: the files cannot be fetched, or the directory cannot be used.
     """
-    folder = data_dir.expanduser() / FOLDER / name
+    folder = expand_home(data_dir) / FOLDER / name
     places = PUBLISHED[name].sources
     if only:
         places = tuple(

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxdl.data import arrays
 from jaxdl.data.own.lazy import LazyImages
+from jaxdl.files import expand_home
 
 FEATURES = "features"
 
@@ -32,7 +33,7 @@ def cached_features(
       float32 (examples, features).
     """
     key = _digest(inputs, depends_on)
-    folder = data_dir.expanduser() / FEATURES / f"{name}-{key}"
+    folder = expand_home(data_dir) / FEATURES / f"{name}-{key}"
     cached = arrays.read_or_make(
         folder, key, lambda: arrays.Decoded({"all": {FEATURES: compute()}}, ())
     )

@@ -1,14 +1,14 @@
 """The directory of compiled programs, with which a second start compiles nothing."""
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import jax
 
 from jaxdl.console import note
+from jaxdl.files import expand_home
 
-PROGRAM_CACHE = Path("~/.cache/jaxdl/programs").expanduser()
+PROGRAM_CACHE = expand_home("~/.cache/jaxdl/programs")
 WARNING_OF_JAX = "persistent compilation cache"
 
 

@@ -107,6 +107,13 @@ def test_a_run_with_fewer_epochs_or_another_preset_is_not_resumed(refused, train
     assert "--preset" in refused(2, "cnn", "--resume", trained_run, "--preset", "tutorial")
 
 
+def test_a_folder_of_an_unknown_user_is_one_line(command):
+    status, _, errors = command("datasets", "--dataset", "~nosuch/photos")
+    assert status == 2
+    assert errors.startswith("error: ")
+    assert "~nosuch/photos" in errors
+
+
 def test_no_device_is_one_line(data_dir, tmp_path):
     options = ("--epochs", "1", "--data-dir", data_dir, "--runs-dir", tmp_path)
     process = subprocess.run(

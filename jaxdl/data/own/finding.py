@@ -37,7 +37,7 @@ def find_examples(
     given = [option for option, column in columns.items() if column]
     if kind == "tfds":
         _require_no_columns(given, name)
-        return list_prepared(rest, data_dir.expanduser(), feature)
+        return list_prepared(rest, expand_home(data_dir), feature)
     if kind == "hf":
         return list_hub_set(rest, feature, text_column, label_column)
     path = expand_home(name)

@@ -19,13 +19,15 @@ from jaxdl.data.own.lazy import LazyImages
 from jaxdl.data.own.listing import Content, Files, Listing, contents_of
 from jaxdl.data.own.reading import Remark, read_pictures, read_texts
 from jaxdl.data.own.splitting import NumberedExamples, divide, sort_classes
+from jaxdl.files import expand_home
 
 FOLDER = "own"
 READER = 3
 """Version of how pictures and texts are read; to be increased when that gives other arrays."""
 
 Features = dict[str, np.ndarray]
-ReadAll = Callable[[Sequence[Content], Remark], tuple[Features, np.ndarray, np.ndarray]]
+ReadResult = tuple[Features, np.ndarray, np.ndarray]
+ReadAll = Callable[[Sequence[Content], Remark], ReadResult]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,9 +76,7 @@ def load_own_images(
         note(f"{name} is streamed from its files, since its images would fill the memory.")
         options = dataclasses.replace(options, stream=True)
 
-    def read(
-        contents: Sequence[Content], remark: Remark
-    ) -> tuple[Features, np.ndarray, np.ndarray]:
+    def read(contents: Sequence[Content], remark: Remark) -> ReadResult:
         # An image of one pixel is enough to verify a picture.
         how = 1 if options.stream else side, options.skip_broken, remark
         images, digests, is_readable = read_pictures(contents, *how)
@@ -106,9 +106,7 @@ def load_own_texts(
     columns = (options.label_column, options.text_column)
     listing = find_examples(name, "text", data_dir, *columns)
 
-    def read(
-        contents: Sequence[Content], remark: Remark
-    ) -> tuple[Features, np.ndarray, np.ndarray]:
+    def read(contents: Sequence[Content], remark: Remark) -> ReadResult:
         texts, digests, is_readable = read_texts(contents, options.skip_broken, remark)
         return {"text": texts}, digests, is_readable
 
@@ -122,7 +120,7 @@ def _read_or_load(
     name: str, feature: str, listing: Listing, read_all: ReadAll, data_dir: Path, key: ReadOptions
 ) -> tuple[arrays.Decoded, str]:
     """Reads examples, or loads what a call with the same key cached; also returns a short name."""
-    root = Path(name).expanduser().resolve()
+    root = expand_home(name).resolve()
     origin, short_name = (str(root), root.name) if root.exists() else (name, name)
     cache_key = _digest([READER, origin, feature, dataclasses.astuple(key)])[:16]
 
@@ -141,7 +139,7 @@ def _read_or_load(
             tuple(remarks),
         )
 
-    folder = data_dir.expanduser() / FOLDER / f"{folder_name(short_name)}-{cache_key}"
+    folder = expand_home(data_dir) / FOLDER / f"{folder_name(short_name)}-{cache_key}"
     fingerprint = _digest(_describe(listing))
     decoded = arrays.read_or_make(folder, fingerprint, make)
     for remark in decoded.remarks:
