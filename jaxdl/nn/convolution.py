@@ -78,7 +78,7 @@ def convolve(
     # Without the barrier, XLA for CPU would fuse the images with the operations that produce them,
     # and compute them again, in another order, for the gradient of the kernel.
     images = by_backend(images, cpu=lax.optimization_barrier, elsewhere=lambda x: x)
-    if products_pay(images, kernel.shape, window_strides, pads):
+    if products_pay(images, kernel.shape, window_strides, pads, precision):
         return by_backend(images, kernel, cpu=on_cpu, elsewhere=by_xla)
     return by_xla(images, kernel)
 

@@ -147,6 +147,8 @@ def test_outside_loops_products_pay_where_they_multiply_less_or_pixels_are_skipp
 ):
     images = jax.ShapeDtypeStruct(image_shape, jnp.float32)
     assert products_pay(images, kernel_shape, strides, padding) == pays
+    skips = max(strides) > min(kernel_shape[:2])
+    assert products_pay(images, kernel_shape, strides, padding, "highest") == skips
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])

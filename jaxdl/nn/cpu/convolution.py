@@ -45,11 +45,13 @@ def products_pay(
     kernel_shape: Sequence[int],
     strides: Sequence[int],
     padding: Padding,
+    precision: lax.PrecisionLike = None,
 ) -> bool:
     """Whether matrix products are faster than XLA's own convolution outside loops, too.
 
-    With stride 1 they are faster in bfloat16, and where minimal filtering pays. They also serve
-    where the stride skips pixels, since XLA for CPU fails to compile the gradient there.
+    With stride 1 they are faster in bfloat16, and where minimal filtering pays, but not if a
+    precision is given. They also serve where the stride skips pixels, since XLA for CPU fails to
+    compile the gradient there.
 
     Args:
       images: shape and dtype of the images.
@@ -59,10 +61,10 @@ def products_pay(
     """
     if any(s > size for s, size in zip(strides, kernel_shape[:2], strict=True)):
         return True
-    return tuple(strides) == (1, 1) and (
-        (bfloat16_pays(images) and patches_pay(kernel_shape, padding))
-        or winograd_pays(images.shape, kernel_shape, padding)
-    )
+    if tuple(strides) != (1, 1) or precision is not None:
+        return False
+    in_bfloat16 = bfloat16_pays(images) and patches_pay(kernel_shape, padding)
+    return in_bfloat16 or winograd_pays(images.shape, kernel_shape, padding)
 
 
 def convolve_by_patches(
