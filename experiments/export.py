@@ -29,7 +29,7 @@ from safetensors.numpy import save
 from experiments.trained_networks import load_network
 from jaxdl.console import note, print_table
 from jaxdl.data import DEFAULT_DATA_DIR
-from jaxdl.errors import UsageError, UserError
+from jaxdl.errors import UsageError, UserError, reason_of
 from jaxdl.models.bert import Bert
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.vit import ViT
@@ -126,8 +126,7 @@ def write_onnx(network: TrainedNetwork, path: Path) -> Callable[..., np.ndarray]
         onnx.save(model, path)
         session = onnxruntime.InferenceSession(path)
     except Exception as error:  # both libraries raise exceptions of many kinds
-        reason = str(error).splitlines()[0]
-        raise UserError(f"jax2onnx cannot convert {network.name} ({reason}).") from error
+        raise UserError(f"jax2onnx cannot convert {network.name} ({reason_of(error)}).") from error
     return lambda *features: session.run(None, dict(zip(names, features, strict=True)))[0]
 
 

@@ -221,7 +221,7 @@ def main() -> None:
         raise UsageError("--figure has no effect without a result file: leave it out.")
     if options.results and options.name:
         collect(options.results, options.name, options.figure)
-    write_text(README, with_tables(README.read_text()))
+    write_text(README, with_tables(README.read_text("utf-8")))
     console.print(f"Wrote the tables in {README.name}.")
 
 

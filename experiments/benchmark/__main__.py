@@ -13,9 +13,9 @@ GPU needs TensorFlow and PyTorch built for it), each in its plain form and in th
 documentation recommends: Keras on TensorFlow and on JAX, with one or many steps in each call;
 PyTorch with fused optimizers, with channels last, with torch.compile. All train the same layers,
 which is checked by the number of parameters here and for most by the logits in the tests, with the
-same optimizer on the same random data in memory, in separate processes that take turns. For ResNets
-and the speed run, glibc keeps freed memory in all processes; each framework trains the GAN as its
-own tutorial does.
+same optimizer on the same random data in memory, in separate processes that take turns. For
+ResNets, the speed run and pictures, glibc keeps freed memory in all processes; each framework
+trains the GAN as its own tutorial does.
 
 Before and after each turn a matrix product is timed. While it is a tenth slower than the fastest
 one, something else uses the machine: turns wait, for up to half a minute each on average, and one

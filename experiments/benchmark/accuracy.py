@@ -18,7 +18,7 @@ from experiments.benchmark.tutorial_data import load_data
 from experiments.registry import find_experiment
 from jaxdl.console import console, progress
 from jaxdl.errors import UserError
-from jaxdl.runs.command_line import parse
+from jaxdl.runs.options import with_changes
 
 # Accuracies of the tutorial's scripts on the test split.
 TARGETS = {"mlp": 0.971, "cnn": 0.991, "rnn": 0.743, "lstm": 0.845}
@@ -108,8 +108,7 @@ def judge(turns: dict[str, list[list[Record]]], yardstick: Yardstick) -> Record:
 def _prepare_data(model: str) -> None:
     """Prepares the data that both read, so that no timed process has to."""
     experiment = find_experiment(model)
-    presets, quick = experiment.presets, ["--preset", "quick"]
-    experiment.inputs.load(parse(experiment.name, experiment.config, presets, "", quick))
+    experiment.inputs.load(with_changes(experiment.config(), experiment.presets["quick"]))
     load_data(model)
 
 

@@ -90,6 +90,8 @@ def compare_batch_sizes(results: Sequence[Record], path: Path) -> None:
       path: path of the PNG file.
     """
     models = list(dict.fromkeys(result["model"] for result in results))
+    if not models:
+        return
     figure = Figure(figsize=(4.5 * len(models), 4), layout="constrained")
     for axes, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
         for framework in dict.fromkeys(result["framework"] for result in results):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.benchmark.contestants import CONTESTANTS, PIPELINES, VARIANT, contestants_of
+from experiments.benchmark.contestants import VARIANT, contestants_of
 from experiments.benchmark.processes import Record
 
 
@@ -36,22 +36,22 @@ def compare_with_peers(results: Sequence[Record]) -> list[Comparison]:
     for result in results:
         peer = contestants_of(result["model"])[result["framework"]].peer
         if peer:
-            forms.setdefault((_case(result), peer), []).append(result)
+            case = result["model"], result["batch_size"]
+            forms.setdefault((case, peer), []).append(result)
     return [
         Comparison(
             case,
             peer,
-            next((r for r in of_peer if r["framework"] == plain_form(peer)), None),
+            next((r for r in of_peer if r["framework"] == plain_form(case[0], peer)), None),
             min(of_peer, key=lambda result: result["ours_is_faster_by"]["median"]),
         )
         for (case, peer), of_peer in forms.items()
     ]
 
 
-def plain_form(peer: str) -> str:
+def plain_form(model: str, peer: str) -> str:
     """Returns the name of the contestant that is the plain form of a peer."""
-    entries = CONTESTANTS | PIPELINES
-    return next(name for name, entry in entries.items() if entry.peer == peer)
+    return next(name for name, entry in contestants_of(model).items() if entry.peer == peer)
 
 
 def geometric_mean(results: Sequence[Record]) -> float | None:
@@ -63,7 +63,3 @@ def geometric_mean(results: Sequence[Record]) -> float | None:
         ratio = comparison.best["ours_is_faster_by"]["median"]
         best[comparison.case] = min(ratio, best.get(comparison.case, ratio))
     return float(np.exp(np.mean(np.log(list(best.values()))))) if best else None
-
-
-def _case(result: Record) -> tuple[str, int]:
-    return result["model"], result["batch_size"]

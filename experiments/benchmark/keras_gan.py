@@ -63,6 +63,8 @@ class Options:
 
     def __post_init__(self) -> None:
         require_positive(self, "seeds")
+        named = self.output.suffix != ".png"
+        require(self, "output", named, "not a .png file, which is the grid beside it")
         fits = self.beside is None or shows_digits(Run.open(self.beside))
         require(self, "beside", fits, "a run of experiments.gan on mnist, with figures/samples.png")
 

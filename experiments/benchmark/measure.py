@@ -13,8 +13,6 @@ from experiments.benchmark.steady import Yardstick
 from jaxdl.console import console, note, progress
 from jaxdl.runs.environment import describe_environment
 
-Show = Callable[[str], None]
-
 HEADER = (
     f"{'model':<12}{'framework':<24}{'batch':>6}{'examples/s':>13}{'ms':>10}{'first step':>12}"
     f"{'memory':>9}{'of peak':>9}  speed of ours / peer"
@@ -42,10 +40,8 @@ def versions() -> dict[str, str]:
     )
     found = {}
     for name in names:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found
 
 
@@ -60,7 +56,8 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
       The content of the JSON file: "environment", "versions", "precision", "rounds", "seconds" of a
       turn, "steadiness" (how disturbed turns were found), "peak_flops" (FLOP/s of a matrix
       product), "results" (those of `summarise` for all cases), "left_out" (contestants without a
-      steady turn) and "geometric_mean" (of the speed of ours relative to the best peer).
+      turn that was steady while one of ours was) and "geometric_mean" (of the speed of ours
+      relative to the best peer).
     """
     cases = options.cases
     report = {
@@ -130,11 +127,11 @@ def print_case(report: Record, case: tuple[str, int]) -> None:
         note(f"{discarded} turns were disturbed and are discarded.")
     left_out = [r["framework"] for r in report["left_out"] if (r["model"], r["batch_size"]) == case]
     if left_out:
-        note(f"Left out, as something else used the machine in every round: {', '.join(left_out)}.")
+        note(f"Left out, as something else used the machine in each round: {', '.join(left_out)}.")
 
 
 def time_case(
-    options: Options, model: str, batch_size: int, show: Show, yardstick: Yardstick
+    options: Options, model: str, batch_size: int, show: Callable[[str], None], yardstick: Yardstick
 ) -> list[Record]:
     """Returns the records of `race` for one model at one batch size."""
 

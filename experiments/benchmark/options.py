@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 from experiments.benchmark.contestants import PEERS, PICTURES, PIPELINE_PEERS
+from experiments.benchmark.jpeg_files import COUNT
 from experiments.benchmark.processes import installed_peers
 from experiments.benchmark.workloads import WORKLOADS, Precision, workload_of
+from jaxdl.data.own.threads import available_cores
 from jaxdl.errors import UsageError
 from jaxdl.training.optimization import option_name, refuse_changed, require, require_positive
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
-CORES = len(os.sched_getaffinity(0)) if CAN_PIN else os.cpu_count() or 1
+CORES = available_cores()
 SWEEP = (1, 4, 16, 64, 256, 1024)
 IGNORED_BY = {
     "sweep": ("batch_sizes",),
@@ -20,22 +22,20 @@ IGNORED_BY = {
     "to_accuracy": ("peers", "work", "batch_sizes", "precision", "seconds", "threads"),
 }
 """Options that change what is timed, and the options that then have no effect."""
-ModelName = Literal[*WORKLOADS]
-PeerName = Literal[*PEERS, *PIPELINE_PEERS]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
     """Says what to time, and how."""
 
-    models: tuple[ModelName, ...] = tuple(WORKLOADS)
+    models: tuple[Literal[*WORKLOADS], ...] = tuple(WORKLOADS)
     """Models to time."""
-    peers: tuple[PeerName, ...] | None = None
+    peers: tuple[Literal[*PEERS, *PIPELINE_PEERS], ...] | None = None
     """Contestants to compare with: by default all installed ones; none after a bare --peers."""
     work: Literal["train", "predict", "input"] = "train"
     """Time train steps, or predictions of one batch, or reading and cropping batches of JPEGs."""
     batch_sizes: tuple[int, ...] | None = None
-    """Numbers of examples per step; by default the tutorial's."""
+    """Numbers of examples per step; by default one that is usual for the model."""
     precision: Precision = "float32"
     """Precision of the computation."""
     rounds: int = 5
@@ -43,7 +43,7 @@ class Options:
     seconds: float = 5.0
     """Approximate length of a turn."""
     threads: int = CORES
-    """Number of cores that each framework may use to train or predict."""
+    """Number of cores that each framework may use."""
     sweep: bool = False
     """Time batch sizes from 1 to 1,024 and draw where each framework's throughput saturates."""
     profile: bool = False
@@ -69,7 +69,10 @@ class Options:
             refuse_changed(self, IGNORED_BY[modes[0]], reason)
         sizes = self.batch_sizes or (1,)
         require(self, "batch_sizes", min(sizes) >= 1, "at least 1")
+        named = self.output is None or self.output.suffix != ".png"
+        require(self, "output", named, "not a .png file, which is the chart beside it")
         if self.reads_only:
+            require(self, "batch_sizes", max(sizes) <= COUNT, f"at most {COUNT:,}, all pictures")
             refuse_changed(self, ("models", "precision"), "has no effect with --work input")
         others = sorted(set(self.peers or ()) - set(PIPELINE_PEERS if self.reads_only else PEERS))
         if others:
@@ -96,10 +99,5 @@ class Options:
     def cases(self) -> list[tuple[str, int]]:
         """All pairs of the name of a model and a batch size."""
         models = [PICTURES] if self.reads_only else self.models
-        return [(model, size) for model in models for size in self.sizes_of(model)]
-
-    def sizes_of(self, model: str) -> tuple[int, ...]:
-        """Returns the batch sizes to time for a model."""
-        if self.sweep:
-            return SWEEP
-        return self.batch_sizes or (workload_of(model).batch_size,)
+        sizes = SWEEP if self.sweep else self.batch_sizes
+        return [(m, size) for m in models for size in sizes or (workload_of(m).batch_size,)]

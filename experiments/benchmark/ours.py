@@ -1,6 +1,5 @@
 """The models of this project, trained by its own compiled steps."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -54,11 +53,6 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def build_model(name: str, dtype: Any) -> nn.Module:
-    """Builds the classifier of a workload."""
-    return MODELS[name](dtype=dtype)
-
-
 def one_device() -> Mesh:
     """Returns a mesh of one device, on which ours computes as the peers do."""
     return make_mesh(devices=jax.devices()[:1])
@@ -69,7 +63,6 @@ class Ours:
 
     Attributes:
       parameters: number of trainable values.
-      compile_seconds: time to compile the program that makes the train steps.
     """
 
     def __init__(self, workload: Workload, data: Arrays, batch_size: int, precision: Precision):
@@ -90,12 +83,10 @@ class Ours:
         networks = (self._state.generator, self._state.discriminator) if is_gan else (self._state,)
         self.parameters = sum(count_parameters(network.params) for network in networks)
         self._batch_size, self._step = batch_size, 0
-        started = time.perf_counter()
         self._epoch = CompiledEpoch(
             self._train_step, self._state, data, batch_size, seed=0, mesh=one_device()
         )
         self._program = self._epoch.lower().compile()
-        self.compile_seconds = time.perf_counter() - started
         self._history = jax.device_put(self._epoch.empty_history())
 
     @property
@@ -126,7 +117,7 @@ class Ours:
 def _make_classifier(workload: Workload, data: Arrays, dtype: Any) -> tuple[Any, Any, Any]:
     """Makes the train state, the step, and the prediction of a classifier."""
     preprocess = preprocess_images if workload.input == "image" else preprocess_tokens
-    model = build_model(workload.name, dtype)
+    model = MODELS[workload.name](dtype=dtype)
     optimizer = (
         optax.adam(1e-3) if workload.optimizer == "adam" else optax.sgd(0.1, 0.9, nesterov=True)
     )

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from experiments.benchmark.contestants import contestants_of
+from experiments.benchmark.contestants import PICTURES, contestants_of
 from jaxdl.console import note
 from jaxdl.errors import UserError
 from jaxdl.nn.cpu import WITHOUT_YNN_CONVOLUTION
@@ -24,14 +24,14 @@ ENVIRONMENT = {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 # These let glibc keep freed memory in one heap instead of returning it to the system, which would
-# clear it again for the next step. Our trainings that make one step in each call set the same by
-# mallopt. Other C libraries ignore them.
+# clear it again for the next step. Our trainings that make one step in each call, or read pictures
+# meanwhile, set the same by mallopt. Other C libraries ignore them.
 KEEP_FREED_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1),
 }
-ONE_STEP_A_CALL = ("resnet", "speedrun")
+LARGE_BLOCKS = ("resnet", "speedrun", PICTURES)
 
 SECONDS_TO_END = 10.0
 
@@ -44,7 +44,7 @@ def inherited_environment() -> dict[str, str]:
 
 def environment_of(model: str) -> dict[str, str]:
     """Returns the environment of the processes that train a model, the same for all contestants."""
-    memory = KEEP_FREED_MEMORY if model.startswith(ONE_STEP_A_CALL) else {}
+    memory = KEEP_FREED_MEMORY if model.startswith(LARGE_BLOCKS) else {}
     return inherited_environment() | ENVIRONMENT | memory
 
 
@@ -87,8 +87,7 @@ class Worker:
             raise UserError(f"{self.framework} is left out: {answer['refused']}.")
         if not answer:
             self._errors.seek(0)
-            lines = self._errors.read().strip().splitlines()
-            reason = lines[-1] if lines else "it printed nothing"
+            reason = (self._errors.read().strip().splitlines() or ["it printed nothing"])[-1]
             raise UserError(f"The process of {self.framework} has ended: {reason}")
         return answer
 
@@ -109,7 +108,7 @@ class Worker:
 def start_workers(
     frameworks: Sequence[str], show: Callable[[str], None], *, model: str, **request: Any
 ) -> Iterator[dict[str, tuple[Worker, Record]]]:
-    """Starts a worker for each framework and kills them all at the end of the context.
+    """Starts a worker for each framework and ends them all with the context.
 
     A peer that cannot start, or whose model differs from ours, is left out; a line on standard
     error says why.

@@ -55,9 +55,9 @@ def race(
     }
     first = next(iter(records))
 
-    def in_turn(take: Callable[[Worker, Record], None], note_of_round: str) -> None:
+    def in_turn(take: Callable[[Worker, Record], None], when: str) -> None:
         for framework, record in list(records.items()):
-            show(f"{framework}, {note_of_round}")
+            show(f"{framework}, {when}")
             try:
                 take(workers[framework][0], record)
             except UserError as error:

@@ -14,7 +14,7 @@ def format_tpu_table(report: Record) -> str:
     header += [f"{kind}, us" for kind in kinds] + [f"{int(count):,} chips" for count in counts]
     rows = [header, ["---"] * len(header)]
     for result in report["results"]:
-        if result.get("work", "train") != "train" or "error" in result:
+        if result["work"] != "train" or "error" in result:
             continue
         collectives = sum(kind["bytes"] for kind in result["collectives"].values())
         rows.append(

@@ -9,7 +9,7 @@ import jax
 from jax.experimental import topologies
 
 from jaxdl.analysis.roofline import GPUS
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, reason_of
 
 WITHOUT_A_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",
@@ -113,10 +113,9 @@ def devices_of(target: str) -> list[jax.Device]:
         _require_libtpu()
         return topologies.get_topology_desc(platform="tpu", topology_name=target).devices
     except Exception as error:  # the plugins raise exceptions of many kinds
-        reason = str(error).splitlines()[0]
         raise UserError(
-            f'No compiler for {target} ({reason}); pip install -e ".[{extra}]", and check --for: a '
-            f"TPU like v5e:2x2, or {', '.join(GPUS)}, with :8 for eight of them."
+            f'No compiler for {target} ({reason_of(error)}); pip install -e ".[{extra}]", and '
+            f"check --for: a TPU like v5e:2x2, or {', '.join(GPUS)}, with :8 for eight of them."
         ) from error
 
 

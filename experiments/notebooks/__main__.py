@@ -76,7 +76,7 @@ def build(name: str, repository: str) -> str:
 
 def read_source(name: str) -> str:
     """Returns the text of a file among the sources."""
-    return (FOLDER / "sources" / name).read_text()
+    return (FOLDER / "sources" / name).read_text("utf-8")
 
 
 def split_into_cells(source: str) -> list[tuple[str, str]]:

@@ -118,6 +118,12 @@ def test_the_chart_shows_each_peer(tmp_path):
     assert Image.open(tmp_path / "chart.png").width > 300
 
 
+@pytest.mark.parametrize("draw", [charts.compare_models, charts.compare_batch_sizes])
+def test_without_results_there_is_no_chart(draw, tmp_path):
+    draw([], tmp_path / "chart.png")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "option",
     [
@@ -129,6 +135,8 @@ def test_the_chart_shows_each_peer(tmp_path):
         ("--sweep", "--profile"),
         ("--sweep", "--batch-sizes", 8),
         ("--to-accuracy", "--precision", "bfloat16"),
+        ("--output", "speeds.png"),
+        ("--work", "input", "--batch-sizes", 5000, "--peers"),
     ],
 )
 def test_wrong_options_are_rejected_in_one_line(command, option):

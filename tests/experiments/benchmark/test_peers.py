@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.benchmark.ours import build_model
+from experiments.benchmark.ours import MODELS
 from experiments.benchmark.workloads import WORKLOADS, random_data
 
 pytestmark = pytest.mark.peers
@@ -42,7 +42,7 @@ def random_model(name):
         inputs = inputs.astype(np.float32) / 255
     else:
         others = [np.full(len(inputs), inputs.shape[1])]
-    model = build_model(name, np.float32)
+    model = MODELS[name](dtype=np.float32)
     variables = jax.jit(model.init, static_argnames="train")(
         jax.random.key(0), inputs, *others, train=False
     )
