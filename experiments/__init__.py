@@ -1,4 +1,4 @@
-"""Floor 5: one file for each command, to be run as ``python -m experiments.NAME``.
+"""Floor 5: the commands, a file or a folder each, to be run as ``python -m experiments.NAME``.
 
 Until a command has been imported, Ctrl-C ends the process at once, without the traceback of an
 import; `jaxdl.runs.commands.exiting_on_error` makes it a KeyboardInterrupt again.

@@ -44,6 +44,7 @@ WITH_MASKS = (
     f"do not waste your {MASK} .",
     f"the best {MASK} that i have ever seen .",
 )
+OF_ALL_NETWORKS = ("num_layers", "embed_dim", "word_dropout_rate", "dropout_rate")
 OF_RECURRENT_NETWORKS = ("bidirectional", "hidden_dim", "embedding_dropout_rate")
 OF_TRANSFORMERS = ("num_heads", "mlp_dim", "positions")
 
@@ -79,8 +80,7 @@ class ModelOptions:
         require_positive(self, "num_layers", "embed_dim", "hidden_dim", "mlp_dim")
         one = not self.bidirectional or self.num_layers == 1
         require(self, "num_layers", one, "1 with --bidirectional, to hide the word to predict")
-        names = ("embedding_dropout_rate", "word_dropout_rate", "dropout_rate")
-        require_fractions(self, *names)
+        require_fractions(self, "embedding_dropout_rate", "word_dropout_rate", "dropout_rate")
         if self.network == "transformer":
             require_heads(self)
 
@@ -124,29 +124,13 @@ class Config:
 
 def build_model(config: Config) -> nn.Module:
     """Builds the network that the options describe."""
-    model = config.model
-    shared = {
-        "vocabulary_size": config.data.vocabulary_size,
-        **{
-            name: getattr(model, name)
-            for name in ("num_layers", "embed_dim", "word_dropout_rate", "dropout_rate")
-        },
-    }
-    if model.network == "transformer":
-        return MaskedLanguageModel(
-            max_length=config.data.sequence_length,
-            num_heads=model.num_heads,
-            mlp_dim=model.mlp_dim,
-            positions=model.positions,
-            **shared,
-        )
-    return RecurrentLanguageModel(
-        cell=model.network,
-        hidden_dim=model.hidden_dim,
-        bidirectional=model.bidirectional,
-        embedding_dropout_rate=model.embedding_dropout_rate,
-        **shared,
-    )
+    model, vocabulary_size = config.model, config.data.vocabulary_size
+    is_transformer = model.network == "transformer"
+    own = OF_TRANSFORMERS if is_transformer else OF_RECURRENT_NETWORKS
+    options = {name: getattr(model, name) for name in (*OF_ALL_NETWORKS, *own)}
+    if is_transformer:
+        return MaskedLanguageModel(vocabulary_size, config.data.sequence_length, **options)
+    return RecurrentLanguageModel(vocabulary_size, cell=model.network, **options)
 
 
 def build_objective(config: Config) -> Objective:

@@ -168,7 +168,7 @@ def main() -> None:
         raise UsageError("No input: give image files or sentences after the network.")
     if isinstance(experiment, LanguageModelExperiment):
         refuse_changed(options, ("json", "explain", "weights"), "is not for a language model")
-        unused = "seed" if run.options["network"] == "transformer" else "top"
+        unused = "seed" if run.options.get("network") == "transformer" else "top"
         refuse_changed(options, (unused,), "has no effect with this language model")
         for line in experiment.complete_sentences(run, inputs, options.top, options.seed):
             console.print(printable(line))

@@ -88,12 +88,8 @@ PRESETS = {
 
 def build_model(config: Config, num_classes: int) -> ResNet:
     """Builds the network that ``--depth`` names."""
-    return RESNETS[config.model.depth](
-        stem=config.model.stem,
-        residual=config.model.residual,
-        normalisation=config.model.normalisation,
-        num_classes=num_classes,
-    )
+    options = dataclasses.asdict(config.model)
+    return RESNETS[options.pop("depth")](**options, num_classes=num_classes)
 
 
 def draw_residual(result: Result) -> None:

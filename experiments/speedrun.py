@@ -33,7 +33,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxdl.data.augmentation import normalise
 from jaxdl.models.speedrun import SpeedrunNet, whitening_of
@@ -118,7 +117,7 @@ def whiten(config: Config, examples: Examples) -> PretrainedStart:
 def draw_filters(result: Result) -> None:
     """Draws the kernels of the whitening convolution."""
     kernel = result.variables["batch_stats"]["stem_conv"]["kernel"]
-    figures.filters(np.asarray(kernel), result.run.figures / "filters.png")
+    figures.filters(kernel, result.run.figures / "filters.png")
 
 
 EXPERIMENT = ClassifierExperiment(

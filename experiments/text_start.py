@@ -7,14 +7,12 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import numpy as np
 
 from experiments import language_model
 from jaxdl.models.ngram_ratios import NGRAM_COUNTS
 from jaxdl.runs.inputs import Examples
 from jaxdl.runs.options import with_changes
 from jaxdl.runs.pretraining import new_variables, with_language_model
-from jaxdl.runs.text_options import NGramOptions
 from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.ngrams import count_texts, describe_ratios, find_rows, out_of_fold_ratios
 from jaxdl.training.text_batches import RATIOS
@@ -51,9 +49,11 @@ def start(
     seconds = time.monotonic() - started
     features = {}
     if config.model.ngrams:
-        variables["batch_stats"][NGRAM_COUNTS], features[RATIOS] = count_ngrams(
-            examples.encoded.train, config.model, classifier.num_classes
-        )
+        train, model = examples.encoded.train, config.model
+        rows = find_rows(train, model.ngrams, model.ngram_buckets)
+        counted = count_texts(rows, train["label"], model.ngram_buckets, classifier.num_classes)
+        variables["batch_stats"][NGRAM_COUNTS] = counted
+        features[RATIOS] = out_of_fold_ratios(rows, train, counted, model.ngrams)
     return PretrainedStart(variables, options.layer_decay, seconds_apart=seconds, features=features)
 
 
@@ -63,12 +63,3 @@ def describe_features(config: Any, num_classes: int) -> dict[str, jax.ShapeDtype
         return {}
     one = describe_ratios(config.data.sequence_length, config.model.ngrams, num_classes)
     return {RATIOS: jax.ShapeDtypeStruct((1, *one.shape), one.dtype)}
-
-
-def count_ngrams(
-    train: dict[str, np.ndarray], options: NGramOptions, num_classes: int
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Counts the n-grams of the training texts, and computes the ratios that they train with."""
-    rows = find_rows(train, options.ngrams, options.ngram_buckets)
-    counted = count_texts(rows, train["label"], options.ngram_buckets, num_classes)
-    return counted, out_of_fold_ratios(rows, train, counted, options.ngrams)

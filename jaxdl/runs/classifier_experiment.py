@@ -21,7 +21,6 @@ from jaxdl.training.finetuning import PretrainedStart
 from jaxdl.training.mesh import device_get, make_mesh
 from jaxdl.training.plan import Trained, require_trainable
 from jaxdl.training.precision import with_dtype
-from jaxdl.training.state import count_parameters
 
 PredictLogits = Callable[[dict[str, np.ndarray], str], np.ndarray]
 
@@ -77,7 +76,8 @@ class ClassifierExperiment(Experiment):
                 log=run.metrics_log(),
             )
             trained = dataclasses.replace(trained, variables=device_get(trained.variables, mesh))
-            return run, self.finish(run, config, examples, model, trained, predict, started)
+            results = (model, parameters, trained, predict, started)
+            return run, self.finish(run, config, examples, *results)
 
     def finish(
         self,
@@ -85,6 +85,7 @@ class ClassifierExperiment(Experiment):
         config: Any,
         examples: Examples,
         model: nn.Module,
+        parameters: int,
         trained: Trained,
         predict: PredictLogits,
         started: float,
@@ -92,11 +93,8 @@ class ClassifierExperiment(Experiment):
         """Scores a trained model, writes the summary of its run, and draws its figures.
 
         Args:
-          run: receives summary and figures.
-          config: all options.
-          examples: the data.
-          model: the network.
-          trained: what the training returned.
+          run, config, examples, model, trained: as in `train`.
+          parameters: number of trainable values.
           predict: ``predict(split, description)``, logits, float32 (examples, classes).
           started: when the work on the run started, by ``time.monotonic``.
         """
@@ -107,7 +105,6 @@ class ClassifierExperiment(Experiment):
         for name, split in splits.items():
             logits, metrics = score(predict, split, f"scoring the {name} split")
             scores |= {f"{name}_{metric}": value for metric, value in metrics.items()}
-        parameters = count_parameters(trained.variables["params"])
         seconds = time.monotonic() - started
         dataset = examples.dataset
         summary = summarise(run, config, dataset.name, trained, parameters, scores, seconds)

@@ -18,23 +18,16 @@ def draw_learning_curves(result: Result) -> None:
 
 def draw_predictions(result: Result) -> None:
     """Draws test examples with predictions, the worst mistakes, and the confusion matrix."""
-    test, folder = result.dataset.test, result.run.figures
+    test, folder, names = result.dataset.test, result.run.figures, result.dataset.class_names
     probabilities = np.asarray(jax.nn.softmax(result.logits))
-    described = test["label"], probabilities, result.dataset.class_names
+    described = test["label"], probabilities, names
     if "image" in test:
         figures.predictions(test["image"], *described, folder / "predictions.png")
     else:
         text_figures.confident_texts(test["text"], *described, folder / "reviews.png")
-    draw_confusion(result)
-
-
-def draw_confusion(result: Result) -> None:
-    """Draws the confusion matrix of the test split, unless it would have too many classes."""
-    if len(result.dataset.class_names) > MOST_CLASSES:
-        return
-    labels, predicted = result.dataset.test["label"], result.logits.argmax(-1)
-    path = result.run.figures / "confusion.png"
-    figures.confusion_matrix(labels, predicted, result.dataset.class_names, path)
+    if len(names) <= MOST_CLASSES:
+        predicted = result.logits.argmax(-1)
+        figures.confusion_matrix(test["label"], predicted, names, folder / "confusion.png")
 
 
 FIGURES = (draw_learning_curves, draw_predictions)

@@ -2,12 +2,13 @@
 
 import datetime
 import importlib.metadata
-import os
 import platform
 from pathlib import Path
 from typing import Any
 
 import jax
+
+from jaxdl.data.own.threads import available_cores
 
 
 def describe_environment() -> dict[str, Any]:
@@ -19,20 +20,13 @@ def describe_environment() -> dict[str, Any]:
         "device_count": jax.device_count(),
         "process_count": jax.process_count(),
         "processor": _processor_name(),
-        "processor_cores": _available_cores(),
+        "processor_cores": available_cores(),
         "python_version": platform.python_version(),
         **{
             f"{name}_version": importlib.metadata.version(name) for name in ("jax", "flax", "optax")
         },
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-
-
-def _available_cores() -> int | None:
-    """Counts the cores that this process may use, which are fewer than all if it is pinned."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _processor_name() -> str:

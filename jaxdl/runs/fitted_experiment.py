@@ -19,6 +19,7 @@ from jaxdl.runs.run import Run
 from jaxdl.training.checkpoints import CheckpointStore
 from jaxdl.training.plan import Trained
 from jaxdl.training.precision import require_precision
+from jaxdl.training.processes import is_first
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,11 +43,12 @@ class FittedExperiment(ClassifierExperiment):
             model = self.network(config, len(run.class_names))
             parameters = self.inputs.count_parameters(config, model)
             print_header(run, config, examples.dataset, model, parameters)
-            shutil.rmtree(run.checkpoints, ignore_errors=True)  # of a resumed run
+            if is_first():
+                shutil.rmtree(run.checkpoints, ignore_errors=True)  # of a resumed run
             with CheckpointStore(run.checkpoints) as store:
                 store.save(0, training={"step": np.zeros((), np.int32)}, model=variables)
-            trained = Trained(variables)
-            return run, self.finish(run, config, examples, model, trained, predict, started)
+            results = (model, parameters, Trained(variables), predict, started)
+            return run, self.finish(run, config, examples, *results)
 
     def init(
         self, config: Any, steps_per_epoch: int, mesh: Mesh, num_classes: int

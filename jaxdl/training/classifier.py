@@ -69,10 +69,8 @@ def train_classifier(
     mesh, pipeline = mesh or make_mesh(), pipeline or features_as_inputs(train)
     validation = validation or {name: array[:0] for name, array in train.items()}
     require_same_features(train, validation)
-    train = {**train, **(start.features if start else {})}
-    require_examples(train)
-    require_examples(validation)
-    train, validation = as_32_bits(train), as_32_bits(validation)
+    train = checked({**train, **(start.features if start else {})})
+    validation = checked(validation)
     require_trainable(options, len(train["label"]), len(validation["label"]), mesh)
     steps_per_epoch = len(train["label"]) // options.batch_size
     state, step, schedule = init_classifier(
@@ -139,11 +137,12 @@ def require_same_features(train: Split, validation: Split) -> None:
         raise UserError(f"The validation split lacks {missing}, which the training split has.")
 
 
-def require_examples(split: Split) -> None:
-    """Refuses arrays that are not the examples of a classification.
+def checked(split: Split) -> Split:
+    """Converts arrays of 64-bit numbers, numpy's default, to the 32 bits that JAX computes with.
 
     Raises:
-      UserError: "label" is missing or not int (examples,), or lengths differ.
+      UserError: "label" is missing or not int (examples,), lengths differ, or an integer needs 64
+        bits.
     """
     if "label" not in split:
         raise UserError(f'A split needs "label" among its arrays, but has {", ".join(split)}.')
@@ -153,14 +152,6 @@ def require_examples(split: Split) -> None:
     lengths = {name: len(array) for name, array in split.items()}
     if len(set(lengths.values())) > 1:
         raise UserError(f"The arrays of a split must have the same length, but have {lengths}.")
-
-
-def as_32_bits(split: Split) -> Split:
-    """Converts arrays of 64-bit numbers, numpy's default, to the 32 bits that JAX computes with.
-
-    Raises:
-      UserError: an integer needs 64 bits.
-    """
     converted = dict(split)
     for name, array in split.items():
         dtype = jax.dtypes.canonicalize_dtype(array.dtype)

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import optax
 
-from jaxdl.console import progress
+from jaxdl.data.tracking import tracked
 
 STEPS_PER_CALL = 10
 
@@ -50,8 +50,6 @@ def minimise(
         return jax.lax.scan(step, (params, state), length=STEPS_PER_CALL)[0]
 
     state = optimizer.init(params)
-    with progress(description, steps) as show:
-        for done in range(0, steps, STEPS_PER_CALL):
-            params, state = jax.block_until_ready(advance(params, state, data))
-            show(done + STEPS_PER_CALL, "")
+    for _ in tracked(range(0, steps, STEPS_PER_CALL), description):
+        params, state = jax.block_until_ready(advance(params, state, data))
     return params

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxdl.console import progress
+from jaxdl.data.tracking import tracked
 from jaxdl.models.ngram_ratios import ratios_at_words
 from jaxdl.models.ngrams import NGramClassifier, buckets_of_size, distinct_ngrams, log_count_ratios
 from jaxdl.models.text_logits import num_outputs, with_first_logit
@@ -32,14 +32,12 @@ def find_rows(split: dict[str, np.ndarray], largest_n: int, num_buckets: int) ->
     """Finds the n-grams of texts, with "tokens" (texts, time) and their "length" (texts,)."""
     tokens, length = split["tokens"], split["length"]
     texts, buckets = [], []
-    with progress("finding the n-grams", len(tokens)) as show:
-        for start in range(0, len(tokens), TEXTS_AT_ONCE):
-            lengths = length[start : start + TEXTS_AT_ONCE]
-            part = tokens[start : start + TEXTS_AT_ONCE, : lengths.max()]
-            found, present = distinct_ngrams(part, lengths, largest_n, num_buckets, np)
-            texts.append(np.nonzero(present)[0].astype(np.int32) + start)
-            buckets.append(found[present])
-            show(start + len(part), "")
+    for start in tracked(range(0, len(tokens), TEXTS_AT_ONCE), "finding the n-grams"):
+        lengths = length[start : start + TEXTS_AT_ONCE]
+        part = tokens[start : start + TEXTS_AT_ONCE, : lengths.max()]
+        found, present = distinct_ngrams(part, lengths, largest_n, num_buckets, np)
+        texts.append(np.nonzero(present)[0].astype(np.int32) + start)
+        buckets.append(found[present])
     return Rows(np.concatenate(texts), np.concatenate(buckets))
 
 
@@ -96,20 +94,18 @@ def out_of_fold_ratios(
     fold_of = np.random.default_rng(0).permutation(num_texts) % FOLDS
     one = describe_ratios(split["tokens"].shape[1], largest_n, num_classes)
     ratios = np.empty((num_texts, *one.shape), one.dtype)
-    with progress("counting the n-grams of other texts", FOLDS) as show:
-        for fold in range(FOLDS):
-            is_inside = fold_of == fold
-            kept, places = is_inside[rows.text], np.flatnonzero(is_inside)
-            inside = count_texts(
-                Rows(rows.text[kept], rows.bucket[kept]), split["label"], num_buckets, num_classes
-            )
-            inside["texts"] = np.bincount(split["label"][places], minlength=num_classes)
-            outside = {name: counted[name] - inside[name] for name in counted}
-            for start in range(0, len(places), TEXTS_AT_ONCE):
-                part = places[start : start + TEXTS_AT_ONCE]
-                texts = split["tokens"][part], split["length"][part]
-                ratios[part] = ratios_at_words(*texts, **outside, largest_n=largest_n, xp=np)
-            show(fold + 1, "")
+    for fold in tracked(range(FOLDS), "counting the n-grams of other texts"):
+        is_inside = fold_of == fold
+        kept, places = is_inside[rows.text], np.flatnonzero(is_inside)
+        inside = count_texts(
+            Rows(rows.text[kept], rows.bucket[kept]), split["label"], num_buckets, num_classes
+        )
+        inside["texts"] = np.bincount(split["label"][places], minlength=num_classes)
+        outside = {name: counted[name] - inside[name] for name in counted}
+        for start in range(0, len(places), TEXTS_AT_ONCE):
+            part = places[start : start + TEXTS_AT_ONCE]
+            texts = split["tokens"][part], split["length"][part]
+            ratios[part] = ratios_at_words(*texts, **outside, largest_n=largest_n, xp=np)
     return ratios
 
 

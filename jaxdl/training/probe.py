@@ -9,13 +9,11 @@ import optax
 
 from jaxdl.training.lbfgs import minimise
 
+STEPS = 100
+
 
 def fit_linear_probe(
-    features: np.ndarray,
-    labels: np.ndarray,
-    num_classes: int,
-    penalty: float = 200.0,
-    steps: int = 100,
+    features: np.ndarray, labels: np.ndarray, num_classes: int, penalty: float = 200.0
 ) -> dict[str, np.ndarray]:
     """Fits a logistic regression by L-BFGS, as Radford et al. 2021 do (CLIP, appendix A.3).
 
@@ -25,7 +23,6 @@ def fit_linear_probe(
       num_classes: number of logits.
       penalty: half of it times the squared norm of the kernel, for features scaled to variance 1,
         is added to the sum of the cross-entropies.
-      steps: number of L-BFGS steps, a multiple of 10.
 
     Returns:
       "kernel", float32 (features, num_classes), and "bias", float32 (num_classes,), for unscaled
@@ -41,6 +38,6 @@ def fit_linear_probe(
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
         return losses.mean() + penalty / 2 / len(targets) * jnp.sum(params["kernel"] ** 2)
 
-    params = minimise(loss_fn, params, (scaled, targets), steps, "fitting the linear probe")
+    params = minimise(loss_fn, params, (scaled, targets), STEPS, "fitting the linear probe")
     kernel = np.asarray(params["kernel"]) / std[:, None]
     return {"kernel": kernel, "bias": np.asarray(params["bias"]) - mean @ kernel}

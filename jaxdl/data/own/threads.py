@@ -17,7 +17,7 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> lis
 
     Several items form a task, because starting one takes as long as decoding a tenth of a picture.
     """
-    size = min(max(1, len(items) // (TASKS_PER_CORE * _cores())), MOST_ITEMS)
+    size = min(max(1, len(items) // (TASKS_PER_CORE * available_cores())), MOST_ITEMS)
     tasks = [items[start : start + size] for start in range(0, len(items), size)]
 
     def run(task: Sequence[Item]) -> list[Result]:
@@ -28,11 +28,11 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> lis
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), "read")
+    return ThreadPoolExecutor(available_cores(), "read")
 
 
-def _cores() -> int:
-    """Returns the number of cores that this process may use."""
+def available_cores() -> int:
+    """Counts the cores that this process may use, which are fewer than all if it is pinned."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
