@@ -23,7 +23,7 @@ from pathlib import Path
 
 from jaxdl.console import note
 from jaxdl.errors import UsageError, UserError, reason_of
-from jaxdl.files import is_unchanged, sync_directory, with_checksum, write_json
+from jaxdl.files import expand_home, is_unchanged, sync_directory, with_checksum, write_json
 from jaxdl.training.metrics_log import MetricsLog, Record, parse_records, read_records
 
 FORMAT = 5
@@ -105,6 +105,7 @@ class Run:
           UsageError: it is not the directory of a run.
           UserError: its config.json is damaged or was changed, or is of another version of jaxdl.
         """
+        directory = expand_home(directory)
         path = directory / "config.json"
         if not path.is_file():
             raise UsageError(f"{directory} is not the directory of a run: it has no config.json.")

@@ -2,6 +2,7 @@ import itertools
 import json
 import os
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings, strategies
@@ -39,6 +40,11 @@ def test_a_created_run_is_opened(run):
     assert Run.open(run.directory) == run
     assert run.options == OPTIONS
     assert run.class_names == ("T-shirt/top", "naïve")
+
+
+def test_a_run_in_the_home_directory_is_opened(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Run.open(Path("~", run.directory.relative_to(tmp_path))) == run
 
 
 def test_the_directory_says_experiment_time_and_seed(run, tmp_path):
