@@ -69,9 +69,9 @@ def check(directory: Path) -> tuple[dict[str, str], bool]:
     }
     found, right = {}, True
     with contextlib.ExitStack() as held:
-        if (directory / "lock").exists():
+        if (run.directory / "lock").exists():
             with contextlib.suppress(OSError):  # where nothing can be written, nobody trains
-                held.enter_context(exclusive_use(directory))
+                held.enter_context(exclusive_use(run.directory))
         for name, check_part in checks.items():
             try:
                 found[name] = check_part()

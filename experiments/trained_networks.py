@@ -4,6 +4,7 @@ from pathlib import Path
 
 from experiments.registry import find_experiment
 from jaxdl.errors import UsageError
+from jaxdl.files import expand_home
 from jaxdl.pretrained import PUBLISHED
 from jaxdl.runs import Run
 from jaxdl.runs.networks import TrainedNetwork
@@ -14,8 +15,9 @@ ALIASES = {"sentiment": "distilbert-sst2", "similarity": "minilm"}
 
 def find_run(name: str) -> Run | None:
     """Opens the run that a command names; None for a published model, or if there is no run."""
-    is_published = name in (*PUBLISHED, *ALIASES)
-    return None if is_published or not Path(name, "config.json").is_file() else Run.open(Path(name))
+    if name in (*PUBLISHED, *ALIASES) or not expand_home(name).joinpath("config.json").is_file():
+        return None
+    return Run.open(Path(name))
 
 
 def load_network(name: str, data_dir: Path, weights: Path | None = None) -> TrainedNetwork:

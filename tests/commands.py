@@ -56,7 +56,7 @@ def command(capsys, monkeypatch):
 
 
 def train_in_a_process(experiment: str, *options: object) -> None:
-    """Trains as a user does, by programs that are compiled in half the time."""
+    """Trains in a process of its own, with programs that are compiled in half the time."""
     compiled_faster = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     command = [sys.executable, "-m", f"experiments.{experiment}", *map(str, options)]
     subprocess.run(command, check=True, env=compiled_faster)

@@ -85,6 +85,8 @@ def _results_of(
 def compare_batch_sizes(results: Sequence[Record], path: Path) -> None:
     """Draws for each model the throughput of each framework over the batch size.
 
+    Without results nothing is drawn.
+
     Args:
       results: as in `compare_models`.
       path: path of the PNG file.

@@ -64,7 +64,7 @@ class Options:
     def __post_init__(self) -> None:
         require_positive(self, "seeds")
         named = self.output.suffix != ".png"
-        require(self, "output", named, "not a .png file, which is the grid beside it")
+        require(self, "output", named, "a file that does not end in .png, as the grid does")
         fits = self.beside is None or shows_digits(Run.open(self.beside))
         require(self, "beside", fits, "a run of experiments.gan on mnist, with figures/samples.png")
 

@@ -13,6 +13,8 @@ from experiments.benchmark.steady import Yardstick
 from jaxdl.console import console, note, progress
 from jaxdl.runs.environment import describe_environment
 
+KEPT = ("framework", "turns", "ended")
+"""What is kept of a contestant that is left out."""
 HEADER = (
     f"{'model':<12}{'framework':<24}{'batch':>6}{'examples/s':>13}{'ms':>10}{'first step':>12}"
     f"{'memory':>9}{'of peak':>9}  speed of ours / peer"
@@ -56,8 +58,8 @@ def measure(options: Options, save: Callable[[Record], None]) -> Record:
       The content of the JSON file: "environment", "versions", "precision", "rounds", "seconds" of a
       turn, "steadiness" (how disturbed turns were found), "peak_flops" (FLOP/s of a matrix
       product), "results" (those of `summarise` for all cases), "left_out" (contestants without a
-      turn that was steady while one of ours was) and "geometric_mean" (of the speed of ours
-      relative to the best peer).
+      round in which both their turn and ours were steady) and "geometric_mean" (of the speed of
+      ours relative to the best peer).
     """
     cases = options.cases
     report = {
@@ -100,7 +102,7 @@ def judge(
         results += [case | summary for summary in summaries]
         steady = {summary["framework"] for summary in summaries}
         left_out += [
-            case | {"batch_size": size, "framework": r["framework"], "turns": r["turns"]}
+            case | {"batch_size": size} | {name: r[name] for name in KEPT if name in r}
             for r in records
             if r["framework"] not in steady
         ]
@@ -127,7 +129,7 @@ def print_case(report: Record, case: tuple[str, int]) -> None:
         note(f"{discarded} turns were disturbed and are discarded.")
     left_out = [r["framework"] for r in report["left_out"] if (r["model"], r["batch_size"]) == case]
     if left_out:
-        note(f"Left out, as something else used the machine in each round: {', '.join(left_out)}.")
+        note(f"Left out, without a round that nothing disturbed: {', '.join(left_out)}.")
 
 
 def time_case(

@@ -70,9 +70,14 @@ class Options:
         sizes = self.batch_sizes or (1,)
         require(self, "batch_sizes", min(sizes) >= 1, "at least 1")
         named = self.output is None or self.output.suffix != ".png"
-        require(self, "output", named, "not a .png file, which is the chart beside it")
+        require(self, "output", named, "a file that does not end in .png, as the chart does")
         if self.reads_only:
-            require(self, "batch_sizes", max(sizes) <= COUNT, f"at most {COUNT:,}, all pictures")
+            require(
+                self,
+                "batch_sizes",
+                max(sizes) <= COUNT,
+                f"at most {COUNT:,}, the number of pictures",
+            )
             refuse_changed(self, ("models", "precision"), "has no effect with --work input")
         others = sorted(set(self.peers or ()) - set(PIPELINE_PEERS if self.reads_only else PEERS))
         if others:

@@ -23,15 +23,12 @@ ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-# These let glibc keep freed memory in one heap instead of returning it to the system, which would
-# clear it again for the next step. Our trainings that make one step in each call, or read pictures
-# meanwhile, set the same by mallopt. Other C libraries ignore them.
-KEEP_FREED_MEMORY = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1),
-}
-LARGE_BLOCKS = ("resnet", "speedrun", PICTURES)
+# These let glibc keep freed memory instead of returning it to the system, which would clear it
+# again for the next step; our trainings that make one step in each call do the same by mallopt.
+# Networks keep it in one heap for all threads. Other C libraries ignore them.
+KEEP_FREED_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**63 - 1)}
+IN_ONE_HEAP = KEEP_FREED_MEMORY | {"MALLOC_ARENA_MAX": "1"}
+MEMORY = {"resnet": IN_ONE_HEAP, "speedrun": IN_ONE_HEAP, PICTURES: KEEP_FREED_MEMORY}
 
 SECONDS_TO_END = 10.0
 
@@ -44,7 +41,7 @@ def inherited_environment() -> dict[str, str]:
 
 def environment_of(model: str) -> dict[str, str]:
     """Returns the environment of the processes that train a model, the same for all contestants."""
-    memory = KEEP_FREED_MEMORY if model.startswith(LARGE_BLOCKS) else {}
+    memory = next((setting for name, setting in MEMORY.items() if model.startswith(name)), {})
     return inherited_environment() | ENVIRONMENT | memory
 
 
@@ -62,7 +59,7 @@ class Worker:
 
     def __init__(self, framework: str, model: str):
         """Starts the process, which waits for its first request."""
-        self.framework = framework
+        self.framework, self.has_ended = framework, False
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "experiments.benchmark.worker"],
@@ -86,6 +83,7 @@ class Worker:
         if "refused" in answer:
             raise UserError(f"{self.framework} is left out: {answer['refused']}.")
         if not answer:
+            self.has_ended = True
             self._errors.seek(0)
             reason = (self._errors.read().strip().splitlines() or ["it printed nothing"])[-1]
             raise UserError(f"The process of {self.framework} has ended: {reason}")

@@ -40,14 +40,15 @@ def race(
 ) -> list[Record]:
     """Gives each worker one turn in each round, and repeats those that were disturbed.
 
-    A peer whose process ends is left out; a line on standard error says why.
+    A peer whose process ends takes no more turns; a line on standard error says why.
 
     Returns:
       For each worker its description, "framework", "peak_memory" in bytes, and "turns": for each
-      round those of `Yardstick.repeat`, with "seconds_each" (per train step or per prediction).
+      round those of `Yardstick.repeat`, with "seconds_each" (per train step or per prediction). For
+      a peer whose process has ended, "ended" says why.
 
     Raises:
-      UserError: the process of the first one, ours, has ended.
+      UserError: the process of the first one, ours, or of the yardstick has ended.
     """
     records = {
         framework: description | {"framework": framework, "turns": []}
@@ -56,15 +57,18 @@ def race(
     first = next(iter(records))
 
     def in_turn(take: Callable[[Worker, Record], None], when: str) -> None:
-        for framework, record in list(records.items()):
+        for framework, record in records.items():
+            if "ended" in record:
+                continue
             show(f"{framework}, {when}")
+            worker = workers[framework][0]
             try:
-                take(workers[framework][0], record)
+                take(worker, record)
             except UserError as error:
-                if framework == first:
+                if framework == first or not worker.has_ended:
                     raise
-                note(f"{error}; it is left out.")
-                del records[framework]
+                record["ended"] = str(error)
+                note(str(error))
 
     def warm_up(worker: Worker, record: Record) -> None:
         worker.ask(work=work, seconds=seconds / 4)  # measures how many repetitions fit

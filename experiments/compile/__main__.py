@@ -33,7 +33,7 @@ from experiments.registry import find_experiment
 from jaxdl.analysis.programs import describe_program
 from jaxdl.analysis.roofline import scaling, seconds_of_step
 from jaxdl.console import console, progress
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, reason_of
 from jaxdl.files import write_json
 from jaxdl.runs.command_line import parse_dataclass
 from jaxdl.runs.commands import run_command
@@ -109,7 +109,7 @@ def analyse(name: str, work: str, precision: str, options: Options, mesh: Mesh) 
     try:
         compiled = WORK[work](experiment, config, mesh)
     except jax.errors.JaxRuntimeError as error:
-        return case | {"error": str(error).splitlines()[0]}
+        return case | {"error": reason_of(error)}
     if compiled is None:
         return None
     program, flops = compiled

@@ -93,8 +93,12 @@ class ClassifierExperiment(Experiment):
         """Scores a trained model, writes the summary of its run, and draws its figures.
 
         Args:
-          run, config, examples, model, trained: as in `train`.
-          parameters: number of trainable values.
+          run: receives summary and figures.
+          config: all options.
+          examples: the data.
+          model: the network.
+          parameters: number of its trainable values.
+          trained: what the training returned.
           predict: ``predict(split, description)``, logits, float32 (examples, classes).
           started: when the work on the run started, by ``time.monotonic``.
         """

@@ -138,7 +138,7 @@ def require_same_features(train: Split, validation: Split) -> None:
 
 
 def checked(split: Split) -> Split:
-    """Converts arrays of 64-bit numbers, numpy's default, to the 32 bits that JAX computes with.
+    """Checks a split, and converts 64-bit numbers, numpy's default, to the 32 bits of JAX.
 
     Raises:
       UserError: "label" is missing or not int (examples,), lengths differ, or an integer needs 64

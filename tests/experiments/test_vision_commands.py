@@ -13,6 +13,7 @@ from experiments import resnet
 from jaxdl.data import load
 from jaxdl.data.augmentation import normalise
 from jaxdl.models.speedrun import whitening_of
+from jaxdl.runs.inputs import IMAGE_INPUTS
 from jaxdl.runs.options import to_options, with_changes
 from jaxdl.training.checkpoints import load_model
 
@@ -84,6 +85,11 @@ def test_the_speed_run_is_resumed_bitwise(train, command, cifar_dir):
     assert status == 0
     whole, resumed = (load_model(directory / "checkpoints") for directory in (straight, run))
     jax.tree.map(np.testing.assert_array_equal, whole, resumed)
+
+
+def test_the_residual_network_is_by_default_that_of_20_layers():
+    model = resnet.build_model(resnet.Config(), 10)
+    assert IMAGE_INPUTS.count_parameters(resnet.Config(), model) == 269_722
 
 
 @pytest.mark.slow

@@ -52,10 +52,11 @@ def _read_separated(path: Path, choose: Choose) -> Columns:
         numbers = [names.index(name) for name in choose(names)]
         columns: Columns = [[] for _ in numbers]
         for row in rows:
-            if separator == "\t" and any("\t" in cell and "\n" in cell for cell in row):
+            if separator == "\t" and _looks_like_several(row, len(names)):
                 raise UserError(
-                    f"{path}, line {rows.line_num}: double quotes join several lines to one cell; "
-                    "if they belong to the text, double them, and put the cell in double quotes."
+                    f"{path}, line {rows.line_num}: double quotes seem to join several rows into "
+                    "one: double those that belong to a text and put its cell in double quotes, or "
+                    "write the table as .csv, with commas."
                 )
             if len(row) == len(names):
                 for column, number in zip(columns, numbers, strict=True):
@@ -66,6 +67,12 @@ def _read_separated(path: Path, choose: Choose) -> Columns:
                     f"{len(names)}: put what contains {separator!r} in double quotes."
                 )
     return columns
+
+
+def _looks_like_several(row: list[str], num_columns: int) -> bool:
+    """Whether each line of a row that is separated by tabs has as many cells as a whole row."""
+    lines = "\t".join(row).splitlines()
+    return len(lines) > 1 and all(line.count("\t") == num_columns - 1 for line in lines)
 
 
 def _read_json_lines(path: Path, choose: Choose) -> Columns:

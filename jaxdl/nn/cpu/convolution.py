@@ -58,6 +58,7 @@ def products_pay(
       kernel_shape: (kernel_height, kernel_width, channels, features).
       strides: two integers.
       padding: (low, high) for height and for width.
+      precision: as in ``lax.conv_general_dilated``.
     """
     if any(s > size for s, size in zip(strides, kernel_shape[:2], strict=True)):
         return True

@@ -1,7 +1,8 @@
 """Convolution with kernels of 3x3 by minimal filtering, for wide layers on CPU.
 
 The transforms are hundreds of sums. Under `jax.jit` they are traced once for each shape, and not in
-each layer, which takes seconds of a GAN's penalty; XLA compiles them as parts of their callers.
+each layer, which takes seconds for the gradient penalty of a GAN; XLA compiles them as parts of
+their callers.
 """
 
 import math

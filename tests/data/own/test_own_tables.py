@@ -37,8 +37,13 @@ def test_quotation_marks_that_belong_to_texts_do_not_join_rows(table):
     with pytest.raises(UserError, match="expected after"):
         read_table(path, list)
     path = table('text\tlabel\n" a film\tbad\nthe end"\tgood\n', "t.tsv")
-    with pytest.raises(UserError, match="line 3: double quotes join several lines to one cell"):
+    with pytest.raises(UserError, match="line 3: double quotes seem to join several rows into"):
         read_table(path, list)
+
+
+def test_a_cell_may_have_line_breaks_and_tabs(table):
+    path = table('text\tlabel\n"def f():\n\treturn 1\n\n"\tcode\n', "t.tsv")
+    assert read_table(path, list) == [["def f():\n\treturn 1\n\n"], ["code"]]
 
 
 def test_a_byte_order_mark_is_not_part_of_a_name(table):

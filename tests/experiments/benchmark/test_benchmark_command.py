@@ -1,5 +1,6 @@
 import contextlib
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -8,6 +9,7 @@ from experiments.benchmark import accuracy, charts, options, processes, tables
 from experiments.benchmark.comparison import compare_with_peers, geometric_mean
 from experiments.benchmark.ours import Ours
 from experiments.benchmark.workloads import WORKLOADS, random_data
+from jaxdl.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("every_turn_is_steady")
 QUICK = ("--models", "mlp", "--rounds", 2, "--seconds", 0.05, "--peers")
@@ -135,14 +137,24 @@ def test_without_results_there_is_no_chart(draw, tmp_path):
         ("--sweep", "--profile"),
         ("--sweep", "--batch-sizes", 8),
         ("--to-accuracy", "--precision", "bfloat16"),
-        ("--output", "speeds.png"),
-        ("--work", "input", "--batch-sizes", 5000, "--peers"),
     ],
 )
 def test_wrong_options_are_rejected_in_one_line(command, option):
     status, _, errors = command("benchmark", *option)
     assert status == 2
     assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({"output": Path("speeds.png")}, "--output"),
+        ({"work": "input", "batch_sizes": (5000,), "peers": ()}, "--batch-sizes"),
+    ],
+)
+def test_what_would_be_lost_or_never_end_is_refused(changes, option):
+    with pytest.raises(UsageError, match=option):
+        options.Options(**changes)
 
 
 @pytest.mark.slow

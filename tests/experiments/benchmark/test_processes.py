@@ -33,6 +33,12 @@ def test_the_processes_of_wide_convolutions_keep_freed_memory():
     assert max(faults["resnet20"], faults["speedrun"]) < 0.01 * faults["mlp"]
 
 
+def test_all_that_read_pictures_keep_freed_memory_but_not_in_one_heap():
+    settings = processes.environment_of("pictures")
+    assert settings["MALLOC_MMAP_MAX_"] == "0"
+    assert "MALLOC_ARENA_MAX" not in settings
+
+
 def test_peers_do_not_get_the_flag_that_is_ours(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", f"--of_the_user {WITHOUT_YNN_CONVOLUTION}")
     assert processes.environment_of("cnn")["XLA_FLAGS"].split() == ["--of_the_user"]

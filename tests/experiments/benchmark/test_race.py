@@ -49,23 +49,36 @@ class Runner:
     """Stands in for a worker that answers a number of requests before it ends."""
 
     def __init__(self, answers):
-        self.answers = answers
+        self.answers, self.has_ended = answers, False
 
     def ask(self, **request):
         self.answers -= 1
         if self.answers < 0:
-            raise UserError("The process has ended: out of memory")
+            self.has_ended = True
+            raise UserError("The process has ended")
         return {"seconds": 2.0, "times": 4, "peak_memory": 8}
 
 
-def test_a_peer_that_ends_during_the_race_is_left_out_with_a_reason(yardstick, capsys):
+def test_a_peer_that_ends_during_the_race_takes_no_more_turns(yardstick, capsys):
     workers = {"ours": (Runner(100), OURS), "torch": (Runner(2), PEER), "keras": (Runner(9), PEER)}
     records = race(workers, "train", 3, 1.0, lambda _: None, yardstick)
-    assert [record["framework"] for record in records] == ["ours", "keras"]
-    assert [len(record["turns"]) for record in records] == [3, 3]
-    assert capsys.readouterr().err == "The process has ended: out of memory; it is left out.\n"
-    with pytest.raises(UserError, match="out of memory"):
+    assert [len(record["turns"]) for record in records] == [3, 1, 3]
+    assert [record.get("ended") for record in records] == [None, "The process has ended", None]
+    assert capsys.readouterr().err == "The process has ended\n"
+    assert [record["framework"] for record in summarise(records, 8, yardstick)] == [*workers]
+    with pytest.raises(UserError, match="has ended"):
         race({"ours": (Runner(2), OURS)}, "train", 3, 1.0, lambda _: None, yardstick)
+
+
+def test_without_the_yardstick_the_race_is_over():
+    def ended():
+        raise UserError("The process of matrix-product has ended")
+
+    yardstick = Yardstick(lambda: 1.0, flops=40)
+    yardstick.repeat = lambda take: ended() if take()["seconds_each"] else None
+    workers = {"ours": (Runner(9), OURS)} | {"torch": (Runner(9), PEER)}
+    with pytest.raises(UserError, match="matrix-product"):
+        race(workers, "train", 3, 1.0, lambda _: None, yardstick)
 
 
 def test_a_turn_repeats_the_work_as_often_as_fits_into_its_seconds(monkeypatch):

@@ -38,6 +38,7 @@ def test_values_and_gradients_are_those_of_a_convolution_by_patches(case, dtype)
 
 @pytest.mark.parametrize("room", [1, 36 * 4 * 5 * 3, 10**9], ids=["one", "three", "all"])
 def test_the_number_of_examples_that_are_convolved_at_a_time_does_not_matter(monkeypatch, room):
+    jax.clear_caches()  # of what was traced for another number
     monkeypatch.setattr(winograd, "CACHED_VALUES", room)
     images = jax.random.normal(jax.random.key(0), (6, 7, 8, 3))
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 3, 5))
@@ -48,6 +49,26 @@ def test_the_number_of_examples_that_are_convolved_at_a_time_does_not_matter(mon
     results = (values_and_gradients(form, images, kernel) for form in forms)
     for got, expected in zip(*results, strict=True):
         np.testing.assert_allclose(got, expected, atol=2e-5 * float(jnp.abs(expected).max()))
+    jax.clear_caches()
+
+
+def test_second_derivatives_are_those_of_a_convolution_by_patches():
+    """As a gradient penalty needs them."""
+    images = jax.random.normal(jax.random.key(0), (2, 6, 6, 3))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 3, 4))
+
+    def penalty_gradient(convolve):
+        def penalty(kernel):
+            gradient = jax.grad(lambda images: jnp.square(convolve(images, kernel)).sum())(images)
+            return jnp.square(gradient).sum()
+
+        return jax.jit(jax.grad(penalty))(kernel)
+
+    got = penalty_gradient(lambda images, kernel: convolve_by_winograd(images, kernel, SAME))
+    expected = penalty_gradient(
+        lambda images, kernel: convolve_by_patches(images, kernel, (1, 1), SAME)
+    )
+    np.testing.assert_allclose(got, expected, atol=2e-5 * float(jnp.abs(expected).max()))
 
 
 @pytest.mark.parametrize(
