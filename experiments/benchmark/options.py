@@ -72,12 +72,8 @@ class Options:
         named = self.output is None or self.output.suffix != ".png"
         require(self, "output", named, "a file that does not end in .png, as the chart does")
         if self.reads_only:
-            require(
-                self,
-                "batch_sizes",
-                max(sizes) <= COUNT,
-                f"at most {COUNT:,}, the number of pictures",
-            )
+            fits = max(sizes) <= COUNT
+            require(self, "batch_sizes", fits, f"at most {COUNT:,}, the number of pictures")
             refuse_changed(self, ("models", "precision"), "has no effect with --work input")
         others = sorted(set(self.peers or ()) - set(PIPELINE_PEERS if self.reads_only else PEERS))
         if others:
