@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from experiments.compile import compilation
 from experiments.registry import FROM_SCRATCH
 from jaxdl.analysis.roofline import TPUS
 
@@ -62,7 +63,7 @@ def test_an_unknown_preset_is_refused_in_one_line(command, tmp_path):
 
 
 def test_a_preset_that_one_lacks_is_found_before_anything_is_compiled(command, monkeypatch):
-    monkeypatch.setattr("experiments.compile.compilation.compile_step", None)
+    monkeypatch.setattr(compilation, "compile_step", None)
     status, _, err = command("compile", "--preset", "quick")
     assert status == 2
     assert "one of default for language_model" in err
