@@ -6,11 +6,11 @@
 The first command trains ResNet-20, 269,722 parameters, for 60 epochs on all 50,000 training images
 of CIFAR-10, mirrored and shifted; the model of the last epoch is tested on each image and its
 mirror image. Expect a test accuracy of 91.86 % (one seed, experiments/results/resnet-cifar10.json;
-90.80 % without the mirror images; 91.25 % in the paper after 164 epochs) after about three hours
-on two CPU cores without AVX-512. With ``--optimizer sgd`` give ``--learning-rate 0.05
---weight-decay 5e-4``. The second command trains the same network for three epochs; expect a test
-accuracy of 82.20 % (one seed, experiments/results/resnet-quick-cifar10.json) after ten minutes on
-the same cores.
+91.25 % in the paper after 164 epochs, on the images alone) after about three hours on two CPU cores
+without AVX-512. With ``--optimizer sgd`` give ``--batch-size 128 --learning-rate 0.1 --weight-decay
+5e-4``. The second command trains the same network for three epochs; expect a test accuracy of
+82.20 % (one seed, experiments/results/resnet-quick-cifar10.json) after ten minutes on the same
+cores.
 
 ``--preset imagenet --dataset FOLDER`` trains ResNet-50 by the usual recipe (He et al. 2015 with the
 strides of v1.5, 90 epochs, batches of 1,024) on a TPU pod or a machine with eight GPUs; FOLDER has

@@ -22,7 +22,7 @@ SMALLER = {
     "language_model": {"sequence_length": 12},
     "gan": {"width": 8},
     "resnet": {"depth": 8},
-    "vit": {"num_layers": 1},
+    "vit": {"num_layers": 2},
     "speedrun": {"width": 8, "precision": "float32"},
 }
 

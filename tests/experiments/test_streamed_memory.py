@@ -39,10 +39,10 @@ def peak_of(folder, tmp_path, *options, trainings=2):
 
 
 @pytest.mark.slow
-def test_two_and_a_half_times_as_many_pictures_take_no_more_memory(tmp_path):
-    few, many = (write_pictures(tmp_path / str(count), count) for count in (120, 300))
-    images_more = 3 * (300 - 120) * SIDE * SIDE * 3  # of three classes, in bytes
+def test_five_times_as_many_pictures_take_no_more_memory(tmp_path):
+    few, many = (write_pictures(tmp_path / str(count), count) for count in (120, 600))
+    images_more = 3 * (600 - 120) * SIDE * SIDE * 3  # of three classes, in bytes
     peaks = [peak_of(folder, tmp_path, "--stream") for folder in (few, many)]
-    assert peaks[1] - peaks[0] < 0.3 * images_more
+    assert peaks[1] - peaks[0] < 0.2 * images_more
     in_memory = peak_of(many, tmp_path, trainings=1)
-    assert in_memory - peaks[0] > images_more
+    assert in_memory - peaks[0] > 0.5 * images_more  # less what a stream holds ready

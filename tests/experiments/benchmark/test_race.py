@@ -70,15 +70,19 @@ def test_a_peer_that_ends_during_the_race_takes_no_more_turns(yardstick, capsys)
         race({"ours": (Runner(2), OURS)}, "train", 3, 1.0, lambda _: None, yardstick)
 
 
-def test_without_the_yardstick_the_race_is_over():
-    def ended():
-        raise UserError("The process of matrix-product has ended")
+def test_without_the_yardstick_the_race_is_over(yardstick):
+    turns_of_ours = []
 
-    yardstick = Yardstick(lambda: 1.0, flops=40)
-    yardstick.repeat = lambda take: ended() if take()["seconds_each"] else None
-    workers = {"ours": (Runner(9), OURS)} | {"torch": (Runner(9), PEER)}
+    def repeat(take):
+        if turns_of_ours:
+            raise UserError("The process of matrix-product has ended")
+        turns_of_ours.append(take())
+        return turns_of_ours
+
+    yardstick.repeat = repeat
+    workers = {"ours": (Runner(9), OURS), "torch": (Runner(9), PEER)}
     with pytest.raises(UserError, match="matrix-product"):
-        race(workers, "train", 3, 1.0, lambda _: None, yardstick)
+        race(workers, "train", 1, 1.0, lambda _: None, yardstick)
 
 
 def test_a_turn_repeats_the_work_as_often_as_fits_into_its_seconds(monkeypatch):
