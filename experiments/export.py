@@ -8,9 +8,10 @@
 batches of any size; ``jax.export.deserialize(FILE bytes).call(...)`` runs it, for as long as JAX
 guarantees (half a year). ``safetensors`` holds the weights only, under the names of the
 transformers library or of Keras if it has the same network, else under ours; it does not age.
-``onnx`` is a program for other runtimes, by jax2onnx (``pip install -e ".[onnx]"``). The inputs
-are images, uint8 (batch, height, width, channels), or int32 tokens (batch, time) and their lengths
-(batch,); the outputs are logits, float32 (batch, classes). The file is read back and compared.
+``onnx`` is a program for other runtimes, by jax2onnx (``pip install -e ".[onnx]"``), which cannot
+convert networks that count n-grams (train with ``--ngrams 0``). The inputs are images, uint8
+(batch, height, width, channels), or int32 tokens (batch, time) and their lengths (batch,); the
+outputs are logits, float32 (batch, classes). The file is read back and compared.
 """
 
 import dataclasses

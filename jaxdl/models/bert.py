@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxdl.models.text_logits import mean_over_time
 from jaxdl.models.transformer import EncoderBlock, exact_gelu
 from jaxdl.nn import Dense
 
@@ -97,7 +98,7 @@ class Bert(nn.Module):
             )(x, mask, train)
         x = x.astype(jnp.float32)
         if self.pooling == "mean":
-            x = x.mean(1, where=mask[:, :, None])
+            x = mean_over_time(x, mask[:, :, None], time_axis=1)
         else:
             x = getattr(nn, self.pooling)(Dense(self.embed_dim, name="pooler")(x[:, 0]))
         return Dense(self.num_classes, name="head")(drop(x)) if self.num_classes else x

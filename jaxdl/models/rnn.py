@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 
 from jaxdl.models.ngram_ratios import ngram_ratios
 from jaxdl.models.text_embedding import embed_words
-from jaxdl.models.text_logits import text_logits
+from jaxdl.models.text_logits import mean_over_time, text_logits
 from jaxdl.nn import CELLS, Dense, recurrence
 
 CellName = Literal["simple", "lstm", "gru"]
@@ -163,9 +163,9 @@ class TextRNN(RecurrentEncoder):
         """Maps hidden states (time, batch, features) to (batch, features), ignoring the padding."""
         present = mask[:, :, None]
         if self.pooling == "mean":
-            return states.mean(0, where=present)
+            return mean_over_time(states, present, time_axis=0)
         if self.pooling == "max":
-            return states.max(0, where=present, initial=-jnp.inf)
+            return jnp.where(present, states, -jnp.inf).max(0)
         last = states[-1]
         if not self.bidirectional:
             return last

@@ -1,10 +1,28 @@
-"""The last layer of the networks that classify texts."""
+"""The last layers of the networks that read texts: pooling over the tokens, and the logits."""
 
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from jaxdl.nn import Dense
+
+
+def mean_over_time(states: jax.Array, present: jax.Array, time_axis: int) -> jax.Array:
+    """Averages states over the tokens that are not padding.
+
+    It says in plain operations what ``states.mean(time_axis, where=present)`` hides in functions
+    under `jax.jit`, which jax2onnx 0.17 cannot convert with JAX 0.12.
+
+    Args:
+      states: (batch, time, features), or (time, batch, features).
+      present: bool, of the same shape but for one feature; at least one token of each text is.
+      time_axis: 1, or 0.
+
+    Returns:
+      (batch, features), of the dtype of ``states``.
+    """
+    total = jnp.where(present, states, 0).sum(time_axis, dtype=jnp.float32)
+    return (total / present.sum(time_axis)).astype(states.dtype)
 
 
 def text_logits(features: jax.Array, num_classes: int, dtype: DTypeLike) -> jax.Array:

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from jaxdl.models.ngram_ratios import ngram_ratios, sum_ratios
 from jaxdl.models.text_embedding import embed_words
-from jaxdl.models.text_logits import text_logits
+from jaxdl.models.text_logits import mean_over_time, text_logits
 from jaxdl.nn import Dense, DenseGeneral, attend
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -216,7 +216,7 @@ class TextTransformer(TransformerEncoder):
         mask = jnp.arange(tokens.shape[1]) < length[:, None]
         encoded = self.encode(tokens, mask, train)
         dropout = nn.Dropout(self.dropout_rate, deterministic=not train)
-        x = dropout(encoded.mean(1, where=mask[:, :, None]))
+        x = dropout(mean_over_time(encoded, mask[:, :, None], time_axis=1))
         ratios = ngram_ratios(self, tokens, length, ratios)
         if ratios is not None:
             corrections = Dense(

@@ -9,6 +9,8 @@ from safetensors.numpy import load_file
 
 from experiments import export
 from experiments.trained_networks import load_network
+from jaxdl.models.rnn import TextRNN
+from jaxdl.models.transformer import TextTransformer
 from jaxdl.pretrained import PUBLISHED, load_published
 from jaxdl.runs import networks
 
@@ -134,6 +136,25 @@ def test_onnx_gives_the_same_logits(name, small_dir, command, tmp_path):
     features = dict(zip(network.example_shapes, export.draw_examples(network, 3), strict=True))
     (logits,) = session.run(["logits"], features)
     np.testing.assert_allclose(logits, network.logits(features), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    "model",
+    [
+        TextRNN(cell="lstm", vocabulary_size=23, hidden_dim=4, pooling="max"),
+        TextRNN(cell="gru", vocabulary_size=23, hidden_dim=4, pooling="mean", bidirectional=True),
+        TextTransformer(vocabulary_size=23, max_length=64, embed_dim=8, num_heads=2),
+    ],
+    ids=["maximum", "mean", "transformer"],
+)
+def test_onnx_of_networks_that_classify_texts(model, small_dir, tmp_path):
+    pytest.importorskip("jax2onnx")
+    network = load_network("minilm", small_dir)
+    features = export.draw_examples(network, 3)
+    variables = model.init(jax.random.key(0), *features, train=False)
+    network = dataclasses.replace(network, model=model, variables=variables)
+    export.export(network, "onnx", tmp_path / "program.onnx")  # compares what it reads back
 
 
 def test_without_jax2onnx_it_says_what_to_install(small_dir, command, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 from modules import apply, init
 
 from jaxdl.models.rnn import TextRNN
+from jaxdl.models.text_logits import mean_over_time
 from jaxdl.models.transformer import TextTransformer, rotate_by_position
 
 VOCABULARY = 30
@@ -47,6 +48,20 @@ def test_padding_does_not_change_the_logits(name):
     variables = init(model, padded(7), LENGTHS, train=False)
     short, long = (apply(model, variables, padded(n), LENGTHS, train=False) for n in (7, 20))
     np.testing.assert_allclose(short, long, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("bfloat16", 2**-8)])
+@pytest.mark.parametrize("time_axis", [0, 1])
+def test_the_mean_leaves_out_padding_and_is_rounded_once(dtype, tolerance, time_axis):
+    states = np.random.default_rng(0).uniform(1, 2, (2, 301, 3))
+    lengths = (301, 7)
+    expected = [states[i, :length].mean(0) for i, length in enumerate(lengths)]
+    present = (np.arange(301) < np.array(lengths)[:, None])[:, :, None]
+    if time_axis == 0:
+        states, present = states.swapaxes(0, 1), present.swapaxes(0, 1)
+    mean = mean_over_time(jnp.asarray(states, dtype), jnp.asarray(present), time_axis)
+    assert mean.dtype == dtype
+    np.testing.assert_allclose(mean.astype(jnp.float32), expected, rtol=tolerance)
 
 
 @pytest.mark.parametrize("model", [TextRNN, TextTransformer])
