@@ -3,11 +3,26 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 
 def init(module, *inputs, **options):
     """Calls ``module.init``."""
     return jax.jit(partial(module.init, **options))(jax.random.key(0), *inputs)
+
+
+def draw(module, *inputs, **options):
+    """Draws variables of a module without its initializers, which take seconds to compile."""
+    shapes = jax.eval_shape(partial(module.init, **options), jax.random.key(0), *inputs)
+    random = np.random.default_rng(0)
+
+    def draw_leaf(path, leaf):
+        mean = path[-1].key in ("scale", "var")
+        spread = np.prod(leaf.shape[:-1]) ** -0.5 if leaf.ndim > 1 else 0.1
+        return jnp.asarray(random.normal(mean, spread, leaf.shape), leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(draw_leaf, shapes)
 
 
 def apply(module, variables, *inputs, **options):

@@ -8,6 +8,8 @@ XLA for GPUs and TPUs gets every layer in its plain form. On a CPU these differ:
 - attention, which is computed for a few examples at a time: `jaxdl.nn.attention`;
 - a call of the compiled program makes a single train step where that is faster, and then the C
   library keeps the memory that the call frees: `jaxdl.training.epoch`, `jaxdl.nn.cpu.loops`;
+- the program that draws the initial parameters runs once, and is compiled with fewer optimizations:
+  `jaxdl.training.state`;
 - large images are predicted in smaller batches: `jaxdl.runs.inputs`;
 - products of float32 are not rounded, so that an exported program has to agree more closely:
   `experiments.export`.

@@ -1,6 +1,7 @@
 """The train state: everything that a step changes."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -12,6 +13,7 @@ from flax import struct
 from flax.training import train_state
 from jax.sharding import Mesh
 
+from jaxdl.nn.backend import is_cpu
 from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.mesh import (
     constrain_state,
@@ -20,6 +22,9 @@ from jaxdl.training.mesh import (
     replicated,
     with_gathered_params,
 )
+
+RUNS_ONCE = {"xla_backend_optimization_level": 1}
+"""Makes XLA for CPU compile the random numbers of a ResNet-20 in 3 s instead of 12."""
 
 
 class TrainState(train_state.TrainState):
@@ -84,7 +89,7 @@ def create_train_state(
     """
     mesh = mesh or make_mesh()
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=RUNS_ONCE if is_cpu(mesh) else None)
     def create(seed: np.ndarray, variables: Any) -> TrainState:
         if variables is None:
             zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]

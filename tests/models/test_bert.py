@@ -1,7 +1,7 @@
 import jax
 import numpy as np
 import pytest
-from modules import apply, init
+from modules import apply, draw
 
 from jaxdl.models.bert import Bert
 
@@ -12,7 +12,7 @@ LENGTH = np.array([12, 5, 1], np.int32)
 
 def run(tokens=TOKENS, length=LENGTH, types=None, dtype=np.float32, **options):
     model = Bert(num_layers=2, **SIZES, **options)
-    variables = init(model, TOKENS, LENGTH, train=False)
+    variables = draw(model, TOKENS, LENGTH, train=False)
     return apply(model.clone(dtype=dtype), variables, tokens, length, types, train=False)
 
 
@@ -38,7 +38,7 @@ def test_token_types_distinguish_sentences():
 
 def test_a_model_without_token_types_has_no_table_of_them():
     model = Bert(num_layers=1, num_token_types=0, **SIZES)
-    variables = init(model, TOKENS, LENGTH, train=False)
+    variables = draw(model, TOKENS, LENGTH, train=False)
     assert "token_types" not in variables["params"]
 
 

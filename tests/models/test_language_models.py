@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from modules import apply, init
+from modules import apply, draw
 
 from jaxdl.models.language_models import MaskedLanguageModel, RecurrentLanguageModel
 from jaxdl.models.rnn import TextRNN
@@ -15,7 +15,7 @@ ATTENDING = {"vocabulary_size": 9, "max_length": 6, "embed_dim": 8, "num_heads":
 
 
 def outputs(model, tokens, length=LENGTH):
-    variables = init(model, TOKENS, LENGTH, train=False)
+    variables = draw(model, TOKENS, LENGTH, train=False)
     return apply(model, variables, tokens, length, train=False)
 
 
@@ -60,7 +60,7 @@ def test_a_classifier_has_the_parameters_of_the_language_model_but_for_the_head(
     }
     own |= RECURRENT | {"bidirectional": True} if classifier is TextRNN else ATTENDING
     shapes = [
-        jax.tree.map(jnp.shape, init(model, TOKENS, LENGTH, train=False)["params"])
+        jax.tree.map(jnp.shape, draw(model, TOKENS, LENGTH, train=False)["params"])
         for model in (language_model, classifier(**own))
     ]
     for params in shapes:

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from modules import apply, init
+from modules import apply, draw, init
 
 from jaxdl.models.ngram_ratios import NGRAM_COUNTS, NGramRatios, ratios_at_words, sum_ratios
 from jaxdl.models.ngrams import log_count_ratios
@@ -92,7 +92,7 @@ def with_other_weights(variables):
 def test_a_network_reads_the_ratios_that_are_given_or_else_counted(model):
     texts, labels = [[1, 2, 3], [4, 5], [1, 4]], [0, 1, 1]
     inputs = padded(texts)
-    variables = with_other_weights(init(model, *inputs, train=False))
+    variables = with_other_weights(draw(model, *inputs, train=False))
     without = apply(model, variables, *inputs, train=False)
     counts = counted(texts, labels, 64, model.num_classes)
     variables["batch_stats"][NGRAM_COUNTS] = counts
@@ -126,7 +126,7 @@ def test_bfloat16_is_close_to_float32():
     inputs = padded([[1, 2, 3], [4, 5], [1, 4]])
     ratios = np.random.default_rng(0).normal(size=(3, 8, 3)).astype(np.float32)
     exact, coarse = (TextTransformer(**SMALL, dtype=dtype) for dtype in (jnp.float32, jnp.bfloat16))
-    variables = with_other_weights(init(exact, *inputs, ratios, train=False))
+    variables = with_other_weights(draw(exact, *inputs, ratios, train=False))
     expected = apply(exact, variables, *inputs, ratios, train=False)
     got = apply(coarse, variables, *inputs, ratios, train=False)
     np.testing.assert_allclose(got, expected, atol=0.05)

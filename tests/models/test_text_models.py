@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from modules import apply, init
+from modules import apply, draw
 
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.text_logits import mean_over_time
@@ -45,7 +45,7 @@ def padded(time):
 @pytest.mark.parametrize("name", MODELS)
 def test_padding_does_not_change_the_logits(name):
     model = MODELS[name]
-    variables = init(model, padded(7), LENGTHS, train=False)
+    variables = draw(model, padded(7), LENGTHS, train=False)
     short, long = (apply(model, variables, padded(n), LENGTHS, train=False) for n in (7, 20))
     np.testing.assert_allclose(short, long, rtol=1e-5, atol=1e-6)
 
@@ -95,7 +95,7 @@ def test_the_numbers_of_parameters_are_those_of_the_tutorial():
 def test_the_two_directions_swap_when_the_text_is_reversed():
     model = TextRNN(**SMALL, embed_dim=5, hidden_dim=4, cell="gru", bidirectional=True)
     tokens, length = padded(7)[:1], LENGTHS[:1]
-    variables = init(model, tokens, length, train=False)
+    variables = draw(model, tokens, length, train=False)
     params = variables["params"]
     swapped = params | {
         "layer_0": params["layer_0_reverse"],
@@ -109,7 +109,7 @@ def test_the_two_directions_swap_when_the_text_is_reversed():
 
 def test_words_are_dropped_in_training_only():
     model = TextRNN(**SMALL, embed_dim=5, hidden_dim=4, word_dropout_rate=0.5)
-    variables = init(model, padded(7), LENGTHS, train=False)
+    variables = draw(model, padded(7), LENGTHS, train=False)
 
     def logits(train, seed):
         rngs = {"dropout": jax.random.key(seed)}
@@ -121,7 +121,7 @@ def test_words_are_dropped_in_training_only():
 
 def test_attention_weights_are_sown_and_zero_at_padding():
     model = MODELS["transformer, learned"]
-    variables = init(model, padded(9), LENGTHS, train=False)
+    variables = draw(model, padded(9), LENGTHS, train=False)
     _, sown = apply(
         model,
         {"params": variables["params"]},

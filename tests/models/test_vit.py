@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from modules import apply, init
+from modules import apply, draw, init
 
 from jaxdl.models.vit import (
     VITS,
@@ -54,7 +54,7 @@ def test_sinusoidal_positions_differ_and_their_distance_grows_with_that_of_the_p
 @pytest.mark.parametrize("positions", ["learned", "sincos"])
 def test_only_the_positions_depend_on_the_order_of_the_patches(images, pooling, positions):
     model = ViT(**SMALL, num_layers=1, pooling=pooling, positions=positions)
-    variables = init(model, images, train=False)
+    variables = draw(model, images, train=False)
     swapped = jnp.concatenate([images[:, 4:], images[:, :4]], axis=1)
     logits, other = (apply(model, variables, x, train=False) for x in (images, swapped))
     assert logits.shape == (3, 5)
@@ -70,7 +70,7 @@ def test_only_the_positions_depend_on_the_order_of_the_patches(images, pooling, 
 
 def test_remat_does_not_change_the_gradients(images):
     model = ViT(**SMALL, num_layers=2)
-    variables = init(model, images, train=False)
+    variables = draw(model, images, train=False)
 
     def gradients(remat):
         model = ViT(**SMALL, num_layers=2, remat=remat)
@@ -86,7 +86,7 @@ def test_remat_does_not_change_the_gradients(images):
 def test_a_skipped_block_does_not_change_the_tokens(images):
     """At a drop path rate of nearly 1 the network behaves as if it had no last block."""
     two = ViT(**SMALL, num_layers=2, drop_path_rate=1 - 1e-7)
-    variables = init(two, images, train=False)
+    variables = draw(two, images, train=False)
     one = ViT(**SMALL, num_layers=1)
     rngs = {"dropout": jax.random.key(2)}
     got = apply(two, variables, images, train=True, rngs=rngs)
@@ -118,7 +118,7 @@ def test_a_compact_convolutional_transformer_has_the_published_number_of_paramet
 
 def test_convolutions_halve_the_images_until_a_pixel_is_a_patch(images):
     model = ViT(**SMALL, num_layers=1, tokenizer="convolutions", pooling="mean")
-    variables = init(model, images, train=False)
+    variables = draw(model, images, train=False)
     embedding = {collection: layers["embedding"] for collection, layers in variables.items()}
     kernels = [embedding["params"][f"conv_{index}"]["kernel"] for index in range(2)]
     assert [kernel.shape for kernel in kernels] == [(3, 3, 3, 8), (3, 3, 8, 16)]
@@ -140,7 +140,7 @@ def test_convolutions_refuse_patches_whose_side_is_no_power_of_two():
 
 def test_sequence_pooling_averages_the_patches_by_weights_that_sum_to_one(images):
     model = ViT(**SMALL, num_layers=1, pooling="sequence")
-    variables = init(model, images, train=False)
+    variables = draw(model, images, train=False)
     _, sown = apply(model, variables, images, train=False, mutable=["intermediates"])
     (weights,) = sown["intermediates"]["pooling"]
     assert weights.shape == (3, 6)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from modules import init
+from modules import draw
 
 from jaxdl.models.rnn import TextRNN
 from jaxdl.models.transformer import TextTransformer
@@ -22,7 +22,7 @@ MODELS = [
 
 
 def params_of(model):
-    return init(model, BATCH["tokens"], BATCH["length"], train=False)["params"]
+    return draw(model, BATCH["tokens"], BATCH["length"], train=False)["params"]
 
 
 def loss_of(model):

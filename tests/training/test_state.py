@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import optax
 import pytest
 import small_training as small
 
+from jaxdl.randomness import Purpose, key_for
 from jaxdl.training.state import TrainState, count_parameters
 
 
@@ -63,6 +65,13 @@ def test_the_initial_state_is_a_function_of_its_seed():
     small.assert_bitwise_identical(small.new_state(seed=1), small.new_state(seed=1))
     kernels = [small.new_state(seed).params["dense_0"]["kernel"] for seed in (1, 2)]
     assert (kernels[0] != kernels[1]).all()
+
+
+def test_the_initial_parameters_are_those_of_a_fully_optimized_program():
+    optimized = {"xla_backend_optimization_level": 3}
+    init = jax.jit(partial(small.MODEL.init, train=False), compiler_options=optimized)
+    variables = init(key_for(Purpose.INIT, 1), jnp.zeros(small.EXAMPLE.shape))
+    small.assert_bitwise_identical(small.new_state(seed=1).params, variables["params"])
 
 
 def test_the_initial_state_has_step_zero_and_is_its_own_average():
