@@ -22,6 +22,7 @@ def small_dir(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", small_models.SMALL)
 def test_stablehlo_runs_on_three_platforms_for_any_batch(name, small_dir, command, tmp_path):
     path = tmp_path / "program.stablehlo"

@@ -171,6 +171,7 @@ def test_predict_refuses_what_makes_no_picture(command, gan_run, arguments):
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_resumed_with_the_feature_extractor_that_it_had(
     command, gan_run, trained_run, without_progress
 ):

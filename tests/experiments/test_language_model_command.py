@@ -11,7 +11,8 @@ def folders(review_dir, tmp_path):
     return "--data-dir", review_dir, "--runs-dir", tmp_path
 
 
-@pytest.mark.parametrize("network", [pytest.param("gru", marks=pytest.mark.slow), "transformer"])
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["gru", "transformer"])
 def test_a_run_says_its_perplexity_and_writes_texts(command, folders, tmp_path, network):
     options = ("--network", network, "--epochs", 3, *OPTIONS, *folders)
     status, output, errors = command("language_model", *options)

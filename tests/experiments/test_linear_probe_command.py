@@ -7,6 +7,7 @@ from commands import only_run
 from PIL import Image
 
 
+@pytest.mark.slow
 def test_texts(command, review_dir, small_published, tmp_path):
     small_published("minilm", review_dir)
     folders = ("--data-dir", review_dir, "--runs-dir", tmp_path)
@@ -30,7 +31,8 @@ def test_texts(command, review_dir, small_published, tmp_path):
     assert command("predict", run, "a wonderful film", "--json")[1] == output
 
 
-@pytest.mark.parametrize("model", [pytest.param("resnet50", marks=pytest.mark.slow), "vit-base"])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["resnet50", "vit-base"])
 def test_images_of_another_size(model, command, cifar_dir, small_published, tmp_path):
     small_published(model, cifar_dir)
     options = ("--model", model, "--dataset", "cifar10", "--image-size", 32, "--examples", 100)

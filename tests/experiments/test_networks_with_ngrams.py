@@ -35,6 +35,7 @@ def test_a_run_predicts_is_exported_and_resumed(command, review_dir, tmp_path, e
     assert summary_of(shorter)["test_loss"] == summary_of(longer)["test_loss"]
 
 
+@pytest.mark.slow
 def test_texts_of_three_classes(command, tmp_path):
     names = ("cat", "dog", "owl")
     lines = [f"{'pets'[: i % 4]} the {name} sleeps {i},{name}" for i in range(40) for name in names]

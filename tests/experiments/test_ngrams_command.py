@@ -37,6 +37,7 @@ def test_a_run_predicts_is_exported_and_leaves_figures(command, run, tmp_path):
     assert status == 0, output
 
 
+@pytest.mark.slow
 def test_own_texts_of_three_classes(command, tmp_path):
     names = ("cat", "dog", "owl")
     lines = [f"{'pets'[: i % 4]} the {name} sleeps {i},{name}" for i in range(40) for name in names]

@@ -55,6 +55,7 @@ def test_it_trains(linear_run):
     assert summary["test_accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_its_run_predicts(linear_run, tmp_path):
     picture = np.zeros((28, 28), np.uint8)
     picture[4:24, 12:16] = 255

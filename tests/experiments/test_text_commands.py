@@ -38,7 +38,8 @@ def test_a_run_leaves_its_tokenizer_and_figures(text_run):
     }
 
 
-@pytest.mark.parametrize("experiment", [pytest.param("rnn", marks=pytest.mark.slow), "transformer"])
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", ["rnn", "transformer"])
 def test_each_text_experiment_trains(command, review_dir, tmp_path, experiment):
     folders = ("--data-dir", review_dir, "--runs-dir", tmp_path)
     status, output, _ = command(experiment, *OPTIONS, "--epochs", 2, *folders)

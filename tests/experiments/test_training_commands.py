@@ -74,6 +74,7 @@ def test_standard_output_has_header_epochs_and_results(command, folders):
     ]
 
 
+@pytest.mark.slow
 def test_several_seeds_are_averaged(command, data_dir, tmp_path):
     options = (*QUICK, "--seeds", 2, "--data-dir", data_dir, "--runs-dir", tmp_path)
     status, output, _ = command("mlp", *options)
@@ -118,6 +119,7 @@ def test_each_architecture_trains(command, folders, architecture):
     assert "test accuracy" in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float32-highest"])
 def test_a_run_remembers_its_precision_for_predictions(command, folders, precision):
     status, output, _ = command("mlp", *QUICK, "--precision", precision, *folders)
@@ -146,9 +148,8 @@ def wait_for_first_epoch(run_parent):
     raise TimeoutError
 
 
-@pytest.mark.parametrize(
-    "kind", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_and_resumed_run_is_bitwise_identical(
     command, data_dir, tmp_path, without_progress, kind
 ):
@@ -171,6 +172,7 @@ def test_an_interrupted_and_resumed_run_is_bitwise_identical(
     assert summaries[0]["test_loss"] == summaries[1]["test_loss"]
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_trains_no_more(command, trained_run):
     before = lines_without_times(trained_run)
     status, _, errors = command("cnn", "--resume", trained_run)
@@ -179,6 +181,7 @@ def test_resuming_a_finished_run_trains_no_more(command, trained_run):
     assert lines_without_times(trained_run) == before
 
 
+@pytest.mark.slow
 def test_more_epochs_can_be_given_to_a_finished_run(command, data_dir, tmp_path):
     options = (*QUICK, "--data-dir", data_dir, "--runs-dir", tmp_path)
     assert command("mlp", *options)[0] == 0

@@ -38,6 +38,7 @@ def figures(run):
     return {path.name for path in (run / "figures").iterdir()}
 
 
+@pytest.mark.slow
 def test_a_vision_transformer_shows_where_it_looks_and_reads_a_photograph(train, command, tmp_path):
     small = ("--embed-dim", 16, "--num-heads", 2, "--num-layers", 1, "--patch-size", 8)
     mixed = ("--mixup", 0.2, "--cutmix", 1, "--micro-batches", 3, "--test-time-views", 2)
@@ -68,6 +69,7 @@ def test_options_of_the_vision_transformer_that_do_not_fit_are_refused(
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_speed_run_whitens_images_by_those_of_training(train, cifar_dir):
     run = train("speedrun", "--width", 8, "--test-time-views", 2)
     assert figures(run) == FIGURES | {"filters.png"}

@@ -140,6 +140,7 @@ def damage(checkpoint):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
     command, data_dir, tmp_path, without_progress
 ):

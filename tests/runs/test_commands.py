@@ -57,6 +57,7 @@ def run_in_shell(command, shell, **environment):
     return process.returncode, process.stdout, process.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("output", "shell", "lines"),
     [

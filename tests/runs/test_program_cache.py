@@ -2,12 +2,14 @@ import subprocess
 import sys
 
 import jax
+import pytest
 
 from jaxdl.runs.program_cache import cache_compiled_programs
 
 PROGRAM = """
 import sys, warnings
 import jax
+import pytest
 from jaxdl.runs.program_cache import cache_compiled_programs
 
 cache_compiled_programs()
@@ -33,6 +35,7 @@ def run(directory, monkeypatch):
     return [line for line in done.stderr.splitlines() if "another" not in line], done.stderr
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_of_programs_costs_one_line(tmp_path, monkeypatch):
     lines, _ = run(tmp_path, monkeypatch)
     assert lines == []

@@ -204,6 +204,7 @@ def last_checkpoint(directory):
     return training.state
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_training_has_bitwise_identical_states(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     monkeypatch.setattr(loop, "SHARE_OF_CHECKPOINTS", math.inf)

@@ -151,6 +151,7 @@ with CheckpointStore(pathlib.Path(sys.argv[1])) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_checkpoint_from_other_devices_is_restored_on_this_one(tmp_path):
     devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", SAVE_ON_FOUR_DEVICES, str(tmp_path)]

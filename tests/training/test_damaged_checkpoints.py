@@ -115,6 +115,7 @@ def test_each_checkpoint_is_verified_without_a_change(checkpoints, tmp_path, how
     assert steps_in(tmp_path) == ["10", "20"]
 
 
+@pytest.mark.slow
 def test_a_step_whose_checkpoint_is_damaged_again_is_set_aside_again(tmp_path):
     write(tmp_path, 10)
     for _ in range(2):
@@ -125,6 +126,7 @@ def test_a_step_whose_checkpoint_is_damaged_again_is_set_aside_again(tmp_path):
     assert restore(tmp_path)[0] == 20
 
 
+@pytest.mark.slow
 @DAMAGES
 def test_if_all_checkpoints_are_damaged_the_error_is_one_line_and_they_stay_in_place(
     checkpoints, tmp_path, how

@@ -88,6 +88,7 @@ def test_without_evaluation_the_last_generator_is_kept():
     assert trained.best_epoch == 2
 
 
+@pytest.mark.slow
 def test_a_training_is_continued_from_its_checkpoints_bitwise_identically(tmp_path):
     constant = {"schedule": "constant"}
     train(1, checkpoints=tmp_path, changes=constant)

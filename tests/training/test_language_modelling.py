@@ -72,6 +72,7 @@ def test_the_metrics_of_each_epoch_have_the_perplexity(trained):
     )
 
 
+@pytest.mark.slow
 def test_both_neighbours_are_learned():
     model = RECURRENT.clone(bidirectional=True)
     _, score = train(model, partial(next_token, bidirectional=True))
@@ -83,6 +84,7 @@ def test_the_next_word_is_learned_among_a_few_words():
     assert score(counting_texts(30, 2), "")["perplexity"] < 1.3
 
 
+@pytest.mark.slow
 def test_masked_tokens_are_learned():
     model = MaskedLanguageModel(SIZE, LONGEST, embed_dim=16, num_heads=2, dropout_rate=0.0)
     objective = partial(masked_tokens, vocabulary_size=SIZE)
@@ -91,6 +93,7 @@ def test_masked_tokens_are_learned():
     assert score(counting_texts(30, 2), "")["perplexity"] < 2
 
 
+@pytest.mark.slow
 def test_a_score_does_not_depend_on_which_texts_are_scored_together():
     longest = 70  # of which the texts are cut to 64
     model = MaskedLanguageModel(SIZE, longest, embed_dim=16, num_heads=2)
@@ -113,6 +116,7 @@ def test_texts_without_a_token_to_predict_have_no_metrics():
     assert score(variables, split) == {}
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_an_uninterrupted_one(tmp_path):
     short, long = (
         Optimization(epochs=n, batch_size=20, learning_rate=0.02, schedule="constant")

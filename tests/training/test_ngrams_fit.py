@@ -37,6 +37,7 @@ def test_what_tells_classes_apart_is_learned_and_the_model_predicts_the_same(num
     np.testing.assert_allclose(logits, by_model, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_larger_penalty_gives_smaller_weights():
     model = NGramClassifier(num_buckets=2**12)
     train = texts_of(200, 2, 0)

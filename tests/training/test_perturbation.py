@@ -67,6 +67,7 @@ def test_a_change_is_relative_to_the_embedding_of_the_text_and_leaves_padding_al
     np.testing.assert_allclose(changed, (of_first + of_second) / 2, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS, ids=["rnn", "transformer"])
 def test_gradients_are_the_mean_of_those_on_texts_and_on_their_worst_changes(model):
     params, loss_fn = params_of(model), loss_of(model)

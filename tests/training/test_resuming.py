@@ -77,6 +77,7 @@ def test_an_interrupted_and_resumed_training_is_bitwise_identical(
     assert_same_training(tmp_path, trained, *uninterrupted)
 
 
+@pytest.mark.slow
 def test_batches_grouped_by_length_are_resumed_bitwise_identically(
     tmp_path, uninterrupted, call_at, tmp_path_factory
 ):

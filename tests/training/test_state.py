@@ -98,6 +98,7 @@ print(len(state.params["kernel"].devices()))
 """
 
 
+@pytest.mark.slow
 def test_variables_on_one_device_start_a_training_on_all():
     devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", ON_TWO_DEVICES]

@@ -28,6 +28,7 @@ def shapes_and_padding(draw):
     return (batch, *size, channels), (*window, channels, features), padding
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(shapes_and_padding(), strategies.sampled_from((jnp.bfloat16, jnp.float32)))
 def test_values_and_gradients_are_those_of_a_convolution_by_patches(case, dtype):

@@ -24,6 +24,7 @@ print(statistics.median([page_faults_of_a_call() for _ in range(20)]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="page faults of glibc")
 def test_a_program_that_runs_again_reuses_its_memory():
     page_faults = {

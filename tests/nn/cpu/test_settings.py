@@ -24,6 +24,7 @@ def test_the_gradient_of_a_kernel_is_not_computed_by_ynn(flags):
     assert subprocess.check_output(command, env=environment, text=True) == "False\n"
 
 
+@pytest.mark.slow
 def test_flags_of_the_user_are_kept():
     script = "import os, jaxdl.nn; print(os.environ['XLA_FLAGS'])"
     for flags in ("--xla_dump_to=x", "--xla_cpu_experimental_ynn_fusion_type="):
