@@ -89,7 +89,9 @@ def create_train_state(
     """
     mesh = mesh or make_mesh()
 
-    @partial(jax.jit, compiler_options=RUNS_ONCE if is_cpu(mesh) else None)
+    is_traced = isinstance(jnp.zeros(()), jax.core.Tracer)  # a part of a program has no options
+
+    @partial(jax.jit, compiler_options=RUNS_ONCE if is_cpu(mesh) and not is_traced else None)
     def create(seed: np.ndarray, variables: Any) -> TrainState:
         if variables is None:
             zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]

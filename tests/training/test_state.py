@@ -74,6 +74,13 @@ def test_the_initial_parameters_are_those_of_a_fully_optimized_program():
     small.assert_bitwise_identical(small.new_state(seed=1).params, variables["params"])
 
 
+def test_the_shapes_of_the_initial_state_are_found_without_computing_it():
+    shapes, state = jax.eval_shape(small.new_state), small.new_state()
+    for shape, leaf in zip(jax.tree.leaves(shapes), jax.tree.leaves(state), strict=True):
+        assert isinstance(shape, jax.ShapeDtypeStruct)
+        assert (shape.shape, shape.dtype) == (leaf.shape, leaf.dtype)
+
+
 def test_the_initial_state_has_step_zero_and_is_its_own_average():
     state = small.new_state()
     assert state.step == 0
