@@ -98,7 +98,7 @@ class Bert(nn.Module):
             )(x, mask, train)
         x = x.astype(jnp.float32)
         if self.pooling == "mean":
-            x = mean_over_time(x, mask[:, :, None], time_axis=1)
+            x = mean_over_time(x, mask, time_axis=1)
         else:
             x = getattr(nn, self.pooling)(Dense(self.embed_dim, name="pooler")(x[:, 0]))
         return Dense(self.num_classes, name="head")(drop(x)) if self.num_classes else x

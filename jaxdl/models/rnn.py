@@ -161,11 +161,10 @@ class TextRNN(RecurrentEncoder):
 
     def _pool(self, states: jax.Array, mask: jax.Array) -> jax.Array:
         """Maps hidden states (time, batch, features) to (batch, features), ignoring the padding."""
-        present = mask[:, :, None]
         if self.pooling == "mean":
-            return mean_over_time(states, present, time_axis=0)
+            return mean_over_time(states, mask, time_axis=0)
         if self.pooling == "max":
-            return jnp.where(present, states, -jnp.inf).max(0)
+            return jnp.where(mask[:, :, None], states, -jnp.inf).max(0)
         last = states[-1]
         if not self.bidirectional:
             return last

@@ -7,7 +7,7 @@ from jax.typing import DTypeLike
 from jaxdl.nn import Dense
 
 
-def mean_over_time(states: jax.Array, present: jax.Array, time_axis: int) -> jax.Array:
+def mean_over_time(states: jax.Array, mask: jax.Array, time_axis: int) -> jax.Array:
     """Averages states over the tokens that are not padding.
 
     It says in plain operations what ``states.mean(time_axis, where=present)`` hides in functions
@@ -15,12 +15,13 @@ def mean_over_time(states: jax.Array, present: jax.Array, time_axis: int) -> jax
 
     Args:
       states: (batch, time, features), or (time, batch, features).
-      present: bool, of the same shape but for one feature; at least one token of each text is.
+      mask: bool (batch, time), or (time, batch), False at padding; each text has a token.
       time_axis: 1, or 0.
 
     Returns:
       (batch, features), of the dtype of ``states``.
     """
+    present = mask[:, :, None]
     total = jnp.where(present, states, 0).sum(time_axis, dtype=jnp.float32)
     return (total / present.sum(time_axis)).astype(states.dtype)
 

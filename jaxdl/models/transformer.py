@@ -216,7 +216,7 @@ class TextTransformer(TransformerEncoder):
         mask = jnp.arange(tokens.shape[1]) < length[:, None]
         encoded = self.encode(tokens, mask, train)
         dropout = nn.Dropout(self.dropout_rate, deterministic=not train)
-        x = dropout(mean_over_time(encoded, mask[:, :, None], time_axis=1))
+        x = dropout(mean_over_time(encoded, mask, time_axis=1))
         ratios = ngram_ratios(self, tokens, length, ratios)
         if ratios is not None:
             corrections = Dense(

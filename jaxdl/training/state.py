@@ -88,10 +88,10 @@ def create_train_state(
       purpose: purpose of the random key with which they are drawn.
     """
     mesh = mesh or make_mesh()
+    # Only a program of its own may have options, and not a part of one that is being traced.
+    is_part = isinstance(jnp.zeros(()), jax.core.Tracer)
 
-    is_traced = isinstance(jnp.zeros(()), jax.core.Tracer)  # a part of a program has no options
-
-    @partial(jax.jit, compiler_options=RUNS_ONCE if is_cpu(mesh) and not is_traced else None)
+    @partial(jax.jit, compiler_options=RUNS_ONCE if is_cpu(mesh) and not is_part else None)
     def create(seed: np.ndarray, variables: Any) -> TrainState:
         if variables is None:
             zeros = [jnp.zeros(array.shape, array.dtype) for array in inputs]

@@ -5,6 +5,7 @@ import jax.export
 import numpy as np
 import pytest
 import small_models
+from modules import draw
 from safetensors.numpy import load_file
 
 from experiments import export
@@ -153,7 +154,7 @@ def test_onnx_of_networks_that_classify_texts(model, small_dir, tmp_path):
     pytest.importorskip("jax2onnx")
     network = load_network("minilm", small_dir)
     features = export.draw_examples(network, 3)
-    variables = model.init(jax.random.key(0), *features, train=False)
+    variables = draw(model, *features, train=False)
     network = dataclasses.replace(network, model=model, variables=variables)
     export.export(network, "onnx", tmp_path / "program.onnx")  # compares what it reads back
 

@@ -56,10 +56,10 @@ def test_the_mean_leaves_out_padding_and_is_rounded_once(dtype, tolerance, time_
     states = np.random.default_rng(0).uniform(1, 2, (2, 301, 3))
     lengths = (301, 7)
     expected = [states[i, :length].mean(0) for i, length in enumerate(lengths)]
-    present = (np.arange(301) < np.array(lengths)[:, None])[:, :, None]
+    mask = np.arange(301) < np.array(lengths)[:, None]
     if time_axis == 0:
-        states, present = states.swapaxes(0, 1), present.swapaxes(0, 1)
-    mean = mean_over_time(jnp.asarray(states, dtype), jnp.asarray(present), time_axis)
+        states, mask = states.swapaxes(0, 1), mask.T
+    mean = mean_over_time(jnp.asarray(states, dtype), jnp.asarray(mask), time_axis)
     assert mean.dtype == dtype
     np.testing.assert_allclose(mean.astype(jnp.float32), expected, rtol=tolerance)
 

@@ -9,7 +9,6 @@ from jaxdl.runs.program_cache import cache_compiled_programs
 PROGRAM = """
 import sys, warnings
 import jax
-import pytest
 from jaxdl.runs.program_cache import cache_compiled_programs
 
 cache_compiled_programs()
